@@ -1,0 +1,81 @@
+//! `hallpass.toml` as somebody types it: shapes only, with the place of each value kept.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::words::{BastionName, GroupName, Login, PersonName, RoleName, TargetName};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct File {
+    pub(crate) ca: Ca,
+    #[serde(default)]
+    pub(crate) bastion: BTreeMap<Spanned<BastionName>, Bastion>,
+    #[serde(default)]
+    pub(crate) person: BTreeMap<Spanned<PersonName>, Person>,
+    #[serde(default)]
+    pub(crate) target: BTreeMap<Spanned<TargetName>, Target>,
+    #[serde(default)]
+    pub(crate) role: BTreeMap<Spanned<RoleName>, Role>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Ca {
+    pub(crate) listen: Spanned<String>,
+    pub(crate) address: Spanned<String>,
+    pub(crate) data: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Bastion {
+    pub(crate) listen: Spanned<String>,
+    pub(crate) address: Spanned<String>,
+    pub(crate) data: Option<Spanned<String>>,
+    pub(crate) identity: Spanned<String>,
+    #[serde(default)]
+    pub(crate) source: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Person {
+    #[serde(default)]
+    pub(crate) groups: Vec<Spanned<GroupName>>,
+    pub(crate) keys: Spanned<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Target {
+    pub(crate) address: Spanned<String>,
+    pub(crate) host: Spanned<String>,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Role {
+    pub(crate) groups: Spanned<Vec<Spanned<GroupName>>>,
+    pub(crate) logins: Spanned<Vec<Spanned<Login>>>,
+    pub(crate) targets: Option<Spanned<Vec<Spanned<TargetName>>>>,
+    pub(crate) labels: Option<Spanned<BTreeMap<String, String>>>,
+    pub(crate) longest: Option<Spanned<String>>,
+    pub(crate) approvals: Spanned<Approvals>,
+    pub(crate) command: Option<Spanned<String>>,
+    pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    pub(crate) record_input: bool,
+    pub(crate) break_glass: Option<Spanned<bool>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Approvals {
+    pub(crate) count: u32,
+    pub(crate) from: Option<Spanned<GroupName>>,
+}

@@ -1,0 +1,25 @@
+//! The words and the rules of Hallpass.
+//!
+//! * [`words`]: the names that everything else is built of. Each is parsed once, at the
+//!   edge; past it no bare string stands for a person, a target or a login.
+//! * [`limits`]: every bound of the system, each with its reason.
+//! * [`file`]: the shape of `hallpass.toml`, as somebody types it.
+//! * [`rules`]: the configuration after every check: what the programs run on.
+//! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
+//! * [`error`]: what is wrong with a configuration, with its line and a hint.
+//!
+//! This crate depends on nothing of ours, does no input or output but reading the one
+//! file it is asked to, and decides nothing about a single request.
+
+mod check;
+pub mod cidr;
+pub mod duration;
+pub mod error;
+mod file;
+pub mod limits;
+pub mod rules;
+pub mod span;
+pub mod words;
+
+pub use error::ConfigError;
+pub use rules::Config;

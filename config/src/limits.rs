@@ -1,0 +1,139 @@
+//! Every bound of the system, with its reason.
+//!
+//! A bound that is not here does not exist. Each is tested by going one past it.
+
+use std::time::Duration;
+
+/// Longest name of a person, group, role or bastion, in bytes: they become principals,
+/// file names and columns of a table.
+pub const NAME_BYTES: usize = 64;
+
+/// Longest name of a target, in bytes: a target's name is typed as a host name (RFC 1035 §2.3.4).
+pub const TARGET_BYTES: usize = 253;
+
+/// Longest login, in bytes: `useradd(8)` on Linux refuses longer ones.
+pub const LOGIN_BYTES: usize = 32;
+
+/// Longest reason of a request, a denial or a revocation, in bytes: a sentence or two, which an
+/// approver reads whole on one screen.
+pub const REASON_BYTES: usize = 1024;
+
+/// Longest forced or narrowed command, in bytes: it travels inside a certificate, and sshd refuses
+/// certificates that do not fit its packet.
+pub const COMMAND_BYTES: usize = 4096;
+
+/// Largest configuration file, in bytes: 10,000 people with three keys each fit.
+pub const CONFIG_BYTES: u64 = 16 << 20;
+
+/// Most principals of one certificate (`SSHKEY_CERT_MAX_PRINCIPALS` in OpenSSH): certificates with
+/// more cannot be read by OpenSSH.
+pub const PRINCIPALS: usize = 256;
+
+/// Largest public key or certificate blob that is parsed before authentication, in bytes: an
+/// RSA-16384 certificate fits, a certificate nested a thousand deep does not.
+pub const KEY_BLOB_BYTES: usize = 16 << 10;
+
+/// Largest SSHSIG that is read, in bytes, armoured: a signature with an RSA-16384 key fits.
+pub const SSHSIG_BYTES: usize = 16 << 10;
+
+/// Longest life of a grant, whatever a role says: access is temporary, and one working day is
+/// the longest that anybody calls so.
+pub const GRANT_LONGEST: Duration = Duration::from_secs(12 * 3600);
+
+/// Shortest life of a grant: less than this is over before the session has begun.
+pub const GRANT_SHORTEST: Duration = Duration::from_secs(10);
+
+/// Life of a grant when neither the request nor the role says one.
+pub const GRANT_DEFAULT: Duration = Duration::from_secs(15 * 60);
+
+/// How long a request waits for its approvals: an approver who has not answered within an hour
+/// would decide about an incident that is over.
+pub const REQUEST_OPEN: Duration = Duration::from_secs(3600);
+
+/// How many requests one person may have waiting at once: an approver must be able to read them.
+pub const REQUESTS_OPEN_PER_PERSON: usize = 16;
+
+/// How far before now a certificate's window begins, for clocks that are a little behind.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
+
+/// Life of a session certificate: it is used at once, for one login, or never.
+pub const SESSION_CERT_LIFE: Duration = Duration::from_secs(60);
+
+/// Life of a door certificate: long enough to outlive an outage of the CA at night, short
+/// enough that a bastion that was taken away stops being believed the next day.
+pub const DOOR_CERT_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// A connection that has not authenticated after this long is closed, like sshd's
+/// `LoginGraceTime`; twenty seconds are enough for a person who touches a hardware key.
+pub const LOGIN_GRACE: Duration = Duration::from_secs(20);
+
+/// How long connecting to a target may take, name look-up and key exchange included, before the
+/// person is told.
+pub const TARGET_CONNECT: Duration = Duration::from_secs(10);
+
+/// How long the CA may take to answer a bastion before it counts as gone.
+pub const CA_ANSWER: Duration = Duration::from_secs(10);
+
+/// Largest body of one API message, in bytes: a certificate and its words fit many times over.
+pub const API_BODY_BYTES: usize = 256 << 10;
+
+/// Connections that have not authenticated yet, over all sources: each costs a task and about
+/// 100 KiB; more than this at once is an attack, and the good login must still get a turn.
+pub const HALF_OPEN: usize = 512;
+
+/// Connections that have not authenticated yet from one address.
+pub const HALF_OPEN_PER_SOURCE: usize = 64;
+
+/// Authentication attempts of one connection: an agent with a handful of keys fits.
+pub const AUTH_ATTEMPTS: usize = 12;
+
+/// Session channels of one client connection (OpenSSH's `MaxSessions` is 10).
+pub const CHANNELS: usize = 10;
+
+/// Connections inside one jump connection.
+pub const JUMPS: usize = 10;
+
+/// Environment variables that a client may set in one session, and the longest of each, in bytes.
+pub const ENV_COUNT: usize = 64;
+/// Longest name and value of one environment variable together, in bytes.
+pub const ENV_BYTES: usize = 4096;
+
+/// Bytes of one direction that may wait in memory before the side they come from is made to wait.
+pub const SPOOL_SOFT: usize = 1 << 20;
+
+/// Bytes of one direction that may wait at all; past it the session ends by name. It is reached only if both
+/// directions stand still at once.
+pub const SPOOL_HARD: usize = 64 << 20;
+
+/// Largest terminal that is recorded or replayed, columns and rows: an emulator's memory grows with their
+/// product, and no screen is larger.
+pub const TERM_SIDE: u32 = 1000;
+
+/// Events of a recording are sealed into one frame at this many bytes …
+pub const FRAME_BYTES: usize = 256 << 10;
+
+/// … or after this long, whichever comes first.
+pub const FRAME_AGE: Duration = Duration::from_secs(600);
+
+/// Largest decompressed size of one frame that a reader accepts: one event past [`FRAME_BYTES`], whose
+/// payload may grow sixfold by JSON escapes.
+pub const FRAME_MAX_BYTES: usize = 2 << 20;
+
+/// Largest stored skippable frame (metadata, checkpoint, seek table) that a reader accepts, in bytes.
+pub const SKIPPABLE_MAX_BYTES: usize = 8 << 20;
+
+/// Longest payload of one event; longer writes become several events.
+pub const EVENT_BYTES: usize = 64 << 10;
+
+/// How often what was recorded is made durable (`fdatasync`).
+pub const SYNC_EVERY: Duration = Duration::from_millis(100);
+
+/// Bytes kept of each stream of a command without a terminal; past it only their count and
+/// SHA-256 are recorded.
+pub const EXEC_STREAM_BYTES: u64 = 1 << 20;
+
+/// Free bytes that the recordings' file system must have before a session may begin.
+pub const DISK_RESERVE: u64 = 64 << 20;
+
+/// How long sessions may go on after SIGTERM before they are ended.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

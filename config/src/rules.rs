@@ -1,0 +1,249 @@
+//! The configuration after every check: what the programs run on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use ssh_key::PublicKey;
+
+use crate::cidr::Cidr;
+use crate::error::ConfigError;
+use crate::limits;
+use crate::words::{BastionName, GroupName, Login, PersonName, Principal, RoleName, TargetName};
+
+/// Everything that `hallpass.toml` says, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The certificate authority.
+    pub ca: Ca,
+    /// The bastions.
+    pub bastions: BTreeMap<BastionName, Bastion>,
+    /// The persons.
+    pub persons: BTreeMap<PersonName, Person>,
+    /// The inventory.
+    pub targets: BTreeMap<TargetName, Target>,
+    /// What may be asked for.
+    pub roles: BTreeMap<RoleName, Role>,
+    /// The file's text, byte for byte: its digest names the policy in every decision.
+    pub text: String,
+}
+
+/// The certificate authority.
+#[derive(Debug, Clone)]
+pub struct Ca {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What people and bastions connect to.
+    pub address: HostPort,
+    /// Its directory: `keys/`, `log/`, `store/`.
+    pub data: PathBuf,
+}
+
+/// One bastion.
+#[derive(Debug, Clone)]
+pub struct Bastion {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What people connect to.
+    pub address: HostPort,
+    /// Its directory: `identity`, `recordings/`.
+    pub data: PathBuf,
+    /// The public half of its identity key: it signs its recordings and speaks to the CA with it.
+    pub identity: PublicKey,
+    /// The addresses that targets see it come from; session certificates are good from there only.
+    /// Empty: session certificates carry no source-address.
+    pub source: Vec<Cidr>,
+}
+
+/// One person.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The groups this person is in.
+    pub groups: BTreeSet<GroupName>,
+    /// The person's keys: each proves the same person.
+    pub keys: Vec<PublicKey>,
+}
+
+/// One machine that sessions end on.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where its sshd listens.
+    pub address: HostPort,
+    /// How it proves that it is that machine.
+    pub host: HostTrust,
+    /// What roles may select it by.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How a target proves that it is that machine. There is no trust on first use.
+#[derive(Debug, Clone)]
+pub enum HostTrust {
+    /// It shows a host certificate of the host CA for its name.
+    Ca,
+    /// It has one of these keys.
+    Pinned(Vec<PublicKey>),
+}
+
+/// What may be asked for, by whom, and who has to agree.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Who may ask.
+    pub groups: BTreeSet<GroupName>,
+    /// The accounts.
+    pub logins: BTreeSet<Login>,
+    /// The machines, with labels resolved against the inventory.
+    pub targets: BTreeSet<TargetName>,
+    /// The longest life of a grant.
+    pub longest: Duration,
+    /// Who has to agree; none if the role is granted at once.
+    pub quorum: Option<Quorum>,
+    /// The command that every session is forced to.
+    pub command: Option<String>,
+    /// What a session may open.
+    pub channels: BTreeSet<Channel>,
+    /// Whether what the person types is recorded too, passwords at prompts included.
+    pub record_input: bool,
+    /// Whether the role may be taken first and reviewed afterwards.
+    pub break_glass: bool,
+}
+
+impl Role {
+    /// Whether the role covers this login on this target.
+    pub fn covers(&self, principal: &Principal) -> bool {
+        self.logins.contains(&principal.login) && self.targets.contains(&principal.target)
+    }
+}
+
+/// So many different persons of one group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    /// How many persons, at least one.
+    pub count: u32,
+    /// Of which group.
+    pub from: GroupName,
+}
+
+impl fmt::Display for Quorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.count, self.from)
+    }
+}
+
+/// A kind of channel that a session may open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// A login shell (RFC 4254 §6.5 `shell`).
+    Shell,
+    /// A command (RFC 4254 §6.5 `exec`).
+    Exec,
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Shell => "shell",
+            Self::Exec => "exec",
+        })
+    }
+}
+
+/// A host name or address, and a port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostPort {
+    /// A name or an address, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl HostPort {
+    /// How `known_hosts` writes this place (`sshd(8)`, SSH_KNOWN_HOSTS FILE FORMAT).
+    pub fn known_hosts(&self) -> String {
+        if self.port == 22 {
+            self.host.clone()
+        } else {
+            format!("[{}]:{}", self.host, self.port)
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration file. Relative paths in it are relative to its directory.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        file.take(limits::CONFIG_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        if bytes.len() as u64 > limits::CONFIG_BYTES {
+            return Err(ConfigError::TooLarge {
+                path: path.to_owned(),
+                most: limits::CONFIG_BYTES,
+            });
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|e| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, e)))?;
+        Self::parse(path, text)
+    }
+
+    /// Checks a configuration's text; `path` is for messages and relative paths.
+    pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
+        crate::check::check(path, text)
+    }
+
+    /// The person who has this key, whichever of the person's keys it is.
+    pub fn person_of(&self, key: &PublicKey) -> Option<(&PersonName, &Person)> {
+        self.persons
+            .iter()
+            .find(|(_, person)| has_key(&person.keys, key))
+    }
+
+    /// The bastion whose identity this is.
+    pub fn bastion_of(&self, key: &PublicKey) -> Option<(&BastionName, &Bastion)> {
+        self.bastions
+            .iter()
+            .find(|(_, bastion)| bastion.identity.key_data() == key.key_data())
+    }
+
+    /// The members of a group.
+    pub fn members<'a>(&'a self, group: &'a GroupName) -> impl Iterator<Item = &'a PersonName> {
+        self.persons
+            .iter()
+            .filter(move |(_, person)| person.groups.contains(group))
+            .map(|(name, _)| name)
+    }
+
+    /// The roles under which this person may ask for this access, by name.
+    pub fn roles_for<'a>(
+        &'a self,
+        person: &'a Person,
+        principal: &'a Principal,
+    ) -> impl Iterator<Item = (&'a RoleName, &'a Role)> {
+        self.roles.iter().filter(move |(_, role)| {
+            role.covers(principal) && !role.groups.is_disjoint(&person.groups)
+        })
+    }
+}
+
+fn has_key(keys: &[PublicKey], key: &PublicKey) -> bool {
+    keys.iter().any(|own| own.key_data() == key.key_data())
+}
