@@ -1,0 +1,187 @@
+//! What the issuance log holds: one entry a line, JSON, each linked to its request.
+//!
+//! An entry says what the CA knew and decided at one moment. The state of every request, grant and
+//! certificate follows from the entries alone, in their order.
+
+use std::net::IpAddr;
+
+use config::words::{BastionName, PersonName, Principal, RequestId, SessionId};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixTime;
+use crate::digest::Digest;
+use crate::text::Reason;
+
+/// The version of the lines that this program writes, and the newest that it reads.
+pub const VERSION: u32 = 1;
+
+/// One line of the issuance log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// [`VERSION`].
+    pub v: u32,
+    /// When the CA decided it.
+    pub at: UnixTime,
+    /// What it decided.
+    pub entry: Entry,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Entry {
+    /// The CA began to serve under a policy.
+    Start {
+        /// The digest of the policy.
+        policy: Digest,
+    },
+    /// A person asked.
+    Request {
+        /// The request's canonical text.
+        text: String,
+        /// Where the person's connection came from.
+        source: IpAddr,
+    },
+    /// A person approved, with a signature over the request's canonical text.
+    Approval {
+        /// The request.
+        request: RequestId,
+        /// Who approved.
+        person: PersonName,
+        /// The armoured SSHSIG, namespace [`crate::request::APPROVAL_NAMESPACE`].
+        signature: String,
+    },
+    /// A person denied.
+    Denial {
+        /// The request.
+        request: RequestId,
+        /// Who denied.
+        person: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+    /// The person who asked took the request back before it was granted.
+    Withdrawal {
+        /// The request.
+        request: RequestId,
+    },
+    /// A request became a grant: its approvals are spent.
+    Grant {
+        /// The request.
+        request: RequestId,
+        /// The digest of the request's canonical text.
+        digest: Digest,
+        /// The one absolute deadline, which nothing extends.
+        until: UnixTime,
+        /// The persons whose approvals it rests on; empty for break-glass and for roles that need none.
+        approved_by: Vec<PersonName>,
+        /// The digest of the policy that it was granted under.
+        policy: Digest,
+    },
+    /// The CA is about to sign a certificate; it signs nothing that does not stand here.
+    Issue {
+        /// The certificate's serial, one more than the one before, over all four CAs.
+        serial: u64,
+        /// Which CA signs.
+        authority: Authority,
+        /// The bytes that will be signed, base64: the certificate without its signature.
+        to_be_signed: String,
+        /// The grant it rests on, for access and session certificates.
+        request: Option<RequestId>,
+        /// The session it is for, for session certificates.
+        session: Option<SessionId>,
+    },
+    /// A grant was given back early by its person.
+    Return {
+        /// The request.
+        request: RequestId,
+    },
+    /// A grant was revoked.
+    Revocation {
+        /// The request.
+        request: RequestId,
+        /// Who revoked it.
+        person: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+    /// A bastion was let begin a session.
+    SessionBegin {
+        /// The session.
+        session: SessionId,
+        /// The grant that it runs under.
+        request: RequestId,
+        /// The person.
+        person: PersonName,
+        /// Login and target.
+        access: Principal,
+        /// The bastion that carries it.
+        bastion: BastionName,
+        /// Where the person's connection to the bastion came from.
+        source: IpAddr,
+    },
+    /// A bastion said that a session is over.
+    SessionEnd {
+        /// The session.
+        session: SessionId,
+        /// Why it ended, for example `exit`, `deadline`, `crash`.
+        reason: String,
+        /// The root of the recording's tree: what the recording has to be from now on.
+        root: Digest,
+        /// The number of sealed frames under that root.
+        frames: u64,
+    },
+}
+
+/// One of the four certificate authorities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authority {
+    /// Signs access certificates; only bastions trust it.
+    User,
+    /// Signs session certificates; only targets trust it.
+    Session,
+    /// Signs host certificates of targets; only bastions trust it.
+    Host,
+    /// Signs door certificates of bastions; people's `@cert-authority` lines trust it.
+    Door,
+}
+
+/// Why a line of the log cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// It was written by a newer version.
+    #[error("written by a newer version of hallpass (line version {0}): read it with that one")]
+    TooNew(u32),
+    /// It is not a line of the log.
+    #[error("not a line of the issuance log: {0}")]
+    Malformed(String),
+}
+
+impl Line {
+    /// A line of now.
+    pub fn new(at: UnixTime, entry: Entry) -> Self {
+        Self { v: VERSION, at, entry }
+    }
+
+    /// Its text, without the line feed: the bytes of the log's leaf.
+    pub fn encode(&self) -> Result<String, LineError> {
+        serde_json::to_string(self).map_err(|e| LineError::Malformed(e.to_string()))
+    }
+
+    /// Reads a line, without its line feed.
+    pub fn parse(text: &str) -> Result<Self, LineError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u32,
+        }
+        let malformed = |e: serde_json::Error| LineError::Malformed(e.to_string());
+        let Versioned { v } = serde_json::from_str(text).map_err(malformed)?;
+        match v {
+            VERSION => serde_json::from_str(text).map_err(malformed),
+            0 => Err(LineError::Malformed("line version 0".to_owned())),
+            newer => Err(LineError::TooNew(newer)),
+        }
+    }
+}
