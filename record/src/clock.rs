@@ -32,7 +32,9 @@ pub struct SystemClock {
 impl SystemClock {
     /// Begins counting now.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 }
 
@@ -45,7 +47,9 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
     fn wall_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -115,8 +119,14 @@ impl FromStr for UnixTime {
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
         let stamp: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
-        let time = u64::try_from(stamp.as_second()).map(Self::from_secs).map_err(|_| NotATime)?;
-        if time.to_string() == text { Ok(time) } else { Err(NotATime) }
+        let time = u64::try_from(stamp.as_second())
+            .map(Self::from_secs)
+            .map_err(|_| NotATime)?;
+        if time.to_string() == text {
+            Ok(time)
+        } else {
+            Err(NotATime)
+        }
     }
 }
 
@@ -144,7 +154,13 @@ mod tests {
         assert_eq!(time.to_string().parse(), Ok(time));
         let last = UnixTime::from_secs(u64::MAX);
         assert_eq!(last.to_string().parse(), Ok(last));
-        for bad in ["", "1970-01-01T00:00:00.5Z", "1970-01-01T01:00:00+01:00", "1969-12-31T23:59:59Z", "now"] {
+        for bad in [
+            "",
+            "1970-01-01T00:00:00.5Z",
+            "1970-01-01T01:00:00+01:00",
+            "1969-12-31T23:59:59Z",
+            "now",
+        ] {
             assert_eq!(bad.parse::<UnixTime>(), Err(NotATime), "{bad}");
         }
     }

@@ -81,7 +81,14 @@ mod tests {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(empty.parse(), Ok(Digest::of(b"")));
-        for bad in ["", "sha256:", &empty.to_uppercase(), &empty[7..], &empty[..70], &format!("{empty}0")] {
+        for bad in [
+            "",
+            "sha256:",
+            &empty.to_uppercase(),
+            &empty[7..],
+            &empty[..70],
+            &format!("{empty}0"),
+        ] {
             assert_eq!(bad.parse::<Digest>(), Err(NotADigest), "{bad}");
         }
     }

@@ -29,7 +29,11 @@ pub struct Line {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case",
+    deny_unknown_fields
+)]
 pub enum Entry {
     /// The CA began to serve under a policy.
     Start {
@@ -162,7 +166,11 @@ pub enum LineError {
 impl Line {
     /// A line of now.
     pub fn new(at: UnixTime, entry: Entry) -> Self {
-        Self { v: VERSION, at, entry }
+        Self {
+            v: VERSION,
+            at,
+            entry,
+        }
     }
 
     /// Its text, without the line feed: the bytes of the log's leaf.

@@ -1,8 +1,18 @@
 //! Everything that Hallpass writes to be believed later.
 //!
+//! * [`request`], [`text`]: what a person asks for, as the canonical text that approvers sign.
+//! * [`entry`]: the lines of the issuance log.
+//! * [`api`]: what a bastion and the CA say to each other.
+//! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
 //! * [`tree`], [`checkpoint`], [`sshsig`]: a Merkle tree, what a signer says about it, and the
 //!   signature that stock `ssh-keygen` checks. The issuance log and the recordings share them.
 
+pub mod api;
 pub mod checkpoint;
+pub mod clock;
+pub mod digest;
+pub mod entry;
+pub mod request;
 pub mod sshsig;
+pub mod text;
 pub mod tree;

@@ -81,7 +81,10 @@ pub enum NotARequest {
 impl Request {
     /// The canonical text: what approvers sign.
     pub fn text(&self) -> String {
-        let command = self.command.as_ref().map_or_else(|| "-".to_owned(), |c| format!("$ {c}"));
+        let command = self
+            .command
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |c| format!("$ {c}"));
         format!(
             "{VERSION}\nid: {}\nperson: {}\nkey: {}\naccess: {}\nrole: {}\ncommand: {command}\nseconds: {}\n\
              break-glass: {}\nreason: {}\npolicy: {}\nasked: {}\nexpires: {}\n",
@@ -132,11 +135,18 @@ impl Request {
         if request.seconds > limits::GRANT_LONGEST.as_secs() {
             return Err(NotARequest::Line("seconds"));
         }
-        if request.text() == text { Ok(request) } else { Err(NotARequest::Spelling) }
+        if request.text() == text {
+            Ok(request)
+        } else {
+            Err(NotARequest::Spelling)
+        }
     }
 }
 
-fn line<'a>(lines: &mut impl Iterator<Item = &'a str>, name: &'static str) -> Result<&'a str, NotARequest> {
+fn line<'a>(
+    lines: &mut impl Iterator<Item = &'a str>,
+    name: &'static str,
+) -> Result<&'a str, NotARequest> {
     lines
         .next()
         .and_then(|line| line.strip_prefix(name))
@@ -148,19 +158,26 @@ fn field<'a, T: FromStr>(
     lines: &mut impl Iterator<Item = &'a str>,
     name: &'static str,
 ) -> Result<T, NotARequest> {
-    line(lines, name)?.parse().map_err(|_| NotARequest::Line(name))
+    line(lines, name)?
+        .parse()
+        .map_err(|_| NotARequest::Line(name))
 }
 
 fn fingerprint(text: &str) -> Result<String, NotARequest> {
     match text.parse::<ssh_key::Fingerprint>() {
-        Ok(fingerprint) if fingerprint.is_sha256() && fingerprint.to_string() == text => Ok(text.to_owned()),
+        Ok(fingerprint) if fingerprint.is_sha256() && fingerprint.to_string() == text => {
+            Ok(text.to_owned())
+        }
         _ => Err(NotARequest::Line("key")),
     }
 }
 
 fn command(text: &str) -> Result<Option<Command>, NotARequest> {
     match text.strip_prefix("$ ") {
-        Some(command) => command.parse().map(Some).map_err(|_| NotARequest::Line("command")),
+        Some(command) => command
+            .parse()
+            .map(Some)
+            .map_err(|_| NotARequest::Line("command")),
         None if text == "-" => Ok(None),
         None => Err(NotARequest::Line("command")),
     }
@@ -200,7 +217,11 @@ mod tests {
     fn a_request_reads_back_as_it_was_written() {
         let plain = request();
         assert_eq!(Request::parse(&plain.text()), Ok(plain));
-        let narrowed = Request { command: Some("-".parse().unwrap()), break_glass: true, ..request() };
+        let narrowed = Request {
+            command: Some("-".parse().unwrap()),
+            break_glass: true,
+            ..request()
+        };
         assert_eq!(Request::parse(&narrowed.text()), Ok(narrowed));
     }
 
@@ -212,7 +233,9 @@ mod tests {
             for flip in [1, 0x20, 0x80] {
                 let mut changed = text.clone();
                 changed[at] ^= flip;
-                let read = String::from_utf8(changed).ok().and_then(|text| Request::parse(&text).ok());
+                let read = String::from_utf8(changed)
+                    .ok()
+                    .and_then(|text| Request::parse(&text).ok());
                 assert_ne!(read.as_ref(), Some(&original), "byte {at}");
                 if let Some(other) = read {
                     assert_ne!(other.digest(), original.digest(), "byte {at}");
@@ -224,11 +247,26 @@ mod tests {
     #[test]
     fn a_text_with_more_or_less_is_refused() {
         let text = request().text();
-        assert_eq!(Request::parse(&format!("{text}extra: 1\n")), Err(NotARequest::Spelling));
+        assert_eq!(
+            Request::parse(&format!("{text}extra: 1\n")),
+            Err(NotARequest::Spelling)
+        );
         assert_eq!(Request::parse(text.trim_end()), Err(NotARequest::Spelling));
-        assert_eq!(Request::parse(&text.replace("seconds: 900", "seconds: 0900")), Err(NotARequest::Spelling));
-        assert_eq!(Request::parse(&text.replace("seconds: 900", "seconds: 43201")), Err(NotARequest::Line("seconds")));
-        assert_eq!(Request::parse(&text.replace("-v1", "-v2")), Err(NotARequest::Version));
-        assert_eq!(Request::parse(&text.replace("role: db-oncall\n", "")), Err(NotARequest::Line("role")));
+        assert_eq!(
+            Request::parse(&text.replace("seconds: 900", "seconds: 0900")),
+            Err(NotARequest::Spelling)
+        );
+        assert_eq!(
+            Request::parse(&text.replace("seconds: 900", "seconds: 43201")),
+            Err(NotARequest::Line("seconds"))
+        );
+        assert_eq!(
+            Request::parse(&text.replace("-v1", "-v2")),
+            Err(NotARequest::Version)
+        );
+        assert_eq!(
+            Request::parse(&text.replace("role: db-oncall\n", "")),
+            Err(NotARequest::Line("role"))
+        );
     }
 }

@@ -101,9 +101,23 @@ mod tests {
     fn a_reason_reads_as_it_is() {
         assert!("INC-42 Replikation hängt, 複製".parse::<Reason>().is_ok());
         assert_eq!(" ".parse::<Reason>(), Err(TextError::Empty("reason")));
-        assert_eq!("a".repeat(1025).parse::<Reason>(), Err(TextError::TooLong("reason", 1024)));
-        for bad in ["a\nb", "a\u{202e}b", "a\u{1b}[2Jb", "a\u{200b}b", "a\u{2028}b", "a\0b"] {
-            assert_eq!(bad.parse::<Reason>(), Err(TextError::Invisible("reason")), "{bad:?}");
+        assert_eq!(
+            "a".repeat(1025).parse::<Reason>(),
+            Err(TextError::TooLong("reason", 1024))
+        );
+        for bad in [
+            "a\nb",
+            "a\u{202e}b",
+            "a\u{1b}[2Jb",
+            "a\u{200b}b",
+            "a\u{2028}b",
+            "a\0b",
+        ] {
+            assert_eq!(
+                bad.parse::<Reason>(),
+                Err(TextError::Invisible("reason")),
+                "{bad:?}"
+            );
         }
     }
 }
