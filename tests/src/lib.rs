@@ -1,1 +1,28 @@
-//! Placeholder.
+//! A throw-away world for tests and for the demo: a certificate authority, a bastion, real
+//! `sshd`s as targets, and people with keys in real agents, all on loopback and in one
+//! temporary directory.
+//!
+//! Nothing here is imitated. The programs are the ones that people use, found on `PATH`, and
+//! the `hallpass` that was just built; where one is missing, the failure says what to run.
+//!
+//! * [`programs`] finds the programs.
+//! * [`process`] runs them, with a time limit on everything, and ends each by its own id.
+//! * [`ports`] finds free loopback ports.
+//! * [`keys`] makes keys and certificates with the real `ssh-keygen`.
+//! * [`person`] is somebody with a key, an agent and an ssh configuration.
+//! * [`target`] is a real `sshd` that trusts the session CA.
+//! * [`world`] puts them together.
+
+pub mod failure;
+pub mod keys;
+pub mod person;
+pub mod ports;
+pub mod process;
+pub mod programs;
+pub mod target;
+pub mod world;
+
+pub use failure::{Failure, Result};
+pub use person::Person;
+pub use process::{Live, Output};
+pub use world::World;

@@ -1,0 +1,420 @@
+//! A certificate authority, a bastion, two targets and three people.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::failure::Context;
+use crate::process::{self, Output, Service};
+use crate::target::Target;
+use crate::{Person, Result, keys, ports, programs};
+
+/// How long a program may take until it listens.
+const START: Duration = Duration::from_secs(20);
+
+/// What a world has beside the usual, as TOML for the end of its configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// More tables: people, targets, roles. `LOGIN` stands for the account that can log in.
+    pub extra: String,
+    /// Lines for the top of each target's `sshd_config`.
+    pub sshd: String,
+}
+
+/// The throw-away world. Everything in it ends when it is dropped; its directory goes too.
+///
+/// Alice is on call; Bob and Carol are in `sre`, and Carol in `security` as well. The target `db1.prod`
+/// shows a host certificate, `web1.prod` a pinned key.
+pub struct World {
+    /// On call: may ask for both targets.
+    pub alice: Person,
+    /// Approves; and may look at the database's disk without being asked.
+    pub bob: Person,
+    /// Approves too.
+    pub carol: Person,
+    /// `db1.prod`, with a host certificate.
+    pub db1: Target,
+    /// `web1.prod`, with a pinned host key.
+    pub web1: Target,
+    /// The account that can log in on both: the one that runs the tests.
+    pub login: String,
+    /// Where the CA listens.
+    pub ca_port: u16,
+    /// Where the bastion listens.
+    pub bastion_port: u16,
+    ca: Option<Service>,
+    bastion: Option<Service>,
+    ended: bool,
+    directory: TempDir,
+}
+
+impl World {
+    /// The usual world, running.
+    pub fn new() -> Result<Self> {
+        Self::with(&Setup::default())
+    }
+
+    /// A world with something more in its configuration, running.
+    pub fn with(setup: &Setup) -> Result<Self> {
+        let mut world = Self::lay_out(setup)?;
+        world.start_ca()?;
+        world.start_bastion()?;
+        for person in [&world.alice, &world.bob, &world.carol] {
+            world.introduce(person)?;
+        }
+        Ok(world)
+    }
+
+    /// The world's files, with the targets running, but neither the CA nor the bastion.
+    pub fn lay_out(setup: &Setup) -> Result<Self> {
+        // Short, because sockets of agents lie below it.
+        let directory = tempfile::Builder::new().prefix("hp-").tempdir()?;
+        let root = directory.path();
+        process::run(
+            Command::new(programs::hallpass()?)
+                .arg("init")
+                .arg(root.join("site")),
+        )?
+        .ok()?;
+        let mut world = Self {
+            alice: Person::new("alice", &root.join("alice"))?,
+            bob: Person::new("bob", &root.join("bob"))?,
+            carol: Person::new("carol", &root.join("carol"))?,
+            db1: Target::new("db1.prod", &root.join("db1"))?,
+            web1: Target::new("web1.prod", &root.join("web1"))?,
+            login: programs::login()?,
+            ca_port: ports::free()?,
+            bastion_port: ports::free()?,
+            ca: None,
+            bastion: None,
+            ended: false,
+            directory,
+        };
+        fs::write(world.config(), world.configuration(setup)?).context(world.config().display())?;
+        world.hallpass(&["check"])?.ok()?;
+        world.start_targets(&setup.sshd)?;
+        for person in [&world.alice, &world.bob, &world.carol] {
+            person.write_config(world.ca_port, &world.public_of("identity")?)?;
+        }
+        Ok(world)
+    }
+
+    /// The directory that everything lies in.
+    pub fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The site's `hallpass.toml`.
+    pub fn config(&self) -> PathBuf {
+        self.root().join("site/hallpass.toml")
+    }
+
+    /// One of the CA's private keys: `user`, `session`, `host`, `door`, `log` or `identity`.
+    pub fn ca_key(&self, name: &str) -> PathBuf {
+        self.root().join("site/ca/keys").join(name)
+    }
+
+    /// The bastion's private identity key.
+    pub fn bastion_key(&self) -> PathBuf {
+        self.root().join("site/bastion/identity")
+    }
+
+    /// The directory of the bastion's recordings.
+    pub fn recordings(&self) -> PathBuf {
+        self.root().join("site/bastion/recordings")
+    }
+
+    /// The directory of the issuance log.
+    pub fn log(&self) -> PathBuf {
+        self.root().join("site/ca/log")
+    }
+
+    /// The public half of one of the CA's keys, as one line.
+    pub fn public_of(&self, name: &str) -> Result<String> {
+        public_half(&self.ca_key(name))
+    }
+
+    /// Starts `hallpass ca`, and waits until it listens.
+    pub fn start_ca(&mut self) -> Result<()> {
+        let mut service = self.service("ca", &[])?;
+        service.wait_port(self.ca_port, START)?;
+        self.ca = Some(service);
+        Ok(())
+    }
+
+    /// Starts `hallpass bastion`, and waits until it listens.
+    pub fn start_bastion(&mut self) -> Result<()> {
+        let mut service = self.service("bastion", &[])?;
+        service.wait_port(self.bastion_port, START)?;
+        self.bastion = Some(service);
+        Ok(())
+    }
+
+    /// Starts a program of the site under `wrapper` (such as `strace`), without waiting for it.
+    pub fn service(&self, program: &str, wrapper: &[&str]) -> Result<Service> {
+        let hallpass = programs::hallpass()?;
+        let mut command = match wrapper {
+            [] => Command::new(hallpass),
+            [first, rest @ ..] => {
+                let mut command = Command::new(programs::find(first)?);
+                command.args(rest).arg(hallpass);
+                command
+            }
+        };
+        command
+            .arg(program)
+            .arg("--config")
+            .arg(self.config())
+            .env("NO_COLOR", "1");
+        Service::start(
+            program,
+            &mut command,
+            &self.root().join(format!("{program}.log")),
+        )
+    }
+
+    /// The running CA.
+    pub fn ca(&mut self) -> Result<&mut Service> {
+        self.ca
+            .as_mut()
+            .ok_or_else(|| crate::Failure::new("the CA does not run"))
+    }
+
+    /// The running bastion.
+    pub fn bastion(&mut self) -> Result<&mut Service> {
+        self.bastion
+            .as_mut()
+            .ok_or_else(|| crate::Failure::new("the bastion does not run"))
+    }
+
+    /// Ends the CA with `kill -9`.
+    pub fn kill_ca(&mut self) {
+        self.ca = None;
+    }
+
+    /// Ends the bastion with `kill -9`.
+    pub fn kill_bastion(&mut self) {
+        self.bastion = None;
+    }
+
+    /// Runs `hallpass` with this site's configuration: the subcommand first, then its arguments.
+    pub fn hallpass(&self, args: &[&str]) -> Result<Output> {
+        process::run(&mut self.hallpass_command(args)?)
+    }
+
+    /// `hallpass` with this site's configuration, not yet run.
+    pub fn hallpass_command(&self, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(programs::hallpass()?);
+        command
+            .args(args)
+            .arg("--config")
+            .arg(self.config())
+            .env("NO_COLOR", "1")
+            .current_dir(self.root());
+        Ok(command)
+    }
+
+    /// Gives a person the lines that `ssh ca ssh-config` prints: those of known hosts go there, the
+    /// rest into the ssh configuration.
+    pub fn introduce(&self, person: &Person) -> Result<()> {
+        let printed = person.ssh(&["ca", "ssh-config"])?.ok()?.out();
+        let known = |line: &&str| line.starts_with("@cert-authority ") || line.starts_with('[');
+        let (hosts, config): (Vec<&str>, Vec<&str>) = printed.lines().partition(known);
+        append(&person.known_hosts(), &hosts)?;
+        append(&person.config(), &config)
+    }
+
+    /// `LOGIN@db1.prod` for the account that can log in.
+    pub fn at_db1(&self) -> String {
+        format!("{}@db1.prod", self.login)
+    }
+
+    /// `LOGIN@web1.prod` for the account that can log in.
+    pub fn at_web1(&self) -> String {
+        format!("{}@web1.prod", self.login)
+    }
+
+    /// The finished recordings, oldest first.
+    pub fn finished(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        collect(&self.recordings(), &mut found)?;
+        found.retain(|path| path.to_string_lossy().ends_with(".cast.zst"));
+        found.sort();
+        Ok(found)
+    }
+
+    /// Waits until this many recordings are finished.
+    pub fn wait_finished(&self, count: usize, limit: Duration) -> Result<Vec<PathBuf>> {
+        let end = std::time::Instant::now() + limit;
+        loop {
+            let found = self.finished()?;
+            if found.len() >= count {
+                return Ok(found);
+            }
+            if std::time::Instant::now() >= end {
+                let text = format!("{count} recordings expected after {limit:?}, found {found:?}");
+                return Err(crate::Failure::new(text));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The whole check over everything that was written: the issuance log and all recordings.
+    pub fn verify(&self) -> Result<Output> {
+        let recordings = self.recordings();
+        let log = self.log();
+        let mut paths: Vec<&str> = Vec::new();
+        for path in [&log, &recordings] {
+            if path.exists() {
+                paths.push(path.to_str().unwrap_or_default());
+            }
+        }
+        let args: Vec<&str> = std::iter::once("verify").chain(paths).collect();
+        self.hallpass(&args)
+    }
+
+    /// The end of a test: the whole check must pass. A world that is dropped without this shows
+    /// its logs.
+    pub fn end(mut self) -> Result<()> {
+        self.verify()?.ok()?;
+        self.ended = true;
+        Ok(())
+    }
+
+    /// The end of a test that damaged what the check reads.
+    pub fn end_damaged(mut self) {
+        self.ended = true;
+    }
+
+    /// Leaves the directory in place when this is dropped.
+    pub fn keep(&mut self) {
+        self.directory.disable_cleanup(true);
+        self.ended = true;
+    }
+
+    fn start_targets(&mut self, lines: &str) -> Result<()> {
+        let session_ca = self.public_of("session")?;
+        let fields = keys::Certificate {
+            principals: "db1.prod",
+            host: true,
+            ..Default::default()
+        };
+        keys::certify(&self.ca_key("host"), &self.db1.host_key(), &fields)?;
+        self.db1.start(&session_ca, &self.login, lines)?;
+        self.web1.start(&session_ca, &self.login, lines)
+    }
+
+    fn configuration(&self, setup: &Setup) -> Result<String> {
+        let identity = public_half(&self.bastion_key())?;
+        let mut text = format!(
+            "[ca]\nlisten = \"127.0.0.1:{ca}\"\naddress = \"127.0.0.1:{ca}\"\n\n\
+             [bastion.bastion]\nlisten = \"127.0.0.1:{bastion}\"\naddress = \"127.0.0.1:{bastion}\"\n\
+             identity = \"{identity}\"\nsource = [\"127.0.0.1/32\"]\n\n\
+             [target.\"db1.prod\"]\naddress = \"127.0.0.1:{db1}\"\nhost = \"ca\"\nlabels = {{ kind = \"database\" }}\n\n\
+             [target.\"web1.prod\"]\naddress = \"127.0.0.1:{web1}\"\nhost = \"{web1_key}\"\n\n",
+            ca = self.ca_port,
+            bastion = self.bastion_port,
+            db1 = self.db1.port,
+            web1 = self.web1.port,
+            web1_key = keys::public_line(&self.web1.host_key())?,
+        );
+        let people = [
+            (&self.alice, "\"oncall\""),
+            (&self.bob, "\"sre\""),
+            (&self.carol, "\"sre\", \"security\""),
+        ];
+        for (person, groups) in people {
+            let key = keys::public_line(&person.key())?;
+            let table = format!(
+                "[person.{}]\ngroups = [{groups}]\nkeys = [\"{key}\"]\n\n",
+                person.name
+            );
+            text.push_str(&table);
+        }
+        text += ROLES;
+        text += &setup.extra;
+        Ok(text.replace("LOGIN", &self.login))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.ended && !thread::panicking() {
+            return;
+        }
+        for service in [&self.ca, &self.bastion].into_iter().flatten() {
+            service.show_log();
+        }
+        self.db1.show_log();
+        self.web1.show_log();
+    }
+}
+
+/// What may be asked for in the usual world.
+const ROLES: &str = r#"
+[role.db-oncall]
+groups = ["oncall"]
+logins = ["LOGIN", "backup"]
+targets = ["db1.prod"]
+longest = "30m"
+approvals = { count = 1, from = "sre" }
+break-glass = true
+
+[role.web-look]
+groups = ["oncall"]
+logins = ["LOGIN"]
+targets = ["web1.prod"]
+longest = "30m"
+approvals = { count = 0 }
+
+[role.db-disk]
+groups = ["sre"]
+logins = ["LOGIN"]
+targets = ["db1.prod"]
+command = "echo forced; id -un"
+approvals = { count = 0 }
+
+[role.web-two]
+groups = ["sre"]
+logins = ["LOGIN"]
+targets = ["web1.prod"]
+approvals = { count = 1, from = "sre" }
+
+"#;
+
+fn public_half(private: &Path) -> Result<String> {
+    let mut command = Command::new(programs::find("ssh-keygen")?);
+    Ok(process::run(command.arg("-y").arg("-f").arg(private))?
+        .ok()?
+        .out()
+        .trim()
+        .to_owned())
+}
+
+fn append(path: &Path, lines: &[&str]) -> Result<()> {
+    let mut text = fs::read_to_string(path).context(path.display())?;
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    fs::write(path, text).context(path.display())
+}
+
+fn collect(directory: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, into)?;
+        } else {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
