@@ -1,2 +1,53 @@
-//! Placeholder.
-fn main() {}
+//! The project's own commands: `cargo xtask test` and `cargo xtask demo`.
+//!
+//! * [`install`] brings the stock programs that the tests and the demo run.
+//! * [`test`] is everything that has to pass.
+//! * [`demo`] shows the whole product, step by checked step.
+
+use std::env;
+use std::process::ExitCode;
+
+mod demo;
+mod install;
+mod test;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  test           install what is missing, then check and test everything
+  demo           show the whole product on this machine, in a world that is thrown away
+  demo --keep    the same, and leave the world running to be entered by hand
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["test"] => test::run(),
+        ["demo"] => demo::run(false),
+        ["demo", "--keep"] => demo::run(true),
+        ["help" | "--help" | "-h"] => {
+            print(HELP);
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Standard output is this program's product; a reader who has gone away is no failure.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}

@@ -1,0 +1,96 @@
+//! The stock programs that tests and demo run, brought by the system's own packages.
+
+use std::path::Path;
+use std::process::Command;
+
+use hallpass_tests::{Failure, Result, process, programs};
+
+/// A program and the Debian package that brings it.
+type Needed = (&'static str, &'static str);
+
+/// What the demo runs.
+pub(crate) const FOR_THE_DEMO: &[Needed] = &[
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("ssh-agent", "openssh-client"),
+    ("sshd", "openssh-server"),
+];
+
+/// What the tests run beside that.
+pub(crate) const FOR_THE_TESTS: &[Needed] = &[
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("ssh-agent", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("sftp", "openssh-client"),
+    ("asciinema", "asciinema"),
+    ("script", "bsdutils"),
+    ("strace", "strace"),
+    ("tmux", "tmux"),
+    ("zstd", "zstd"),
+    // aws-lc, the cryptographic library, is C.
+    ("cc", "gcc"),
+    ("cmake", "cmake"),
+];
+
+/// Installs the packages of the programs that are missing. Where it cannot, the failure says the
+/// exact command.
+pub(crate) fn install(needed: &[Needed]) -> Result<()> {
+    let packages = missing(needed);
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let apt = programs::find("apt-get").is_ok() && Path::new("/etc/debian_version").exists();
+    if !apt {
+        return Err(Failure::new(format!(
+            "missing: {}\ninstall them with this system's packages (the names are Debian's), then run this again",
+            packages.join(" ")
+        )));
+    }
+    if programs::login()? != "root" {
+        return Err(Failure::new(format!(
+            "missing: {0}\nrun this, then try again:\n  sudo apt-get install -y --no-install-recommends {0}",
+            packages.join(" ")
+        )));
+    }
+    // Services of the packages must not start: a container has no init, and a laptop wants no new sshd.
+    apt_get(&["update", "-qq"])?;
+    let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    install.extend(packages);
+    apt_get(&install)?;
+    match missing(needed).as_slice() {
+        [] => Ok(()),
+        still => Err(Failure::new(format!(
+            "still missing after apt-get install: {}",
+            still.join(" ")
+        ))),
+    }
+}
+
+fn missing(needed: &[Needed]) -> Vec<&'static str> {
+    let mut packages: Vec<&str> = needed
+        .iter()
+        .filter(|(program, _)| programs::find(program).is_err())
+        .map(|(_, package)| *package)
+        .collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+fn apt_get(args: &[&str]) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    command
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("RUNLEVEL", "1");
+    let text = process::spell(&command);
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{text} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    )))
+}

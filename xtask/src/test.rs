@@ -1,0 +1,162 @@
+//! Everything that has to pass, quiet as long as it does.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use hallpass_tests::{Failure, Result, process, programs};
+
+use crate::{install, print};
+
+/// Format, lints, dependencies, then every test. The steps share one target directory, and one
+/// build makes the program and all the tests, so that no crate is compiled for both twice.
+pub(crate) fn run() -> Result<()> {
+    step("programs", || {
+        install::install(install::FOR_THE_TESTS).map(|()| String::new())
+    })?;
+    cargo("format", &["fmt", "--all", "--check"])?;
+    // `cargo deny` reads the whole graph, other systems' crates too, and runs offline.
+    cargo("fetch", &["fetch", "--locked"])?;
+    step("cargo-deny", deny_program)?;
+    step("dependencies", deny)?;
+    cargo(
+        "clippy",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
+    cargo(
+        "build",
+        &["build", "--workspace", "--all-targets", "--locked"],
+    )?;
+    let tests = cargo_output(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
+    let text = both(&tests);
+    if !tests.status.success() {
+        return Err(Failure::new(format!("{text}\nthe tests failed")));
+    }
+    for line in closing_lines(&text) {
+        print(&format!("{line}\n"));
+    }
+    Ok(())
+}
+
+/// Runs one step. It is one line with its time if it passes, and its whole output if it fails.
+fn step(name: &str, work: impl FnOnce() -> Result<String>) -> Result<()> {
+    let begin = Instant::now();
+    let remark = work().map_err(|failure| Failure::new(format!("{name} failed:\n{failure}")))?;
+    let remark = if remark.is_empty() {
+        String::new()
+    } else {
+        format!("  {remark}")
+    };
+    print(&format!(
+        "{name:<14}ok {:>5.0} s{remark}\n",
+        begin.elapsed().as_secs_f32()
+    ));
+    Ok(())
+}
+
+fn cargo(name: &str, args: &[&str]) -> Result<()> {
+    step(name, || {
+        let output = cargo_output(args)?;
+        if output.status.success() {
+            Ok(String::new())
+        } else {
+            Err(Failure::new(both(&output)))
+        }
+    })
+}
+
+fn cargo_output(args: &[&str]) -> Result<Output> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(args)
+        .current_dir(root())
+        .env("CARGO_TERM_COLOR", "never");
+    // Set by the `cargo run` that started this program; tests must not take them for their own.
+    command
+        .env_remove("CARGO_MANIFEST_DIR")
+        .env_remove("CARGO_PKG_NAME");
+    command
+        .output()
+        .map_err(|error| Failure::new(format!("{}: {error}", process::spell(&command))))
+}
+
+/// The workspace's directory: the one above this package's.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}
+
+fn both(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stderr),
+        String::from_utf8_lossy(&output.stdout)
+    )
+}
+
+/// The test runner's own closing line of every suite that has tests.
+fn closing_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| {
+        line.starts_with("test result: ") && !line.contains(" 0 passed; 0 failed; 0 ignored")
+    })
+}
+
+/// Builds `cargo-deny` once, if it is not there: two to three minutes on two cores.
+fn deny_program() -> Result<String> {
+    if programs::find("cargo-deny").is_ok()
+        || cargo_output(&["deny", "--version"])?.status.success()
+    {
+        return Ok(String::new());
+    }
+    let output = cargo_output(&["install", "cargo-deny", "--locked", "--quiet"])?;
+    if output.status.success() {
+        Ok("installed".to_owned())
+    } else {
+        Err(Failure::new(both(&output)))
+    }
+}
+
+/// Bans, licences and sources always; advisories where a clone of the database is at hand, since it
+/// is not fetched here.
+fn deny() -> Result<String> {
+    let home = env::var_os("CARGO_HOME").map_or_else(
+        || Path::new(&env::var_os("HOME").unwrap_or_default()).join(".cargo"),
+        Into::into,
+    );
+    let database = ["advisory-dbs", "advisory-db"]
+        .iter()
+        .any(|name| home.join(name).exists());
+    let mut args = vec![
+        "deny",
+        "--offline",
+        "--log-level",
+        "error",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ];
+    if database {
+        args.push("advisories");
+    }
+    let output = cargo_output(&args)?;
+    if !output.status.success() {
+        return Err(Failure::new(both(&output)));
+    }
+    let remark = if database {
+        ""
+    } else {
+        "bans, licenses, sources; no advisory database here"
+    };
+    Ok(remark.to_owned())
+}
