@@ -82,7 +82,6 @@ fn low_bits_128(count: u8) -> u128 {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -33,7 +33,8 @@ pub fn show(duration: Duration) -> String {
     let mut out = String::new();
     for (unit, letter) in [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')] {
         if left >= unit {
-            out.push_str(&format!("{}{letter}", left / unit));
+            out.push_str(&(left / unit).to_string());
+            out.push(letter);
             left %= unit;
         }
     }

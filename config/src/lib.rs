@@ -6,6 +6,7 @@
 //! * [`file`]: the shape of `hallpass.toml`, as somebody types it.
 //! * [`rules`]: the configuration after every check: what the programs run on.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
+//! * [`sample`]: the file that a new installation begins with.
 //! * [`error`]: what is wrong with a configuration, with its line and a hint.
 //!
 //! This crate depends on nothing of ours, does no input or output but reading the one
@@ -18,6 +19,7 @@ pub mod error;
 mod file;
 pub mod limits;
 pub mod rules;
+pub mod sample;
 pub mod span;
 pub mod words;
 

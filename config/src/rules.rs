@@ -172,7 +172,7 @@ impl fmt::Display for HostPort {
 }
 
 impl HostPort {
-    /// How `known_hosts` writes this place (`sshd(8)`, SSH_KNOWN_HOSTS FILE FORMAT).
+    /// How `known_hosts` writes this place (`sshd(8)`, "SSH KNOWN HOSTS FILE FORMAT").
     pub fn known_hosts(&self) -> String {
         if self.port == 22 {
             self.host.clone()

@@ -287,7 +287,6 @@ fn check_first(given: &str, good: fn(char) -> bool) -> Result<(), &'static str> 
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

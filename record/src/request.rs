@@ -192,7 +192,6 @@ fn yes_or_no(text: &str) -> Result<bool, NotARequest> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

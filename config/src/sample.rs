@@ -1,0 +1,65 @@
+//! The configuration that `hallpass init` writes: small, complete, and commented.
+
+use crate::words::BastionName;
+
+/// What goes into a first `hallpass.toml`.
+pub struct Sample<'a> {
+    /// The bastion's name.
+    pub bastion: &'a BastionName,
+    /// Its identity, the public half, in OpenSSH's one-line form.
+    pub identity: &'a str,
+}
+
+impl Sample<'_> {
+    /// The text of the file. It passes every check as it stands, with nobody in it yet.
+    pub fn text(&self) -> String {
+        TEMPLATE
+            .replace("@BASTION@", self.bastion.as_str())
+            .replace("@IDENTITY@", self.identity.trim())
+    }
+}
+
+const TEMPLATE: &str = r#"# Hallpass. Every key that there is stands here; `hallpass check --config FILE` checks it.
+# Relative paths are relative to this file. After a change: `systemctl reload hallpass-ca`
+# (or SIGHUP); a file with a mistake is refused, and the one before stays in force.
+
+[ca]
+listen = "127.0.0.1:7022"           # where `hallpass ca` listens
+address = "localhost:7022"          # what people and bastions connect to
+data = "ca"                         # keys, issuance log, state
+
+[bastion.@BASTION@]
+listen = "127.0.0.1:7023"           # where `hallpass bastion` listens
+address = "localhost:7023"          # what people connect to
+data = "@BASTION@"                        # identity, recordings
+identity = "@IDENTITY@"
+source = []                         # addresses that targets see it come from, e.g. ["10.0.0.5/32"];
+                                    # session certificates are then good from there only
+
+# People. A key proves one person; a person may have several keys, and counts once.
+#
+# [person.alice]
+# groups = ["oncall", "sre"]
+# keys = ["ssh-ed25519 AAAA… alice@laptop"]
+
+# Targets. host is how the machine proves itself: "ca" (it shows a host certificate, see
+# `hallpass target setup`), or its public host key (several: one a line). Nothing is trusted on first use.
+#
+# [target."db1.prod"]
+# address = "10.1.2.3:22"
+# host = "ca"
+# labels = { env = "prod" }
+
+# Roles: what may be asked for. What no role names is refused.
+#
+# [role.db-oncall]
+# groups = ["oncall"]                         # who may ask
+# logins = ["postgres"]                       # for which accounts
+# targets = ["db1.prod"]                      # on which machines; or: labels = { env = "prod" }
+# approvals = { count = 1, from = "sre" }     # who has to agree; { count = 0 } grants at once
+# longest = "1h"                              # longest life of a grant, 15m if absent
+# command = "/usr/local/bin/failover"         # every session runs this and nothing else; absent: the person's choice
+# channels = ["shell", "exec"]                # what a session may open; every other channel is refused
+# record-input = false                        # true: what is typed is recorded too, passwords at prompts included
+# break-glass = false                         # true: may be taken first and reviewed afterwards
+"#;
