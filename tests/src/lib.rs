@@ -11,8 +11,9 @@
 //! * [`keys`] makes keys and certificates with the real `ssh-keygen`.
 //! * [`person`] is somebody with a key, an agent and an ssh configuration.
 //! * [`target`] is a real `sshd` that trusts the session CA.
-//! * [`world`] puts them together.
+//! * [`world`] puts them together, and [`access`] is what people do in it most.
 
+pub mod access;
 pub mod failure;
 pub mod keys;
 pub mod person;

@@ -100,6 +100,11 @@ impl Target {
             .ok_or_else(|| Failure::new(format!("{} does not run", self.name)))
     }
 
+    /// The id of the running `sshd`'s process.
+    pub fn id(&self) -> Option<u32> {
+        self.sshd.as_ref().map(Service::id)
+    }
+
     /// Everything that `sshd` has logged.
     pub fn log(&self) -> String {
         fs::read(self.log_file())

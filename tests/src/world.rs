@@ -290,6 +290,17 @@ impl World {
         self.ended = true;
     }
 
+    /// The ids of everything that runs in this world.
+    pub fn process_ids(&self) -> Vec<u32> {
+        let services = [&self.ca, &self.bastion]
+            .into_iter()
+            .flatten()
+            .map(Service::id);
+        let agents = [&self.alice, &self.bob, &self.carol].map(Person::agent_id);
+        let targets = [&self.db1, &self.web1].into_iter().filter_map(Target::id);
+        services.chain(agents).chain(targets).collect()
+    }
+
     /// Leaves the directory in place when this is dropped.
     pub fn keep(&mut self) {
         self.directory.disable_cleanup(true);

@@ -1,0 +1,68 @@
+//! What people do at the CA, in one call: ask, approve, save the certificate.
+
+use std::time::Duration;
+
+use crate::process::LIMIT;
+use crate::{Failure, Live, Person, Result, World};
+
+/// A request that waits, and the `ssh` that waits with it.
+pub struct Asked {
+    /// The request's id.
+    pub id: String,
+    /// The `ssh ca request` that still runs.
+    pub live: Live,
+}
+
+impl World {
+    /// Starts `ssh ca request` and waits until the CA has said the request's id.
+    pub fn ask(&self, person: &Person, access: &str, more: &[&str]) -> Result<Asked> {
+        let mut args = vec![
+            "ca",
+            "request",
+            access,
+            "--reason",
+            "INC-42 replication stuck",
+        ];
+        args.extend(more);
+        let mut live = person.ssh_live(&args)?;
+        live.wait_err("request ", LIMIT)?;
+        live.wait_err("\n", LIMIT)?;
+        Ok(Asked {
+            id: request_id(&live.err())?,
+            live,
+        })
+    }
+
+    /// Asks, lets Bob (or, if Bob asks, Carol) approve, and saves the certificate. Gives the
+    /// request's id.
+    pub fn grant(&self, person: &Person, access: &str, more: &[&str]) -> Result<String> {
+        let asked = self.ask(person, access, more)?;
+        let approver = if person.name == self.bob.name {
+            &self.carol
+        } else {
+            &self.bob
+        };
+        approver.ssh(&["-A", "ca", "approve", &asked.id])?.ok()?;
+        let output = asked.live.finish(LIMIT)?.ok()?;
+        person.save_certificate(&output.stdout)?;
+        Ok(asked.id)
+    }
+
+    /// Asks under a role that needs no approval, and saves the certificate. Gives the request's id.
+    pub fn take(&self, person: &Person, access: &str, more: &[&str]) -> Result<String> {
+        let asked = self.ask(person, access, more)?;
+        let output = asked.live.finish(Duration::from_secs(30))?.ok()?;
+        person.save_certificate(&output.stdout)?;
+        Ok(asked.id)
+    }
+}
+
+/// The id in `request 7F3K-9QMD: …`.
+pub fn request_id(text: &str) -> Result<String> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("request "))
+        .and_then(|rest| rest.split([':', ' ']).next())
+        .filter(|id| id.len() == 9)
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::new(format!("no request id in:\n{text}")))
+}
