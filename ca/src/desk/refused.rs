@@ -1,0 +1,176 @@
+//! Every reason for which the desk says no.
+
+use std::fmt;
+use std::time::Duration;
+
+use config::words::{GroupName, PersonName, Principal, RequestId, RoleName, SessionId};
+use config::{duration, limits};
+use record::sshsig::SigError;
+
+use super::{Need, Standing};
+
+/// What a refusal means to the program that asked, as its exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// Refused by policy.
+    Policy = 1,
+    /// The question was wrong.
+    Usage = 2,
+    /// An approver said no.
+    Denied = 3,
+    /// It was too late.
+    Expired = 4,
+    /// The CA cannot answer now.
+    Unavailable = 5,
+}
+
+impl Status {
+    /// The exit status.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Why the desk said no. Shown, it says what happened and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No role of this person covers the access.
+    #[error("no role lets you use {0}: `roles` shows what you may ask for")]
+    NoRole(Principal),
+    /// The role does not exist, or is not this person's.
+    #[error("you have no role {0}: `roles` shows what you may ask for")]
+    UnknownRole(RoleName),
+    /// The role exists and does not cover the access.
+    #[error("role {role} does not cover {access}: `roles` shows what it covers")]
+    RoleDoesNotCover {
+        /// The role that was asked for.
+        role: RoleName,
+        /// What was asked for.
+        access: Principal,
+    },
+    /// Several roles cover it, and they differ.
+    #[error("several roles cover this: choose one with --role {}", Names(.0, " or --role "))]
+    SeveralRoles(Vec<RoleName>),
+    /// The role cannot be taken before its approval.
+    #[error("role {0} cannot be taken with --break-glass: ask without it")]
+    NoBreakGlass(RoleName),
+    /// Shorter than any grant.
+    #[error("{} is too short: ask for at least {}", duration::show(*.0), duration::show(limits::GRANT_SHORTEST))]
+    TooShort(Duration),
+    /// The person has as many requests waiting as anybody may.
+    #[error(
+        "you have {} requests waiting: withdraw one first",
+        limits::REQUESTS_OPEN_PER_PERSON
+    )]
+    TooManyOpen,
+    /// The key is a certificate, a CA's key, or of a kind that cannot be certified.
+    #[error("this key cannot be certified: {0}")]
+    Key(&'static str),
+    /// No request has this identifier, or it does not concern this person.
+    #[error("there is no request {0} that concerns you: check its letters")]
+    UnknownRequest(RequestId),
+    /// It was the person's own request, or an own key of theirs signed.
+    #[error("nobody approves their own request: ask somebody else")]
+    OwnRequest,
+    /// The person is not in the group that approves.
+    #[error("only members of {0} approve this request")]
+    NotApprover(GroupName),
+    /// The request needs no approval.
+    #[error("this request needs no approval")]
+    NoApprovalNeeded,
+    /// The person has approved before; persons are counted, not keys.
+    #[error("you have approved this request already: another person has to")]
+    AlreadyApproved,
+    /// The signature does not count.
+    #[error("the approval does not count: {0}")]
+    Signature(SigError),
+    /// The person may not do that to this request.
+    #[error("that is for {0} to do")]
+    NotYours(PersonName),
+    /// The request or its grant is over, or not in the state that this needs.
+    #[error("{}", closed(.0))]
+    Closed(Standing),
+    /// The request waits still.
+    #[error("not granted yet: {}", waiting(.0))]
+    Waiting(Vec<Need>),
+    /// The policy changed since, and no longer allows it.
+    #[error("the policy no longer allows this: {0}")]
+    PolicyChanged(String),
+    /// The certificate that a bastion showed is not one that this CA gave.
+    #[error("this certificate opens nothing here: {0}")]
+    Certificate(&'static str),
+    /// The certificate is good, for something else.
+    #[error("this certificate is for {given}, not for {asked}")]
+    OtherAccess {
+        /// What the certificate is for.
+        given: Principal,
+        /// What was asked for.
+        asked: Principal,
+    },
+    /// The session identifier was used before.
+    #[error("session {0} has been used before")]
+    SessionUsed(SessionId),
+    /// This bastion began no such session.
+    #[error("this bastion began no session {0}")]
+    UnknownSession(SessionId),
+    /// A field of a bastion's message is wrong.
+    #[error("the message cannot be read: {0}")]
+    Message(&'static str),
+    /// The CA cannot answer: its disk, its log, its store. Nothing was signed.
+    #[error("the CA cannot do that now, and nothing was signed: tell its operator ({0})")]
+    Unavailable(String),
+}
+
+impl Refused {
+    /// What the refusal means to the program that asked.
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::Closed(Standing::Denied { .. }) => Status::Denied,
+            Self::Closed(Standing::Expired) => Status::Expired,
+            Self::TooShort(_)
+            | Self::UnknownRequest(_)
+            | Self::SeveralRoles(_)
+            | Self::Message(_) => Status::Usage,
+            Self::Unavailable(_) => Status::Unavailable,
+            _ => Status::Policy,
+        }
+    }
+}
+
+struct Names<'a, T>(&'a [T], &'static str);
+
+impl<T: fmt::Display> fmt::Display for Names<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, name) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str(self.1)?;
+            }
+            write!(f, "{name}")?;
+        }
+        Ok(())
+    }
+}
+
+fn closed(standing: &Standing) -> String {
+    match standing {
+        Standing::Waiting { needs, .. } => {
+            format!("the request is not granted yet: {}", waiting(needs))
+        }
+        Standing::Granted { until } => {
+            format!(
+                "the request is granted until {}: there is nothing left to decide",
+                until.time_of_day()
+            )
+        }
+        Standing::Denied { by, reason } => format!("{by} denied the request: {reason}"),
+        Standing::Withdrawn => "the request was withdrawn: ask again".to_owned(),
+        Standing::Expired => "the request or its grant has expired: ask again".to_owned(),
+        Standing::Returned => "the grant was given back: ask again".to_owned(),
+        Standing::Revoked { by, reason } => format!("{by} revoked the grant: {reason}"),
+    }
+}
+
+fn waiting(needs: &[Need]) -> String {
+    Names(needs, ", and ").to_string()
+}

@@ -1,0 +1,313 @@
+//! What the desk answers with: plain values, for JSON and for tables alike.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use config::rules::{Channel, Quorum};
+use config::words::{
+    BastionName, GroupName, Login, PersonName, Principal, RequestId, RoleName, SessionId,
+    TargetName,
+};
+use record::clock::UnixTime;
+use record::digest::Digest;
+use record::entry::Authority;
+use record::text::{Command, Reason};
+use serde::Serialize;
+use ssh_key::PublicKey;
+
+/// A person who has proven a registered key on this connection.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who it is.
+    pub person: PersonName,
+    /// The key that was proven; certificates are for it.
+    pub key: PublicKey,
+    /// Where the connection comes from.
+    pub source: IpAddr,
+}
+
+/// What a person asks for.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Login and target.
+    pub access: Principal,
+    /// Under which role; none if there is only one.
+    pub role: Option<RoleName>,
+    /// For how long; none for as long as the role's default.
+    pub life: Option<Duration>,
+    /// Why.
+    pub reason: Reason,
+    /// The one command that is wanted.
+    pub command: Option<Command>,
+    /// Whether to take it before its approval.
+    pub break_glass: bool,
+}
+
+/// A request was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Asked {
+    /// Its identifier.
+    pub id: RequestId,
+    /// Under which role.
+    pub role: RoleName,
+    /// Where it stands.
+    pub standing: Standing,
+    /// What of it the policy narrowed, each a sentence for the person.
+    pub narrowed: Vec<String>,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Standing {
+    /// It waits for approvals.
+    Waiting {
+        /// Whose.
+        needs: Vec<Need>,
+        /// Until when.
+        expires: UnixTime,
+    },
+    /// It is granted.
+    Granted {
+        /// Until when.
+        until: UnixTime,
+    },
+    /// An approver said no.
+    Denied {
+        /// Who.
+        by: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+    /// The person took it back.
+    Withdrawn,
+    /// It, or its grant, is past its time.
+    Expired,
+    /// The grant was given back.
+    Returned,
+    /// The grant was revoked.
+    Revoked {
+        /// By whom.
+        by: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// Approvals that are missing. Shown, for example `1 of group sre (bob or carol)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Need {
+    /// How many persons have to approve altogether.
+    pub count: u32,
+    /// Of which group.
+    pub from: GroupName,
+    /// Who has approved.
+    pub have: Vec<PersonName>,
+    /// Who may still approve.
+    pub who: Vec<PersonName>,
+}
+
+impl Need {
+    /// How many persons are missing.
+    pub fn missing(&self) -> u32 {
+        let have = u32::try_from(self.have.len()).unwrap_or(u32::MAX);
+        self.count.saturating_sub(have)
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who: Vec<&str> = self.who.iter().map(PersonName::as_str).collect();
+        write!(
+            f,
+            "needs {} of group {} ({})",
+            self.missing(),
+            self.from,
+            who.join(" or ")
+        )
+    }
+}
+
+/// An access certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Issued {
+    /// The certificate, OpenSSH's one-line form, without a line feed.
+    pub certificate: String,
+    /// Its serial.
+    pub serial: u64,
+    /// What for.
+    pub access: Principal,
+    /// Until when.
+    pub until: UnixTime,
+}
+
+/// A role, as its holder sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RoleRow {
+    /// Its name.
+    pub role: RoleName,
+    /// The accounts.
+    pub logins: Vec<Login>,
+    /// The machines.
+    pub targets: Vec<TargetName>,
+    /// The longest life of a grant, in seconds.
+    pub longest_seconds: u64,
+    /// Who has to agree.
+    pub approvals: Option<Quorum>,
+    /// The command that every session is forced to.
+    pub command: Option<String>,
+    /// What a session may open.
+    pub channels: Vec<Channel>,
+    /// Whether it can be taken with `--break-glass`.
+    pub break_glass: bool,
+}
+
+/// A request that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PendingRow {
+    /// Its identifier.
+    pub id: RequestId,
+    /// Who asks.
+    pub person: PersonName,
+    /// What for.
+    pub access: Principal,
+    /// Under which role.
+    pub role: RoleName,
+    /// The one command.
+    pub command: Option<Command>,
+    /// For how long, in seconds.
+    pub seconds: u64,
+    /// Why.
+    pub reason: Reason,
+    /// When it was asked.
+    pub asked: UnixTime,
+    /// Until when it waits.
+    pub expires: UnixTime,
+    /// Whom it waits for.
+    pub needs: Vec<Need>,
+    /// Whether the person who looks may approve it.
+    pub for_you: bool,
+}
+
+/// One request with everything that happened to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Shown {
+    /// Its identifier.
+    pub id: RequestId,
+    /// Who asked.
+    pub person: PersonName,
+    /// The fingerprint of the key that the certificate is for.
+    pub key: String,
+    /// Where from.
+    pub source: IpAddr,
+    /// What for.
+    pub access: Principal,
+    /// Under which role.
+    pub role: RoleName,
+    /// The one command.
+    pub command: Option<Command>,
+    /// For how long, in seconds.
+    pub seconds: u64,
+    /// Whether it was taken before its approval.
+    pub break_glass: bool,
+    /// Why.
+    pub reason: Reason,
+    /// When it was asked.
+    pub asked: UnixTime,
+    /// Until when it waits or waited.
+    pub expires: UnixTime,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Who approved, in order.
+    pub approvals: Vec<ApprovalRow>,
+    /// The certificates that were issued for it.
+    pub certificates: Vec<CertificateRow>,
+    /// The sessions that ran under it.
+    pub sessions: Vec<SessionRow>,
+    /// The canonical text, which approvers sign.
+    pub text: String,
+}
+
+/// One approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ApprovalRow {
+    /// Who approved.
+    pub person: PersonName,
+    /// When.
+    pub at: UnixTime,
+    /// The armoured SSHSIG over the canonical text.
+    pub signature: String,
+}
+
+/// One certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CertificateRow {
+    /// Its serial.
+    pub serial: u64,
+    /// Which CA signed.
+    pub authority: Authority,
+    /// When.
+    pub at: UnixTime,
+    /// For which session.
+    pub session: Option<SessionId>,
+}
+
+/// Which sessions to list.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFilter {
+    /// Of this person only.
+    pub person: Option<PersonName>,
+    /// On this target only.
+    pub target: Option<TargetName>,
+    /// Not older than this.
+    pub since: Option<Duration>,
+}
+
+/// One session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SessionRow {
+    /// Its identifier.
+    pub session: SessionId,
+    /// Whose.
+    pub person: PersonName,
+    /// What for.
+    pub access: Principal,
+    /// Through which bastion.
+    pub bastion: BastionName,
+    /// Under which grant.
+    pub request: RequestId,
+    /// Under which role.
+    pub role: RoleName,
+    /// Whether the grant was taken before its approval.
+    pub break_glass: bool,
+    /// Where from.
+    pub source: IpAddr,
+    /// When it began.
+    pub began: UnixTime,
+    /// How it ended; none while it runs.
+    pub ended: Option<EndRow>,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EndRow {
+    /// When.
+    pub at: UnixTime,
+    /// Why.
+    pub reason: String,
+    /// The root of its recording.
+    pub root: Digest,
+    /// The sealed frames under it.
+    pub frames: u64,
+}
