@@ -1,7 +1,7 @@
 //! Everything that Hallpass writes to be believed later.
 //!
 //! * [`request`], [`text`]: what a person asks for, as the canonical text that approvers sign.
-//! * [`entry`]: the lines of the issuance log.
+//! * [`entry`], [`log`]: the lines of the issuance log, and the log itself.
 //! * [`api`]: what a bastion and the CA say to each other.
 //! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
 //! * [`tree`], [`checkpoint`], [`sshsig`]: a Merkle tree, what a signer says about it, and the
@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod digest;
 pub mod entry;
+pub mod log;
 pub mod request;
 pub mod sshsig;
 pub mod text;

@@ -1,0 +1,280 @@
+//! The issuance log: append-only, one [`Line`] of JSON a line, hashed into an RFC 6962 tree.
+//!
+//! ```text
+//! DIR/entries      the lines, each ended by one line feed; a leaf is a line without it
+//! DIR/checkpoint   what the tree held at some time, signed by the log key
+//! ```
+//!
+//! * [`Log`] is the one writer: it holds an exclusive lock, and answers only for what is durable.
+//! * [`verify_log`] reads a log without a lock and without a secret.
+//!
+//! `checkpoint` is a checkpoint's body ([`crate::checkpoint`]), directly followed by the SSHSIG over it. It is
+//! replaced whole, and may be older than the log; the log is never older than it.
+
+mod read;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use ssh_key::{PrivateKey, PublicKey};
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::entry::{Line, LineError};
+use crate::sshsig::{self, SignError};
+use crate::tree::{Hash, Tree, leaf_hash};
+
+pub use read::{Ending, LogReport, SessionFacts, verify_log};
+
+/// The origin of the log's checkpoints.
+pub const ORIGIN: &str = "hallpass/log";
+
+/// Longest line that is written or read, in bytes: an SSHSIG of the largest size, escaped, fits twice.
+pub const LINE_BYTES: usize = 64 << 10;
+
+/// A checkpoint is written at least after so many lines.
+const CHECKPOINT_EVERY: u64 = 64;
+
+/// How far the log reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// How many lines it has.
+    pub size: u64,
+    /// The root of their tree.
+    pub root: Hash,
+}
+
+/// What is wrong with the log. Nothing may be signed then.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The disk's fault.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process has the log open for writing.
+    #[error("{}: another process writes this log: stop it first", .0.display())]
+    Locked(PathBuf),
+    /// A line was altered, or never was one.
+    #[error("{}:{line}: {what}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The first bad line, counted from one.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The signed checkpoint is missing, altered, or signed by another key.
+    #[error("{}: {what}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Lines that were there have gone.
+    #[error("{}: has {has} lines, and its checkpoint vouches for {size}: lines were removed; restore the log, or keep it as evidence", path.display())]
+    Shorter {
+        /// The file.
+        path: PathBuf,
+        /// How many lines it has.
+        has: u64,
+        /// How many it had.
+        size: u64,
+    },
+    /// Lines that were there have changed.
+    #[error("{}: one of its first {size} lines is not the one that the checkpoint vouches for: restore the log, or keep it as evidence", path.display())]
+    Forked {
+        /// The file.
+        path: PathBuf,
+        /// How many lines the checkpoint covers.
+        size: u64,
+    },
+    /// A line that this program would not read again. A defect of this program.
+    #[error("a line that cannot be written: {0}")]
+    Unwritable(String),
+    /// An earlier write failed: what is on the disk is unknown until a start has read it again.
+    #[error("an earlier write to the log failed: mend the disk, then restart")]
+    Poisoned,
+}
+
+/// Where lines are made durable.
+trait Disk: Send {
+    /// Appends all of these bytes, or fails with any number of them appended.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Returns only when every appended byte survives a power loss.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl Disk for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// The log, open for writing by this process alone.
+pub struct Log {
+    dir: PathBuf,
+    key: PrivateKey,
+    disk: Box<dyn Disk>,
+    tree: Tree,
+    vouched: u64,
+    poisoned: bool,
+}
+
+/// A log that was just opened.
+pub struct Opened {
+    /// For appending.
+    pub log: Log,
+    /// Every line so far.
+    pub lines: Vec<Line>,
+    /// How many bytes of a torn last line were cut: it was never acknowledged.
+    pub cut: u64,
+}
+
+impl Log {
+    /// Opens the log in `dir`, or begins one; locks it, reads and checks every line, and holds it against its
+    /// checkpoint. A last line without its line feed was never acknowledged, and is cut.
+    pub fn open(dir: &Path, key: PrivateKey) -> Result<Opened, LogError> {
+        fs::create_dir_all(dir).map_err(|e| failed(dir, e))?;
+        let path = dir.join("entries");
+        let mut options = OpenOptions::new();
+        let file = options
+            .append(true)
+            .read(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| failed(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LogError::Locked(path)),
+            Err(TryLockError::Error(e)) => return Err(failed(&path, e)),
+        }
+        let mut lines = Vec::new();
+        let read = read::read(dir, key.public_key(), |line| lines.push(line))?;
+        if read.torn > 0 {
+            file.set_len(read.good).map_err(|e| failed(&path, e))?;
+        }
+        // The last lines may have been written and never synced: they are made durable before
+        // anybody is answered on their word.
+        file.sync_all().map_err(|e| failed(&path, e))?;
+        let mut log = Self {
+            dir: dir.to_owned(),
+            key,
+            disk: Box::new(file),
+            vouched: 0,
+            tree: read.tree,
+            poisoned: false,
+        };
+        log.checkpoint()?;
+        Ok(Opened {
+            log,
+            lines,
+            cut: read.torn,
+        })
+    }
+
+    /// Appends one line. When this returns `Ok`, the line is durable; after any error nothing more is taken
+    /// until a restart has read what is really there.
+    pub fn append(&mut self, line: &Line) -> Result<Position, LogError> {
+        if self.poisoned {
+            return Err(LogError::Poisoned);
+        }
+        let mut bytes = encode(line)?.into_bytes();
+        let leaf = leaf_hash(&bytes);
+        bytes.push(b'\n');
+        // Until both have returned, nobody knows whether the line is there: if we die here, the
+        // next start finds it whole and takes it, or torn and cuts it.
+        self.poisoned = true;
+        let path = self.dir.join("entries");
+        self.disk.append(&bytes).map_err(|e| failed(&path, e))?;
+        self.disk.sync().map_err(|e| failed(&path, e))?;
+        self.tree.push(leaf);
+        if self.tree.size() >= self.vouched + CHECKPOINT_EVERY {
+            self.checkpoint()?;
+        }
+        self.poisoned = false;
+        Ok(self.position())
+    }
+
+    /// How far the log reaches.
+    pub fn position(&self) -> Position {
+        Position {
+            size: self.tree.size(),
+            root: self.tree.root(),
+        }
+    }
+
+    /// Signs and stores what the log holds now.
+    pub fn checkpoint(&mut self) -> Result<(), LogError> {
+        let body = Checkpoint::of(ORIGIN, &self.tree).to_string();
+        let path = self.dir.join("checkpoint");
+        let signature = sshsig::sign(&self.key, checkpoint::NAMESPACE, body.as_bytes())
+            .map_err(|e: SignError| LogError::Unwritable(e.to_string()))?;
+        replace(&self.dir, &path, (body + &signature).as_bytes()).map_err(|e| failed(&path, e))?;
+        self.vouched = self.tree.size();
+        Ok(())
+    }
+
+    /// The key that signs the checkpoints.
+    pub fn key(&self) -> &PublicKey {
+        self.key.public_key()
+    }
+}
+
+impl Drop for Log {
+    /// Leaves a checkpoint of the whole log; without it the last one still holds.
+    fn drop(&mut self) {
+        if !self.poisoned && self.vouched < self.tree.size() {
+            drop(self.checkpoint());
+        }
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> LogError {
+    LogError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn encode(line: &Line) -> Result<String, LogError> {
+    let text = line
+        .encode()
+        .map_err(|e: LineError| LogError::Unwritable(e.to_string()))?;
+    if text.len() > LINE_BYTES {
+        return Err(LogError::Unwritable("it is too long".to_owned()));
+    }
+    Ok(text)
+}
+
+/// Puts a whole file in place of another one: readers, and a start after a power loss, see the one or
+/// the other.
+fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::clock::UnixTime;
+use crate::digest::Digest;
+use crate::entry::{Authority, Entry};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn key() -> PrivateKey {
+    let pair = ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]);
+    PrivateKey::from(pair)
+}
+
+fn line(n: u64) -> Line {
+    let entry = Entry::Start {
+        policy: Digest::of(&n.to_be_bytes()),
+    };
+    Line::new(UnixTime::from_secs(n), entry)
+}
+
+fn filled(dir: &Path, count: u64) {
+    let mut log = Log::open(dir, key()).unwrap().log;
+    for n in 0..count {
+        log.append(&line(n)).unwrap();
+    }
+}
+
+#[test]
+fn what_was_appended_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 200);
+    let opened = Log::open(dir.path(), key()).unwrap();
+    let lines: Vec<Line> = (0..200).map(line).collect();
+    assert_eq!(opened.lines, lines);
+    let report = verify_log(dir.path(), key().public_key()).unwrap();
+    assert_eq!(report.position, opened.log.position());
+    assert_eq!(report.vouched, 200);
+}
+
+#[test]
+fn promise_08_a_second_writer_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Log::open(dir.path(), key()).unwrap();
+    assert!(matches!(
+        Log::open(dir.path(), key()),
+        Err(LogError::Locked(_))
+    ));
+    drop(first);
+    assert!(Log::open(dir.path(), key()).is_ok());
+}
+
+#[test]
+fn a_torn_last_line_is_cut_and_the_rest_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 3);
+    let path = dir.path().join("entries");
+    let whole = fs::read(&path).unwrap();
+    let next = line(3).encode().unwrap();
+    for torn in 1..=next.len() {
+        let mut bytes = whole.clone();
+        bytes.extend_from_slice(&next.as_bytes()[..torn]);
+        fs::write(&path, &bytes).unwrap();
+        let opened = Log::open(dir.path(), key()).unwrap();
+        assert_eq!((opened.lines.len(), opened.cut), (3, torn as u64));
+    }
+    assert_eq!(fs::read(&path).unwrap(), whole);
+}
+
+#[test]
+fn promise_09_every_altered_byte_of_the_log_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 5);
+    let path = dir.path().join("entries");
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(
+            verify_log(dir.path(), key().public_key()).is_err(),
+            "byte {at}"
+        );
+        assert!(Log::open(dir.path(), key()).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn promise_09_a_log_cut_below_its_checkpoint_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 5);
+    let path = dir.path().join("entries");
+    let whole = fs::read_to_string(&path).unwrap();
+    let short: String = whole.split_inclusive('\n').take(4).collect();
+    fs::write(&path, short).unwrap();
+    assert!(matches!(
+        Log::open(dir.path(), key()),
+        Err(LogError::Shorter {
+            has: 4,
+            size: 5,
+            ..
+        })
+    ));
+    let mut swapped: Vec<&str> = whole.split_inclusive('\n').collect();
+    swapped.swap(1, 2);
+    fs::write(&path, swapped.concat()).unwrap();
+    assert!(matches!(
+        verify_log(dir.path(), key().public_key()),
+        Err(LogError::Forked { size: 5, .. })
+    ));
+}
+
+#[test]
+fn promise_09_a_checkpoint_of_another_key_or_none_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 5);
+    let other = PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&[8; 32]));
+    assert!(matches!(
+        Log::open(dir.path(), other),
+        Err(LogError::Checkpoint { .. })
+    ));
+    fs::remove_file(dir.path().join("checkpoint")).unwrap();
+    assert!(matches!(
+        Log::open(dir.path(), key()),
+        Err(LogError::Checkpoint { .. })
+    ));
+}
+
+#[test]
+fn a_serial_out_of_order_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = Log::open(dir.path(), key()).unwrap().log;
+    for serial in [1, 2, 4] {
+        let entry = Entry::Issue {
+            serial,
+            authority: Authority::User,
+            to_be_signed: String::new(),
+            request: None,
+            session: None,
+        };
+        log.append(&Line::new(UnixTime::from_secs(1), entry))
+            .unwrap();
+    }
+    drop(log);
+    assert!(matches!(
+        verify_log(dir.path(), key().public_key()),
+        Err(LogError::Line { line: 3, .. })
+    ));
+}
+
+#[test]
+fn a_line_from_a_newer_version_is_called_so() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 1);
+    let path = dir.path().join("entries");
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.push_str("{\"v\":2,\"new\":true}\n");
+    fs::write(&path, text).unwrap();
+    match verify_log(dir.path(), key().public_key()) {
+        Err(LogError::Line { line: 2, what, .. }) => assert!(what.contains("newer version")),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A disk whose nth call fails, before or after it has done its work.
+struct Faulty {
+    file: File,
+    calls: Arc<AtomicUsize>,
+    fails_at: usize,
+    happened: bool,
+}
+
+impl Faulty {
+    fn call(&mut self, work: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        if self.calls.fetch_add(1, Ordering::Relaxed) == self.fails_at {
+            if self.happened {
+                work(&mut self.file)?;
+            }
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        work(&mut self.file)
+    }
+}
+
+impl Disk for Faulty {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.call(|file| file.write_all(bytes))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.call(|file| file.sync_data())
+    }
+}
+
+#[test]
+fn promise_04_one_failed_write_or_sync_poisons_the_log_until_a_restart() {
+    for fails_at in 0..6 {
+        for happened in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut log = Log::open(dir.path(), key()).unwrap().log;
+            let entries = dir.path().join("entries");
+            let file = OpenOptions::new().append(true).open(&entries).unwrap();
+            let calls = Arc::new(AtomicUsize::new(0));
+            let real = std::mem::replace(
+                &mut log.disk,
+                Box::new(Faulty {
+                    file,
+                    calls: calls.clone(),
+                    fails_at,
+                    happened,
+                }),
+            );
+            let taken = (0..3).take_while(|n| log.append(&line(*n)).is_ok()).count();
+            assert_eq!(taken, fails_at / 2);
+            assert!(matches!(log.append(&line(9)), Err(LogError::Poisoned)));
+            assert_eq!(
+                calls.load(Ordering::Relaxed),
+                fails_at + 1,
+                "nothing is tried again"
+            );
+            drop((log, real));
+            let lines = Log::open(dir.path(), key()).unwrap().lines;
+            assert!(lines.len() >= taken, "what was answered is there");
+            assert!(lines.len() <= taken + 1, "and at most the one that failed");
+        }
+    }
+}
