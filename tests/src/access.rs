@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::process::LIMIT;
-use crate::{Failure, Live, Person, Result, World};
+use crate::{Failure, Live, Output, Person, Result, World};
 
 /// A request that waits, and the `ssh` that waits with it.
 pub struct Asked {
@@ -14,6 +14,19 @@ pub struct Asked {
 }
 
 impl World {
+    /// A world in which Alice may go to `web1.prod`, and how she names it to `ssh`.
+    pub fn on_web1() -> Result<(Self, String)> {
+        let world = Self::new()?;
+        let at = world.at_web1();
+        world.take(&world.alice, &at, &[])?;
+        Ok((world, at))
+    }
+
+    /// Runs `ssh -J bastion` with these arguments, as Alice.
+    pub fn jump(&self, args: &[&str]) -> Result<Output> {
+        self.alice.ssh(&[&["-J", "bastion"], args].concat())
+    }
+
     /// Starts `ssh ca request` and waits until the CA has said the request's id.
     pub fn ask(&self, person: &Person, access: &str, more: &[&str]) -> Result<Asked> {
         let mut args = vec![

@@ -189,11 +189,11 @@ fn review(show: &mut Show, world: &World) -> Result<()> {
 fn replay(show: &mut Show, world: &World, path: &str) -> Result<()> {
     let mut play = world.hallpass_command(&["play", path])?;
     play.env("TERM", "xterm-256color");
-    let line = format!("stty cols 100 rows 30; exec {}", process::spell(&play));
+    let shell = format!("stty cols 100 rows 30; exec {}", process::spell(&play));
     let mut script = Command::new(programs::find("script")?);
     script
         .arg("-qec")
-        .arg(line)
+        .arg(shell)
         .arg("/dev/null")
         .env("TERM", "xterm-256color");
     let mut live = process::Live::start(&mut script)?;

@@ -1,0 +1,107 @@
+//! How sessions end.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use hallpass_tests::process::LIMIT;
+use hallpass_tests::{Result, World};
+
+#[test]
+fn promise_11_a_bastion_that_is_told_to_end_says_goodbye() -> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let mut live = world
+        .alice
+        .ssh_live(&["-J", "bastion", &at, "echo started; sleep 600"])?;
+    live.wait_out("started", LIMIT)?;
+    world.bastion()?.signal("TERM")?;
+    let status = world.bastion()?.wait(Duration::from_secs(20))?;
+    assert_eq!(status, 0);
+    let output = live.finish(LIMIT)?;
+    assert_ne!(output.status, 0, "{output}");
+    output.says("shut")?;
+    assert_eq!(world.finished()?.len(), 1);
+    world.end()
+}
+
+#[test]
+fn promise_32_a_revocation_reaches_running_sessions_within_a_second() -> Result<()> {
+    let world = World::new()?;
+    let at = world.at_web1();
+    let id = world.take(&world.alice, &at, &[])?;
+    let mut live = world
+        .alice
+        .ssh_live(&["-J", "bastion", &at, "echo started; sleep 600"])?;
+    live.wait_out("started", LIMIT)?;
+    world
+        .carol
+        .ssh(&["ca", "revoke", &id, "--reason", "lost laptop"])?
+        .ok()?;
+    let begin = Instant::now();
+    let output = live.finish(LIMIT)?;
+    assert!(
+        begin.elapsed() < Duration::from_secs(1),
+        "it took {:?}",
+        begin.elapsed()
+    );
+    assert_ne!(output.status, 0, "{output}");
+    output.says("revoked")?;
+    world.end()
+}
+
+#[test]
+fn promise_33_a_session_ends_at_its_deadline() -> Result<()> {
+    let world = World::new()?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &["--for", "12s"])?;
+    let text = fs::read_to_string(world.alice.certificate())?;
+    let until = ssh_key::Certificate::from_openssh(text.trim())
+        .map_err(|e| hallpass_tests::Failure::new(e.to_string()))?
+        .valid_before();
+    // One session from the beginning, one that begins late: both end at the same moment.
+    let command = "echo started; while :; do echo tick; sleep 0.1; done";
+    let mut early = world.alice.ssh_live(&["-J", "bastion", &at, command])?;
+    early.wait_out("started", LIMIT)?;
+    sleep(Duration::from_secs(4));
+    let mut late = world
+        .alice
+        .ssh_live(&["-tt", "-J", "bastion", &at, command])?;
+    late.wait_out("started", LIMIT)?;
+    for live in [early, late] {
+        let output = live.finish(LIMIT)?;
+        let off = now() - Duration::from_secs(until).as_secs_f64();
+        assert!(off.abs() < 1.0, "it ended {off:.2} s after the deadline");
+        assert_ne!(output.status, 0, "{}", output.err());
+        output.says("deadline")?;
+    }
+    let output = world.jump(&[&at, "echo never"])?;
+    assert_ne!(output.status, 0, "{output}");
+    assert_eq!(output.out(), "");
+    world.end()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the deadline is compared with the wall clock that the certificate names"
+)]
+fn now() -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[test]
+fn a_client_that_goes_away_takes_its_command_along() -> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let mut live = world
+        .alice
+        .ssh_live(&["-J", "bastion", &at, "echo started; sleep 600"])?;
+    live.wait_out("started", LIMIT)?;
+    drop(live);
+    world
+        .web1
+        .sshd()?
+        .wait_log("Connection closed by", LIMIT)
+        .or_else(|_| world.web1.sshd()?.wait_log("Received disconnect", LIMIT))?;
+    world.wait_finished(1, LIMIT)?;
+    world.end()
+}
