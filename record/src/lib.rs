@@ -3,6 +3,7 @@
 //! * [`request`], [`text`]: what a person asks for, as the canonical text that approvers sign.
 //! * [`entry`], [`log`]: the lines of the issuance log, and the log itself.
 //! * [`api`]: what a bastion and the CA say to each other.
+//! * [`recording`]: the evidence of each session.
 //! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
 //! * [`tree`], [`checkpoint`], [`sshsig`]: a Merkle tree, what a signer says about it, and the
 //!   signature that stock `ssh-keygen` checks. The issuance log and the recordings share them.
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod digest;
 pub mod entry;
 pub mod log;
+pub mod recording;
 pub mod request;
 pub mod sshsig;
 pub mod text;

@@ -1,0 +1,308 @@
+//! How frames lie in the file: [RFC 8878 §3.1](https://www.rfc-editor.org/rfc/rfc8878#section-3.1), and the
+//! [seekable format](https://github.com/facebook/zstd/blob/dev/contrib/seekable_format/zstd_seekable_compression_format.md).
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+
+use config::limits;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{Checkpoint, NAMESPACE};
+use crate::sshsig;
+use crate::tree::Tree;
+
+/// What every recording begins with.
+pub const PREAMBLE: &[u8] = b"hallpass recording 1\n";
+const PREAMBLE_STEM: &[u8] = b"hallpass recording ";
+
+const ZSTD_MAGIC: u32 = 0xFD2F_B528;
+const PREAMBLE_MAGIC: u32 = 0x184D_2A55;
+const TRAILER_MAGIC: u32 = 0x184D_2A56;
+const SEEK_MAGIC: u32 = 0x184D_2A5E;
+const SEEK_FOOTER: u32 = 0x8F92_EAB1;
+
+/// The level that the frames are compressed at: FACTS of the sizes stand in the design, above it memory grows
+/// faster than the files shrink.
+const LEVEL: i32 = 9;
+
+/// Largest stored size of a zstd frame, which holds at most [`limits::FRAME_MAX_BYTES`]: what does not
+/// compress grows by three bytes for each block of 128 KiB, and the header and checksum take less than 64.
+const STORED_MAX: usize = limits::FRAME_MAX_BYTES + limits::FRAME_MAX_BYTES / 1024 + 64;
+
+/// One frame of the file, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// The first one.
+    Preamble,
+    /// Lines, compressed. Holds all of the stored bytes.
+    Lines(Vec<u8>),
+    /// What is said about the frame before it. Holds the payload.
+    Trailer(Vec<u8>),
+    /// The seek table. Holds the payload.
+    Seek(Vec<u8>),
+}
+
+/// Why no frame can be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FrameError {
+    /// The file ends within a frame.
+    #[error("the file ends within a frame")]
+    Cut,
+    /// The bytes are not a frame that a recording has.
+    #[error("{0}")]
+    Foreign(&'static str),
+    /// The recording has another version.
+    #[error("written by another version of hallpass (recording version {0})")]
+    Version(String),
+    /// The disk's fault.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for FrameError {
+    fn from(e: io::Error) -> Self {
+        if e.kind() == io::ErrorKind::UnexpectedEof {
+            Self::Cut
+        } else {
+            Self::Io(e)
+        }
+    }
+}
+
+/// Whether a file ends like a finished recording. A look, not a check.
+pub(super) fn looks_finished(file: &File) -> io::Result<bool> {
+    let mut footer = [0; 4];
+    match file.metadata()?.len().checked_sub(4) {
+        Some(at) => file.read_exact_at(&mut footer, at)?,
+        None => return Ok(false),
+    }
+    Ok(u32::from_le_bytes(footer) == SEEK_FOOTER)
+}
+
+/// Reads the next frame; `None` at the end of the file. Never holds more than one frame.
+pub(super) fn read_frame(from: &mut impl Read) -> Result<Option<Stored>, FrameError> {
+    let mut bytes = Vec::new();
+    from.by_ref().take(4).read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let magic = bytes
+        .first_chunk::<4>()
+        .map(|magic| u32::from_le_bytes(*magic))
+        .ok_or(FrameError::Cut)?;
+    match magic {
+        ZSTD_MAGIC => {
+            read_zstd(from, &mut bytes)?;
+            Ok(Some(Stored::Lines(bytes)))
+        }
+        PREAMBLE_MAGIC => read_preamble(from).map(Some),
+        TRAILER_MAGIC => Ok(Some(Stored::Trailer(read_skippable(from)?))),
+        SEEK_MAGIC => Ok(Some(Stored::Seek(read_skippable(from)?))),
+        _ => Err(FrameError::Foreign(
+            "these bytes begin no frame of a recording",
+        )),
+    }
+}
+
+/// Reads `count` more bytes onto `bytes`.
+fn more(from: &mut impl Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), FrameError> {
+    if bytes.len() + count > STORED_MAX.max(limits::SKIPPABLE_MAX_BYTES) {
+        return Err(FrameError::Foreign(
+            "a frame is larger than any that is recorded",
+        ));
+    }
+    let read = from.by_ref().take(count as u64).read_to_end(bytes)?;
+    if read == count {
+        Ok(())
+    } else {
+        Err(FrameError::Cut)
+    }
+}
+
+fn read_skippable(from: &mut impl Read) -> Result<Vec<u8>, FrameError> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+    if length > limits::SKIPPABLE_MAX_BYTES {
+        return Err(FrameError::Foreign(
+            "a skippable frame is larger than any that is recorded",
+        ));
+    }
+    let mut payload = Vec::new();
+    more(from, &mut payload, length)?;
+    Ok(payload)
+}
+
+fn read_preamble(from: &mut impl Read) -> Result<Stored, FrameError> {
+    let payload = read_skippable(from)?;
+    if payload == PREAMBLE {
+        return Ok(Stored::Preamble);
+    }
+    match payload
+        .strip_prefix(PREAMBLE_STEM)
+        .and_then(|rest| rest.strip_suffix(b"\n"))
+    {
+        Some(version) if version.len() < 8 && version.iter().all(u8::is_ascii_digit) => Err(
+            FrameError::Version(String::from_utf8_lossy(version).into_owned()),
+        ),
+        _ => Err(FrameError::Foreign("this is not a recording of hallpass")),
+    }
+}
+
+/// Reads the rest of a zstd frame, whose magic number is in `bytes`, by its block headers (§3.1.1).
+fn read_zstd(from: &mut impl Read, bytes: &mut Vec<u8>) -> Result<(), FrameError> {
+    more(from, bytes, 1)?;
+    let descriptor = bytes.last().copied().unwrap_or_default();
+    let single_segment = descriptor & 0x20 != 0;
+    let window: usize = if single_segment { 0 } else { 1 };
+    let dictionary = match descriptor & 3 {
+        0 => 0,
+        _ => return Err(FrameError::Foreign("a frame wants a dictionary")),
+    };
+    let content_size = match descriptor >> 6 {
+        0 if single_segment => 1,
+        0 => 0,
+        n => 1_usize << n,
+    };
+    more(from, bytes, window + dictionary + content_size)?;
+    loop {
+        more(from, bytes, 3)?;
+        let header = bytes.last_chunk::<3>().copied().unwrap_or_default();
+        let header = u32::from_le_bytes([header[0], header[1], header[2], 0]);
+        let size = usize::try_from(header >> 3).unwrap_or(usize::MAX);
+        match header >> 1 & 3 {
+            0 | 2 => more(from, bytes, size)?,
+            1 => more(from, bytes, 1)?,
+            _ => return Err(FrameError::Foreign("a frame has a block of no kind")),
+        }
+        if header & 1 == 1 {
+            break;
+        }
+    }
+    if descriptor & 4 != 0 {
+        more(from, bytes, 4)?;
+    }
+    Ok(())
+}
+
+/// Opens a stored zstd frame. Refuses one that does not say its size, says more than
+/// [`limits::FRAME_MAX_BYTES`], or holds anything else than it says.
+pub(super) fn decompress(stored: &[u8]) -> Result<Vec<u8>, FrameError> {
+    let bad = FrameError::Foreign("a frame does not decompress");
+    let size = match zstd::zstd_safe::get_frame_content_size(stored) {
+        Ok(Some(size)) => usize::try_from(size).unwrap_or(usize::MAX),
+        _ => return Err(FrameError::Foreign("a frame does not say how large it is")),
+    };
+    if size > limits::FRAME_MAX_BYTES {
+        return Err(FrameError::Foreign(
+            "a frame holds more than any that is recorded",
+        ));
+    }
+    match zstd::bulk::decompress(stored, size) {
+        Ok(bytes) if bytes.len() == size => Ok(bytes),
+        _ => Err(bad),
+    }
+}
+
+/// Compresses lines into one frame that says its size and carries a checksum.
+pub(super) fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+    compressor.include_contentsize(true)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(lines)
+}
+
+/// A skippable frame around `payload`.
+fn skippable(magic: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    [&magic.to_le_bytes(), &length.to_le_bytes(), payload].concat()
+}
+
+/// The stored preamble.
+pub(super) fn preamble() -> Vec<u8> {
+    skippable(PREAMBLE_MAGIC, PREAMBLE)
+}
+
+/// What is said about the frames so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trailer {
+    /// The checkpoint's body.
+    pub(super) checkpoint: String,
+    /// Its SSHSIG, armoured.
+    pub(super) signature: String,
+    /// The time that the frame's first interval counts from, in microseconds.
+    pub(super) from_us: u64,
+    /// The time of its last event.
+    pub(super) to_us: u64,
+}
+
+impl Trailer {
+    /// Signs what `tree` holds.
+    pub(super) fn sign(
+        key: &ssh_key::PrivateKey,
+        origin: String,
+        tree: &Tree,
+        times: (u64, u64),
+    ) -> Result<Self, sshsig::SignError> {
+        let checkpoint = Checkpoint::of(origin, tree).to_string();
+        let signature = sshsig::sign(key, NAMESPACE, checkpoint.as_bytes())?;
+        Ok(Self {
+            checkpoint,
+            signature,
+            from_us: times.0,
+            to_us: times.1,
+        })
+    }
+
+    /// The stored frame.
+    pub(super) fn store(&self) -> Vec<u8> {
+        skippable(TRAILER_MAGIC, &self.payload())
+    }
+
+    /// Reads a payload; accepts exactly what `store` writes.
+    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
+        let trailer: Self = serde_json::from_slice(payload).ok()?;
+        (trailer.payload() == payload).then_some(trailer)
+    }
+
+    fn payload(&self) -> Vec<u8> {
+        // Strings and numbers always serialize.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The sizes of the frames so far, stored and decompressed, for the seek table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct SeekTable(Vec<(u32, u32)>);
+
+impl SeekTable {
+    /// Adds a frame. A skippable one decompresses to nothing.
+    pub(super) fn add(&mut self, stored: usize, lines: usize) {
+        let size = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        self.0.push((size(stored), size(lines)));
+    }
+
+    /// The payload of the table's frame.
+    pub(super) fn payload(&self) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(self.0.len() * 8 + 9);
+        for (stored, lines) in &self.0 {
+            payload.extend_from_slice(&stored.to_le_bytes());
+            payload.extend_from_slice(&lines.to_le_bytes());
+        }
+        payload.extend_from_slice(
+            &u32::try_from(self.0.len())
+                .unwrap_or(u32::MAX)
+                .to_le_bytes(),
+        );
+        payload.push(0);
+        payload.extend_from_slice(&SEEK_FOOTER.to_le_bytes());
+        payload
+    }
+
+    /// The stored frame.
+    pub(super) fn store(&self) -> Vec<u8> {
+        skippable(SEEK_MAGIC, &self.payload())
+    }
+}

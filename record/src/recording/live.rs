@@ -1,0 +1,422 @@
+//! A recording that is being written.
+//!
+//! The recorder appends to the last tail; the store's thread makes tails durable and seals those that are full. Two
+//! locks keep them apart, so that appending never waits for sealing: `writing` is held for one write at a time,
+//! `cast` for one sealing; where both are wanted, `cast` is taken first.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use config::limits;
+use config::words::SessionId;
+
+use super::event::{self, Data, End, EndReason, Event};
+use super::recorder::RecordError;
+use super::seal::{self, Cast, SealError, Sealed};
+use super::store::Shared;
+
+/// So many full tails may wait to be sealed before the caller is asked to wait: 16 MiB on disk.
+const BEHIND_SOFT: usize = 64;
+
+/// And so many before recording fails: 256 MiB.
+const BEHIND_HARD: usize = 1024;
+
+/// A recording that is being written.
+#[derive(Debug)]
+pub(super) struct Live {
+    session: SessionId,
+    writing: Mutex<Writing>,
+    cast: Mutex<Cast>,
+    waiting: AtomicUsize,
+    abandoned: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Writing {
+    tail: Tail,
+    /// The time of the last event that stands in the tail.
+    at_us: u64,
+    /// Tails that are full, in order.
+    full: VecDeque<Tail>,
+    /// Files that were written since the last group, in order.
+    unsynced: Vec<Arc<File>>,
+    /// Whether a file was made since the last group.
+    entries: bool,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Takes nothing but its End.
+    Failed,
+    /// The End stands in the last tail.
+    Ended,
+}
+
+#[derive(Debug, Clone)]
+struct Tail {
+    number: u32,
+    file: Arc<File>,
+    /// Up to here it holds whole lines. What a failed write may have left past it does not count.
+    length: u64,
+    /// Its length before the first event.
+    head: u64,
+    opened: Duration,
+    to_us: u64,
+}
+
+impl Live {
+    /// Makes the files of a recording, and makes them durable with their header.
+    pub(super) fn begin(shared: &Shared, session: &SessionId, header: &[u8]) -> io::Result<Self> {
+        let disk = shared.disk.as_ref();
+        let cast = Cast::create(disk, &shared.dir, session)?;
+        // If we die here, the recording is empty, nothing was forwarded, and recovery removes it.
+        let tail = Self::first_tail(shared, &cast, header).inspect_err(|_| {
+            let _ = disk.remove(&seal::cast_path(&shared.dir, session));
+        })?;
+        // From here on the recording exists. If we die, recovery ends it as a crash.
+        let writing = Writing {
+            tail,
+            at_us: 0,
+            full: VecDeque::new(),
+            unsynced: Vec::new(),
+            entries: false,
+            state: State::Open,
+        };
+        Ok(Self {
+            session: session.clone(),
+            writing: Mutex::new(writing),
+            cast: Mutex::new(cast),
+            waiting: AtomicUsize::new(0),
+            abandoned: AtomicBool::new(false),
+        })
+    }
+
+    fn first_tail(shared: &Shared, cast: &Cast, header: &[u8]) -> io::Result<Tail> {
+        let disk = shared.disk.as_ref();
+        cast.reserve(disk)?;
+        let tail = Tail::create(shared, &cast.session, 0, header)?;
+        let durable = disk
+            .sync(&cast.file)
+            .and_then(|()| disk.sync(&tail.file))
+            .and_then(|()| disk.sync(&shared.handle));
+        if durable.is_err() {
+            shared.poison();
+            let _ = disk.remove(&seal::tail_path(&shared.dir, &cast.session, 0));
+        }
+        durable.map(|()| tail)
+    }
+
+    /// Writes events that happen now.
+    pub(super) fn append(
+        &self,
+        shared: &Shared,
+        now_us: u64,
+        events: &mut dyn Iterator<Item = Data>,
+    ) -> Result<(), RecordError> {
+        let mut writing = self.writing();
+        if shared.poisoned() {
+            return Err(RecordError::Poisoned);
+        }
+        if writing.state != State::Open {
+            return Err(RecordError::Failed);
+        }
+        if self.waiting.load(Ordering::Relaxed) >= BEHIND_HARD {
+            writing.state = State::Failed;
+            return Err(RecordError::Behind);
+        }
+        let written = writing.write(shared, self, now_us, events, limits::FRAME_BYTES as u64);
+        written.map_err(|e| {
+            writing.state = State::Failed;
+            RecordError::Write(e)
+        })
+    }
+
+    /// Writes the End and seals everything.
+    pub(super) fn finish(
+        &self,
+        shared: &Shared,
+        now_us: u64,
+        tallies: Vec<Data>,
+        end: End,
+    ) -> Result<Sealed, RecordError> {
+        let sealed = self
+            .end(shared, now_us, tallies, end.clone())
+            .and_then(|()| self.seal_all(shared, end));
+        // Whether or not it could be sealed, the thread has nothing to do for it any more.
+        shared.forget(&self.session);
+        sealed
+    }
+
+    fn end(
+        &self,
+        shared: &Shared,
+        now_us: u64,
+        tallies: Vec<Data>,
+        end: End,
+    ) -> Result<(), RecordError> {
+        let mut writing = self.writing();
+        if shared.poisoned() {
+            return Err(RecordError::Poisoned);
+        }
+        let events: Vec<Data> = tallies.into_iter().chain([Data::End(end)]).collect();
+        // Without a bound, so that the End needs no new file: room for it was set aside with the tail. Written
+        // again after an error, because the disk may have failed only once.
+        let mut write = || {
+            writing.write(
+                shared,
+                self,
+                now_us,
+                &mut events.clone().into_iter(),
+                u64::MAX,
+            )
+        };
+        write().or_else(|_| write()).map_err(RecordError::Write)?;
+        writing.state = State::Ended;
+        let mut last = writing.tail.clone();
+        last.to_us = writing.at_us;
+        self.queue(&mut writing, last);
+        // If we die here, recovery finds the End in the tail and seals it as it stands.
+        Ok(())
+    }
+
+    fn seal_all(&self, shared: &Shared, end: End) -> Result<Sealed, RecordError> {
+        let mut cast = self.cast.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let sealed = self.seal_next(shared, &mut cast).or_else(|e| match e {
+                SealError::Write(_) => self.seal_next(shared, &mut cast),
+                other => Err(other),
+            });
+            match sealed {
+                Ok(true) => {}
+                Ok(false) => return Ok(cast.sealed(end)),
+                Err(e) => return Err(self.failed(shared, e)),
+            }
+        }
+    }
+
+    /// Seals one full tail, if there is one; says so.
+    pub(super) fn seal_one(&self, shared: &Shared) -> bool {
+        let mut cast = self.cast.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.writing().state == State::Failed {
+            return false;
+        }
+        let sealed = self.seal_next(shared, &mut cast).and_then(|sealed| {
+            if sealed {
+                cast.reserve(shared.disk.as_ref())
+                    .map_err(SealError::Write)?;
+            }
+            Ok(sealed)
+        });
+        sealed.unwrap_or_else(|e| {
+            self.failed(shared, e);
+            false
+        })
+    }
+
+    fn seal_next(&self, shared: &Shared, cast: &mut Cast) -> Result<bool, SealError> {
+        let (tail, last) = {
+            let writing = self.writing();
+            let Some(tail) = writing.full.front().cloned() else {
+                return Ok(false);
+            };
+            (
+                tail,
+                writing.state == State::Ended && writing.full.len() == 1,
+            )
+        };
+        if tail.number == cast.next() {
+            let mut lines = vec![0; usize::try_from(tail.length).unwrap_or_default()];
+            tail.file
+                .read_exact_at(&mut lines, 0)
+                .map_err(SealError::Write)?;
+            cast.seal(
+                shared.disk.as_ref(),
+                &shared.signer,
+                &lines,
+                tail.to_us,
+                last,
+            )?;
+        }
+        shared
+            .disk
+            .remove(&seal::tail_path(&shared.dir, &self.session, tail.number))
+            .or_else(|e| {
+                if e.kind() == io::ErrorKind::NotFound {
+                    Ok(())
+                } else {
+                    Err(e)
+                }
+            })
+            .map_err(SealError::Write)?;
+        // If we die here or before, recovery removes a tail that is sealed.
+        self.writing().full.pop_front();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn failed(&self, shared: &Shared, error: SealError) -> RecordError {
+        let mut writing = self.writing();
+        if writing.state == State::Open {
+            writing.state = State::Failed;
+        }
+        match error {
+            SealError::Write(e) => RecordError::Write(e),
+            SealError::Sign(_) => RecordError::Sign,
+            SealError::Sync(_) => {
+                shared.poison();
+                RecordError::Poisoned
+            }
+        }
+    }
+
+    pub(super) fn behind(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= BEHIND_SOFT
+    }
+
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    pub(super) fn end_if_abandoned(&self, shared: &Shared) {
+        if self.abandoned.swap(false, Ordering::AcqRel) {
+            let at_us = self.writing().at_us;
+            // An error leaves the recording to the next start, as it would after a crash of the whole process.
+            let _ = self.finish(
+                shared,
+                at_us,
+                Vec::new(),
+                End {
+                    reason: EndReason::Crash,
+                    exit: None,
+                },
+            );
+        }
+    }
+
+    pub(super) fn rotate_if_old(&self, shared: &Shared) {
+        let mut writing = self.writing();
+        let old = shared.clock.monotonic().saturating_sub(writing.tail.opened) >= limits::FRAME_AGE;
+        let used = writing.tail.length > writing.tail.head;
+        if writing.state == State::Open && old && used && writing.rotate(shared, self).is_err() {
+            writing.state = State::Failed;
+        }
+    }
+
+    /// Takes the files that were written since the last group, and says in `entries` if the directory
+    /// changed.
+    pub(super) fn take_unsynced(&self, entries: &mut bool) -> Vec<Arc<File>> {
+        let mut writing = self.writing();
+        *entries |= std::mem::take(&mut writing.entries);
+        std::mem::take(&mut writing.unsynced)
+    }
+
+    fn queue(&self, writing: &mut Writing, tail: Tail) {
+        writing.full.push_back(tail);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writing {
+    /// Writes events, beginning a new tail where one has `full` bytes.
+    fn write(
+        &mut self,
+        shared: &Shared,
+        live: &Live,
+        now_us: u64,
+        events: &mut dyn Iterator<Item = Data>,
+        full: u64,
+    ) -> io::Result<()> {
+        let mut batch = Vec::new();
+        let mut at_us = self.at_us;
+        for data in events {
+            if self.tail.length + batch.len() as u64 >= full {
+                self.flush(shared, &batch, at_us)?;
+                batch.clear();
+                self.rotate(shared, live)?;
+            }
+            let event = Event {
+                at_us: now_us.max(at_us),
+                data,
+            };
+            event::write_line(&mut batch, &mut at_us, &event);
+        }
+        self.flush(shared, &batch, at_us)
+    }
+
+    fn flush(&mut self, shared: &Shared, batch: &[u8], at_us: u64) -> io::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        shared
+            .disk
+            .write(&self.tail.file, batch, self.tail.length)?;
+        // If we die here, these lines are in the recording. If we lose power here, they may be lost in part,
+        // which recovery cuts.
+        self.tail.length += batch.len() as u64;
+        self.at_us = at_us;
+        if !self
+            .unsynced
+            .last()
+            .is_some_and(|file| Arc::ptr_eq(file, &self.tail.file))
+        {
+            self.unsynced.push(Arc::clone(&self.tail.file));
+        }
+        Ok(())
+    }
+
+    /// Begins the next tail; the last one waits to be sealed.
+    fn rotate(&mut self, shared: &Shared, live: &Live) -> io::Result<()> {
+        let number = self.tail.number + 1;
+        let comment = follows(number, self.tail.length);
+        let next = Tail::create(shared, &live.session, number, comment.as_bytes())?;
+        // If we die here, the new tail has no events; recovery ends the recording in it.
+        self.unsynced.push(Arc::clone(&next.file));
+        self.entries = true;
+        let mut last = std::mem::replace(&mut self.tail, next);
+        last.to_us = self.at_us;
+        live.queue(self, last);
+        Ok(())
+    }
+}
+
+impl Tail {
+    fn create(shared: &Shared, session: &SessionId, number: u32, head: &[u8]) -> io::Result<Self> {
+        let path = seal::tail_path(&shared.dir, session, number);
+        let file = shared.disk.create(&path)?;
+        let made = shared
+            .disk
+            .reserve(&file, 0, seal::TAIL_BYTES)
+            .and_then(|()| shared.disk.write(&file, head, 0));
+        if let Err(e) = made {
+            // The number must be free for another try, and an empty tail means nothing.
+            let _ = shared.disk.remove(&path);
+            return Err(e);
+        }
+        let length = head.len() as u64;
+        let opened = shared.clock.monotonic();
+        Ok(Self {
+            number,
+            file: Arc::new(file),
+            length,
+            head: length,
+            opened,
+            to_us: 0,
+        })
+    }
+}
+
+/// The first line of every tail but the first: a comment that says what must stand before it.
+pub(super) fn follows(number: u32, before: u64) -> String {
+    format!("# frame {number} follows {before} bytes\n")
+}

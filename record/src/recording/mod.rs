@@ -1,0 +1,64 @@
+//! Recordings: the evidence of one session each.
+//!
+//! A running session is written by a [`Recorder`], which a [`RecordingStore`] hands out; a
+//! finished one is read by a [`Reader`] and judged by [`verify`]. The parts, in the data's way:
+//!
+//! * [`header`], [`event`]: what is said about a session and what happened in it, as lines of
+//!   [asciicast v3](https://docs.asciinema.org/manual/asciicast/v3/).
+//! * [`recorder`]: records first, so that the caller may then forward.
+//! * [`store`]: the directory; its thread makes durable and seals.
+//! * [`seal`]: turns a tail into a sealed frame; [`recover`] does so after a crash.
+//! * [`frame`]: how frames lie in the file.
+//! * [`reader`], [`verify`].
+//!
+//! # The format
+//!
+//! `ID.cast.zst` is a sequence of zstd and skippable frames ([RFC 8878 §3.1]):
+//!
+//! ```text
+//! skippable 0x184D2A55   "hallpass recording 1\n": the format and its version
+//! zstd frame 0           lines of asciicast v3; the first of them is the header
+//! skippable 0x184D2A56   JSON: the checkpoint over frame 0, its signature, the frame's times
+//! zstd frame 1           more lines
+//! skippable 0x184D2A56   the checkpoint over frames 0 and 1
+//! …
+//! zstd frame n           the last line of the last frame is the End, and nothing else is
+//! skippable 0x184D2A56   the checkpoint whose root stands for the whole recording
+//! skippable 0x184D2A5E   seek table of the zstd seekable format, one entry for each frame above
+//! ```
+//!
+//! `zstd -dc ID.cast.zst` is therefore an asciicast v3. The leaf of a frame is its stored bytes.
+//! Beside the codes of asciicast v3 there are some of our own, which its players pass over:
+//!
+//! | code | data |
+//! |---|---|
+//! | `e` | text of standard error, for a command without a terminal |
+//! | `B` | bytes that are not valid UTF-8: the stream's code, `:`, base64 |
+//! | `d` | a stream that was not kept whole: its code, its length in bytes, its SHA-256 or `-` |
+//! | `z` | the End, as JSON |
+//!
+//! While the session runs, lines that are not sealed yet stand in `ID.NNNNNN.tail`, where the
+//! number is that of the frame that it becomes. A tail after the first begins with a comment that says
+//! how many bytes the tail before it had, so that a gap after a power loss is noticed.
+//!
+//! [RFC 8878 §3.1]: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+
+pub mod disk;
+pub mod event;
+pub mod frame;
+pub mod header;
+mod live;
+pub mod recorder;
+pub mod recover;
+pub mod scan;
+mod seal;
+pub mod store;
+
+pub use disk::{Disk, OsDisk};
+pub use event::{Data, End, EndReason, Event, Exit, Stream, Tally};
+pub use header::{Header, Kind, Size, Term};
+pub use recorder::{RecordError, Recorded, Recorder};
+pub use recover::{Recovered, SetAside};
+pub use scan::{Fault, Problem};
+pub use seal::{Sealed, Signer};
+pub use store::{RecordingStore, StoreError};

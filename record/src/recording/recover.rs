@@ -1,0 +1,409 @@
+//! Ends what an earlier process left unfinished, through the same sealing as a running store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read as _};
+use std::path::Path;
+
+use config::limits;
+use config::words::SessionId;
+
+use super::disk::Disk;
+use super::event::{self, Data, End, EndReason, Event};
+use super::frame;
+use super::header::Header;
+use super::live::follows;
+use super::scan::{Fault, Problem, Scan, Signers, Step};
+use super::seal::{self, Cast, SealError, Sealed, Signer};
+use super::store::{aside_tail, set_aside};
+
+/// What opening a store has done to what it found.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Recordings that are finished now. The CA's log has yet to hear of them.
+    pub sealed: Vec<Sealed>,
+    /// Recordings whose session never began: their header was not durable, so nothing was forwarded. They are removed.
+    pub never_began: Vec<SessionId>,
+    /// What could not be recovered. Nothing of it is lost; the other recordings are not affected.
+    pub set_aside: Vec<SetAside>,
+}
+
+/// A recording that was not recovered, or not whole.
+#[derive(Debug)]
+pub struct SetAside {
+    /// The session.
+    pub session: SessionId,
+    /// Why.
+    pub why: String,
+}
+
+/// Why one recording cannot be recovered.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// What is there is not what a store leaves.
+    #[error("{0}; its files are in aside/")]
+    Corrupt(String),
+    /// The disk's fault; the next start tries again.
+    #[error("{0}; its files stand where they were")]
+    Disk(#[from] io::Error),
+    /// The same.
+    #[error("{0}; its files stand where they were")]
+    Seal(#[from] SealError),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Corrupt(problem.to_string())
+    }
+}
+
+/// Recovers every recording of the directory.
+pub(super) fn all(dir: &Path, signer: &Signer, disk: &dyn Disk) -> io::Result<Recovered> {
+    let mut recovered = Recovered::default();
+    for (session, tails) in unfinished(dir)? {
+        match one(
+            dir,
+            signer,
+            disk,
+            &session,
+            &tails,
+            &mut recovered.set_aside,
+        ) {
+            Ok(Some(sealed)) => recovered.sealed.push(sealed),
+            Ok(None) => recovered.never_began.push(session),
+            Err(failure) => {
+                if matches!(failure, Failure::Corrupt(_)) {
+                    set_aside(dir, &session)?;
+                }
+                recovered.set_aside.push(SetAside {
+                    session,
+                    why: failure.to_string(),
+                });
+            }
+        }
+    }
+    Ok(recovered)
+}
+
+/// The recordings that have tails, or a file that does not end as a finished one.
+fn unfinished(dir: &Path) -> io::Result<BTreeMap<SessionId, BTreeSet<u32>>> {
+    let mut found: BTreeMap<SessionId, BTreeSet<u32>> = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        match name.to_str().and_then(file_of) {
+            Some((session, Some(tail))) => {
+                found.entry(session).or_default().insert(tail);
+            }
+            Some((session, None)) if !frame::looks_finished(&File::open(dir.join(&name))?)? => {
+                found.entry(session).or_default();
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Which recording a file belongs to, and which of its tails it is, if it is one. Names that no store makes
+/// belong to none.
+pub(super) fn file_of(name: &str) -> Option<(SessionId, Option<u32>)> {
+    let (id, rest) = name.split_once('.')?;
+    let session = id.parse().ok()?;
+    if rest == "cast.zst" {
+        return Some((session, None));
+    }
+    let digits = rest.strip_suffix(".tail")?;
+    let number = digits.parse().ok()?;
+    (format!("{number:06}") == digits).then_some((session, Some(number)))
+}
+
+/// What a recording's file holds: whole sealed frames, and whether anything is missing after them.
+struct SealedPart {
+    cast: Cast,
+    /// How many bytes of lines the last sealed frame has.
+    last_lines: u64,
+    end: Option<End>,
+    finished: bool,
+}
+
+/// The lines of one tail.
+struct Segment {
+    lines: Vec<u8>,
+    to_us: u64,
+    end: Option<End>,
+}
+
+fn one(
+    dir: &Path,
+    signer: &Signer,
+    disk: &dyn Disk,
+    session: &SessionId,
+    tails: &BTreeSet<u32>,
+    aside: &mut Vec<SetAside>,
+) -> Result<Option<Sealed>, Failure> {
+    let Some(SealedPart {
+        mut cast,
+        last_lines,
+        end,
+        finished,
+    }) = read_sealed(dir, session, tails)?
+    else {
+        return never_began(dir, disk, session, tails);
+    };
+    if let Some(end) = end {
+        if !finished {
+            cast.finish(disk)?;
+            // The End was sealed before; the table that was missing says nothing new.
+        }
+        remove_tails(dir, disk, session, tails.iter())?;
+        return Ok(Some(cast.sealed(end)));
+    }
+
+    let first = cast.next();
+    remove_tails(dir, disk, session, tails.range(..first))?;
+    let mut segments = read_tails(dir, session, first, last_lines, cast.at_us)?;
+    if segments.is_empty() && first == 0 {
+        return never_began(dir, disk, session, tails);
+    }
+    let end = end_of(&mut segments, first, last_lines, cast.at_us);
+    let kept = first.saturating_add(u32::try_from(segments.len()).unwrap_or(u32::MAX));
+    // What follows a torn tail was not durable either; it stays readable, outside of the evidence.
+    for torn in tails.range(kept..) {
+        let name = aside_tail(dir, session, *torn)?;
+        let why = format!(
+            "a power loss left a gap; what follows it is not in the recording but in {name}"
+        );
+        aside.push(SetAside {
+            session: session.clone(),
+            why,
+        });
+    }
+    for (number, segment) in (first..).zip(segments) {
+        cast.seal(
+            disk,
+            signer,
+            &segment.lines,
+            segment.to_us,
+            segment.end.is_some(),
+        )?;
+        remove_tails(dir, disk, session, tails.get(&number).into_iter())?;
+        // If we die here, the next start goes on with the next tail.
+    }
+    Ok(Some(cast.sealed(end)))
+}
+
+/// Checks the sealed frames; `None` if there is not even a whole preamble.
+fn read_sealed(
+    dir: &Path,
+    session: &SessionId,
+    tails: &BTreeSet<u32>,
+) -> Result<Option<SealedPart>, Failure> {
+    let open = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(seal::cast_path(dir, session));
+    let file = match open {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(Failure::Corrupt(
+                "it has lines, and no file to seal them into".into(),
+            ));
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let reader = BufReader::new(file.try_clone()?);
+    let mut scan = match Scan::begin(reader, session, Signers::Any) {
+        Ok(scan) => scan,
+        Err(Problem {
+            fault: Fault::Cut(_),
+            ..
+        }) => return Ok(None),
+        Err(problem) => return Err(problem.into()),
+    };
+    let (mut last_lines, mut end) = (0, None);
+    let finished = loop {
+        match scan.step() {
+            Ok(Step::Frame(frame)) => {
+                last_lines = frame.lines.len() as u64;
+                end = frame.end;
+            }
+            Ok(Step::Finished) => break true,
+            Ok(Step::Unfinished) => break false,
+            // The frame that was being written when the process died, or the seek table: both are made again.
+            Err(problem) if end.is_some() || tails.contains(&frame_number(&problem)) => {
+                break false;
+            }
+            Err(problem) => return Err(problem.into()),
+        }
+    };
+    let Scan {
+        tree,
+        table,
+        at_us,
+        good,
+        ..
+    } = scan;
+    let cast = Cast {
+        session: session.clone(),
+        file,
+        length: good,
+        tree,
+        table,
+        at_us,
+    };
+    Ok(Some(SealedPart {
+        cast,
+        last_lines,
+        end,
+        finished,
+    }))
+}
+
+fn frame_number(problem: &Problem) -> u32 {
+    u32::try_from(problem.frame).unwrap_or(u32::MAX)
+}
+
+/// Reads the tails from `first` on: all whole lines up to the first place that is not as it was written.
+fn read_tails(
+    dir: &Path,
+    session: &SessionId,
+    first: u32,
+    last_lines: u64,
+    at_us: u64,
+) -> Result<Vec<Segment>, Failure> {
+    let mut segments = Vec::new();
+    let (mut before, mut at_us) = (last_lines, at_us);
+    for number in first.. {
+        let file = match File::open(seal::tail_path(dir, session, number)) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => break,
+            Err(e) => return Err(e.into()),
+        };
+        let mut bytes = Vec::new();
+        file.take(limits::FRAME_MAX_BYTES as u64)
+            .read_to_end(&mut bytes)?;
+        let Some(head) = head(&bytes, session, number, before)? else {
+            break;
+        };
+        let (length, end) = whole_lines(&bytes, head, &mut at_us);
+        let whole = length == bytes.len();
+        bytes.truncate(length);
+        before = length as u64;
+        let ended = end.is_some();
+        segments.push(Segment {
+            lines: bytes,
+            to_us: at_us,
+            end,
+        });
+        if ended || !whole {
+            break;
+        }
+    }
+    Ok(segments)
+}
+
+/// The length of a tail's first line, if it is the one that belongs there.
+fn head(
+    bytes: &[u8],
+    session: &SessionId,
+    number: u32,
+    before: u64,
+) -> Result<Option<usize>, Failure> {
+    let Some(length) = bytes.iter().position(|b| *b == b'\n').map(|at| at + 1) else {
+        return Ok(None);
+    };
+    let line = bytes.get(..length).unwrap_or_default();
+    if number > 0 {
+        return Ok((line == follows(number, before).as_bytes()).then_some(length));
+    }
+    let header = std::str::from_utf8(line)
+        .ok()
+        .and_then(|line| Header::from_line(line).ok());
+    match header {
+        Some(header) if header.session == *session => Ok(Some(length)),
+        _ => Err(Failure::Corrupt("its first line is not its header".into())),
+    }
+}
+
+/// How far a tail holds whole lines, and the End if it is among them.
+fn whole_lines(bytes: &[u8], head: usize, at_us: &mut u64) -> (usize, Option<End>) {
+    let mut length = head;
+    for line in bytes
+        .get(head..)
+        .unwrap_or_default()
+        .split_inclusive(|b| *b == b'\n')
+    {
+        let text = line
+            .strip_suffix(b"\n")
+            .and_then(|line| std::str::from_utf8(line).ok());
+        let mut then = *at_us;
+        let Some(Ok(event)) = text.map(|text| event::read_line(text, &mut then)) else {
+            break;
+        };
+        *at_us = then;
+        length += line.len();
+        if let Some(Event {
+            data: Data::End(end),
+            ..
+        }) = event
+        {
+            return (length, Some(end));
+        }
+    }
+    (length, None)
+}
+
+/// The End that the tails hold, or End(crash), which is then put into the last one.
+fn end_of(segments: &mut Vec<Segment>, first: u32, last_lines: u64, at_us: u64) -> End {
+    if segments.is_empty() {
+        // The last tail was sealed, and the name of the next one was not durable yet.
+        segments.push(Segment {
+            lines: follows(first, last_lines).into_bytes(),
+            to_us: at_us,
+            end: None,
+        });
+    }
+    let crash = End {
+        reason: EndReason::Crash,
+        exit: None,
+    };
+    let Some(last) = segments.last_mut() else {
+        return crash;
+    };
+    if let Some(end) = &last.end {
+        return end.clone();
+    }
+    let event = Event {
+        at_us: last.to_us,
+        data: Data::End(crash.clone()),
+    };
+    event::write_line(&mut last.lines, &mut last.to_us, &event);
+    last.end = Some(crash.clone());
+    crash
+}
+
+/// Removes what is left of a session that never began.
+fn never_began(
+    dir: &Path,
+    disk: &dyn Disk,
+    session: &SessionId,
+    tails: &BTreeSet<u32>,
+) -> Result<Option<Sealed>, Failure> {
+    if tails.range(1..).next().is_some() {
+        return Err(Failure::Corrupt("its first lines are missing".into()));
+    }
+    remove_tails(dir, disk, session, tails.iter())?;
+    disk.remove(&seal::cast_path(dir, session))?;
+    Ok(None)
+}
+
+fn remove_tails<'a>(
+    dir: &Path,
+    disk: &dyn Disk,
+    session: &SessionId,
+    tails: impl Iterator<Item = &'a u32>,
+) -> io::Result<()> {
+    for number in tails {
+        disk.remove(&seal::tail_path(dir, session, *number))?;
+    }
+    Ok(())
+}

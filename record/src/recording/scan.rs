@@ -1,0 +1,412 @@
+//! Goes through the sealed frames of a recording, and believes none of them before it has been checked.
+
+use std::io::Read;
+
+use config::words::{BastionName, SessionId};
+use ssh_key::PublicKey;
+
+use super::event::{self, Data, End};
+use super::frame::{self, FrameError, SeekTable, Stored, Trailer};
+use super::header::{Header, HeaderError};
+use super::seal;
+use crate::checkpoint::{Checkpoint, NAMESPACE};
+use crate::sshsig::{self, SigError};
+use crate::tree::{Tree, leaf_hash};
+
+/// Where a recording is wrong first, and how.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {fault}", self.place())]
+pub struct Problem {
+    /// The number of bytes before the frame that is wrong.
+    pub offset: u64,
+    /// The number of good sealed frames before it.
+    pub frame: u64,
+    /// The time of the last event that is still good, in microseconds since the session began.
+    pub at_us: u64,
+    /// How it is wrong.
+    pub fault: Fault,
+}
+
+/// How a recording is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The file ends too early.
+    #[error("the recording is cut off: {0}")]
+    Cut(&'static str),
+    /// Bytes are not what was sealed.
+    #[error("the recording was altered: {0}")]
+    Altered(&'static str),
+    /// A frame stands where another one belongs.
+    #[error("the frames are out of order: frame {found} stands here")]
+    Reordered {
+        /// The number of the frame that stands there, from 0.
+        found: u64,
+    },
+    /// One or more frames are not there.
+    #[error("frames are missing: frame {found} follows")]
+    FramesMissing {
+        /// The number of the frame that stands there, from 0.
+        found: u64,
+    },
+    /// A frame with its checkpoint that belongs to another recording.
+    #[error("the frame was taken from {origin}")]
+    Foreign {
+        /// What its checkpoint says it belongs to.
+        origin: String,
+    },
+    /// A whole frame that its checkpoint does not know.
+    #[error("the frame was not sealed at this place: it was put in from elsewhere")]
+    NotSealedHere,
+    /// A checkpoint by a key that is not one of the bastion's.
+    #[error("{0}")]
+    WrongSigner(SigError),
+    /// A trusted key has signed what no recorder writes.
+    #[error("the recording is not well formed: {0}")]
+    Content(String),
+    /// The recording is one of another version of the format.
+    #[error("the recording was written by another version of hallpass (format {0})")]
+    Version(String),
+    /// The disk's fault.
+    #[error("cannot be read: {0}")]
+    Io(std::io::Error),
+}
+
+impl Problem {
+    fn place(&self) -> String {
+        format!(
+            "at byte {}, after {}.{:03} s",
+            self.offset,
+            self.at_us / 1_000_000,
+            self.at_us / 1000 % 1000
+        )
+    }
+}
+
+/// Whose signatures count.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signers<'a> {
+    /// Anybody's: the frames are only to be whole. For recovery on the bastion's own disk.
+    Any,
+    /// These, each with the bastions it may sign for.
+    Only(&'a [(Vec<String>, PublicKey)]),
+}
+
+/// One checked frame.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Its lines.
+    pub(super) lines: Vec<u8>,
+    /// The End, if it holds it.
+    pub(super) end: Option<End>,
+}
+
+/// Goes through one recording.
+#[derive(Debug)]
+pub(super) struct Scan<'a, R> {
+    from: Counted<R>,
+    session: &'a SessionId,
+    signers: Signers<'a>,
+    pub(super) header: Option<Header>,
+    pub(super) tree: Tree,
+    pub(super) table: SeekTable,
+    pub(super) at_us: u64,
+    /// Up to here, everything was good.
+    pub(super) good: u64,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Counted<R> {
+    inner: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A sealed frame.
+    Frame(Frame),
+    /// The seek table, and nothing after it.
+    Finished,
+    /// The end of the file, with no End before it.
+    Unfinished,
+}
+
+impl<'a, R: Read> Scan<'a, R> {
+    /// Reads the preamble.
+    pub(super) fn begin(
+        from: R,
+        session: &'a SessionId,
+        signers: Signers<'a>,
+    ) -> Result<Self, Problem> {
+        let mut scan = Self {
+            from: Counted {
+                inner: from,
+                bytes: 0,
+            },
+            session,
+            signers,
+            header: None,
+            tree: Tree::new(),
+            table: SeekTable::default(),
+            at_us: 0,
+            good: 0,
+            ended: false,
+        };
+        match scan.read()? {
+            Some(Stored::Preamble) => {
+                scan.table.add(size(scan.from.bytes), 0);
+                scan.good = scan.from.bytes;
+                Ok(scan)
+            }
+            None => Err(scan.problem(Fault::Cut("it is empty"))),
+            Some(_) => Err(scan.problem(Fault::Altered("it does not begin as a recording"))),
+        }
+    }
+
+    /// Reads and checks what comes next.
+    pub(super) fn step(&mut self) -> Result<Step, Problem> {
+        match self.read()? {
+            None if self.ended => Err(self.problem(Fault::Cut("its seek table is missing"))),
+            None => Ok(Step::Unfinished),
+            Some(Stored::Lines(_)) if self.ended => {
+                Err(self.problem(Fault::Altered("a frame follows the End")))
+            }
+            Some(Stored::Lines(stored)) => self.frame(&stored).map(Step::Frame),
+            Some(Stored::Seek(_)) if !self.ended => {
+                Err(self.problem(Fault::Cut("its End is missing")))
+            }
+            Some(Stored::Seek(payload)) => self.finish(&payload),
+            Some(Stored::Trailer(_)) => {
+                Err(self.problem(Fault::Altered("a checkpoint stands without its frame")))
+            }
+            Some(Stored::Preamble) => Err(self.problem(Fault::Altered("another recording begins"))),
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Stored>, Problem> {
+        frame::read_frame(&mut self.from).map_err(|e| self.unreadable(e))
+    }
+
+    fn unreadable(&self, error: FrameError) -> Problem {
+        self.problem(match error {
+            FrameError::Cut => Fault::Cut("the file ends within a frame"),
+            FrameError::Foreign(why) => Fault::Altered(why),
+            FrameError::Version(version) => Fault::Version(version),
+            FrameError::Io(e) => Fault::Io(e),
+        })
+    }
+
+    fn problem(&self, fault: Fault) -> Problem {
+        Problem {
+            offset: self.good,
+            frame: self.tree.size(),
+            at_us: self.at_us,
+            fault,
+        }
+    }
+
+    fn frame(&mut self, stored: &[u8]) -> Result<Frame, Problem> {
+        let trailer = match self.read()? {
+            Some(Stored::Trailer(payload)) => Trailer::parse(&payload)
+                .ok_or_else(|| self.problem(Fault::Altered("a checkpoint cannot be read")))?,
+            None => return Err(self.problem(Fault::Cut("a frame has no checkpoint"))),
+            Some(_) => return Err(self.problem(Fault::Altered("a frame has no checkpoint"))),
+        };
+        let mut tree = self.tree.clone();
+        tree.push(leaf_hash(stored));
+        let key = self.checked_key(&trailer)?;
+        self.check_place(&trailer, &tree, stored)?;
+        let lines = frame::decompress(stored).map_err(|e| self.unreadable(e))?;
+        let mut at_us = self.at_us;
+        let end = self.check_lines(&lines, &mut at_us, key.as_ref())?;
+        if (trailer.from_us, trailer.to_us) != (self.at_us, at_us) {
+            return Err(self.problem(Fault::Altered("the times beside a checkpoint are wrong")));
+        }
+
+        self.table.add(stored.len(), lines.len());
+        self.table
+            .add(size(self.from.bytes - self.good) - stored.len(), 0);
+        self.tree = tree;
+        self.at_us = at_us;
+        self.good = self.from.bytes;
+        self.ended = end.is_some();
+        Ok(Frame { lines, end })
+    }
+
+    /// Checks the signature, and says whose it is.
+    fn checked_key(&self, trailer: &Trailer) -> Result<Option<Vec<String>>, Problem> {
+        let bad = || self.problem(Fault::Altered("a checkpoint does not fit its signature"));
+        let sig = sshsig::parse(&trailer.signature).map_err(|_| bad())?;
+        let canonical = sig.to_pem(ssh_key::LineEnding::LF).map_err(|_| bad())?;
+        if canonical != trailer.signature {
+            return Err(bad());
+        }
+        let own = PublicKey::from(sig.public_key().clone());
+        let keys: Vec<&PublicKey> = match self.signers {
+            Signers::Any => vec![&own],
+            Signers::Only(list) => list.iter().map(|(_, key)| key).collect(),
+        };
+        let checked = sshsig::verify(
+            keys,
+            NAMESPACE,
+            trailer.checkpoint.as_bytes(),
+            &trailer.signature,
+        );
+        let key = checked.map_err(|e| match e {
+            SigError::UnknownKey(_) => self.problem(Fault::WrongSigner(e)),
+            _ => bad(),
+        })?;
+        Ok(match self.signers {
+            Signers::Any => None,
+            Signers::Only(list) => Some(
+                list.iter()
+                    .filter(|(_, listed)| listed == key)
+                    .flat_map(|(names, _)| names.clone())
+                    .collect(),
+            ),
+        })
+    }
+
+    /// Checks that the checkpoint speaks of this frame, at this place, in this recording.
+    fn check_place(
+        &mut self,
+        trailer: &Trailer,
+        tree: &Tree,
+        stored: &[u8],
+    ) -> Result<(), Problem> {
+        let checkpoint = Checkpoint::parse(&trailer.checkpoint)
+            .map_err(|_| self.problem(Fault::Altered("a checkpoint cannot be read")))?;
+        if checkpoint.origin != seal::origin(self.session) {
+            return Err(self.problem(Fault::Foreign {
+                origin: checkpoint.origin,
+            }));
+        }
+        if checkpoint.size != tree.size() {
+            let found = checkpoint.size.saturating_sub(1);
+            let repeated = checkpoint.size < tree.size();
+            let fault = if repeated || self.comes_later(tree.size()) {
+                Fault::Reordered { found }
+            } else {
+                Fault::FramesMissing { found }
+            };
+            return Err(self.problem(fault));
+        }
+        if checkpoint.root != tree.root() {
+            let whole = frame::decompress(stored).is_ok();
+            let altered = Fault::Altered("a frame is not the one that was sealed");
+            return Err(self.problem(if whole { Fault::NotSealedHere } else { altered }));
+        }
+        Ok(())
+    }
+
+    /// Whether the rest of the file holds a checkpoint over this many frames. Only to name a fault.
+    fn comes_later(&mut self, size: u64) -> bool {
+        std::iter::from_fn(|| frame::read_frame(&mut self.from).ok().flatten()).any(|stored| {
+            match stored {
+                Stored::Trailer(payload) => Trailer::parse(&payload)
+                    .and_then(|trailer| Checkpoint::parse(&trailer.checkpoint).ok())
+                    .is_some_and(|checkpoint| checkpoint.size == size),
+                _ => false,
+            }
+        })
+    }
+
+    /// Checks that the lines are a recorder's; takes the header from the first ones.
+    fn check_lines(
+        &mut self,
+        lines: &[u8],
+        at_us: &mut u64,
+        signs_for: Option<&Vec<String>>,
+    ) -> Result<Option<End>, Problem> {
+        let content = |why: String| Fault::Content(why);
+        let text = std::str::from_utf8(lines)
+            .map_err(|_| self.problem(content("it is not UTF-8".into())))?;
+        let mut text = text
+            .strip_suffix('\n')
+            .ok_or_else(|| self.problem(content("a frame ends within a line".into())))?
+            .split('\n');
+        if self.header.is_none() {
+            let line = text.next().unwrap_or_default();
+            let header = Header::from_line(line).map_err(|e| self.problem(header_fault(e)))?;
+            self.check_header(&header.session, &header.bastion, signs_for)?;
+            self.header = Some(header);
+        }
+        let mut end = None;
+        for line in text {
+            let event =
+                event::read_line(line, at_us).map_err(|e| self.problem(content(e.to_string())))?;
+            if end.is_some() {
+                return Err(self.problem(content("something follows the End".into())));
+            }
+            if let Some(event::Event {
+                data: Data::End(found),
+                ..
+            }) = event
+            {
+                end = Some(found);
+            }
+        }
+        Ok(end)
+    }
+
+    fn check_header(
+        &self,
+        session: &SessionId,
+        bastion: &BastionName,
+        signs_for: Option<&Vec<String>>,
+    ) -> Result<(), Problem> {
+        if session != self.session {
+            return Err(self.problem(Fault::Content(format!(
+                "its header is that of session {session}"
+            ))));
+        }
+        match signs_for {
+            Some(names) if !names.iter().any(|name| name == bastion.as_str()) => {
+                let why = format!("its header names {bastion}, whose key has not signed it");
+                Err(self.problem(Fault::Content(why)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, payload: &[u8]) -> Result<Step, Problem> {
+        if payload != self.table.payload() {
+            return Err(self.problem(Fault::Altered("its seek table is wrong")));
+        }
+        let good = self.from.bytes;
+        let mut rest = [0; 1];
+        match self.from.read(&mut rest) {
+            Ok(0) => {
+                self.good = good;
+                Ok(Step::Finished)
+            }
+            Ok(_) => {
+                self.good = good;
+                Err(self.problem(Fault::Altered("something follows its end")))
+            }
+            Err(e) => Err(self.problem(Fault::Io(e))),
+        }
+    }
+}
+
+fn header_fault(error: HeaderError) -> Fault {
+    match error {
+        HeaderError::TooNew(version) | HeaderError::TooOld(version) => {
+            Fault::Version(format!("header {version}"))
+        }
+        other => Fault::Content(other.to_string()),
+    }
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,192 @@
+//! Turns a tail into a sealed frame. The running store and the recovery after a crash both come through here.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::limits;
+use config::words::{BastionName, SessionId};
+use ssh_key::PrivateKey;
+
+use super::disk::Disk;
+use super::event::End;
+use super::frame::{self, SeekTable, Trailer};
+use crate::digest::Digest;
+use crate::sshsig::SignError;
+use crate::tree::{Tree, leaf_hash};
+
+/// Most bytes of a tail: it is left for the next one at [`limits::FRAME_BYTES`], the event that passes that mark
+/// may grow sixfold by its escapes, and the End's lines follow.
+pub(super) const TAIL_BYTES: u64 =
+    (limits::FRAME_BYTES + 6 * limits::EVENT_BYTES + (16 << 10)) as u64;
+
+/// Room that a running recording keeps aside for its last frames, should they not compress: so a full disk does
+/// not keep it from its End.
+const RESERVE: u64 = 2 * TAIL_BYTES + (64 << 10);
+
+/// Who signs the recordings.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// The bastion's name.
+    pub name: BastionName,
+    /// Its identity key.
+    pub key: PrivateKey,
+}
+
+/// A finished recording: what the CA's log remembers of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The session.
+    pub session: SessionId,
+    /// The root over all its frames.
+    pub root: Digest,
+    /// How many frames there are.
+    pub frames: u64,
+    /// The size of the file, in bytes.
+    pub bytes: u64,
+    /// From the first event to the last.
+    pub duration: Duration,
+    /// How it ended.
+    pub end: End,
+}
+
+/// Why a tail was not sealed. Nothing is lost: the tail stands.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SealError {
+    /// The disk's fault; the same call may succeed later.
+    #[error("cannot write a sealed frame: {0}")]
+    Write(io::Error),
+    /// The disk's fault, and nobody knows what it holds now.
+    #[error("cannot make a sealed frame durable: {0}")]
+    Sync(io::Error),
+    /// The key's fault.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+/// The name that a recording's checkpoints speak of.
+pub(super) fn origin(session: &SessionId) -> String {
+    format!("hallpass/recording/{session}")
+}
+
+/// Where a recording's sealed frames stand.
+pub(super) fn cast_path(dir: &Path, session: &SessionId) -> PathBuf {
+    dir.join(format!("{session}.cast.zst"))
+}
+
+/// Where the lines of a frame stand until it is sealed.
+pub(super) fn tail_path(dir: &Path, session: &SessionId, number: u32) -> PathBuf {
+    dir.join(format!("{session}.{number:06}.tail"))
+}
+
+/// The sealed part of a recording that still grows.
+#[derive(Debug)]
+pub(super) struct Cast {
+    pub(super) session: SessionId,
+    pub(super) file: File,
+    /// Up to here the file holds whole sealed frames; what may stand past it does not count.
+    pub(super) length: u64,
+    pub(super) tree: Tree,
+    pub(super) table: SeekTable,
+    /// The time of the last sealed event.
+    pub(super) at_us: u64,
+}
+
+impl Cast {
+    /// Begins a recording. Fails if one of this name exists, so that none is ever overwritten.
+    pub(super) fn create(disk: &dyn Disk, dir: &Path, session: &SessionId) -> io::Result<Self> {
+        let file = disk.create(&cast_path(dir, session))?;
+        let preamble = frame::preamble();
+        disk.write(&file, &preamble, 0)?;
+        let mut table = SeekTable::default();
+        table.add(preamble.len(), 0);
+        let length = preamble.len() as u64;
+        Ok(Self {
+            session: session.clone(),
+            file,
+            length,
+            tree: Tree::new(),
+            table,
+            at_us: 0,
+        })
+    }
+
+    /// Keeps room for the last frames.
+    pub(super) fn reserve(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.reserve(&self.file, self.length, RESERVE)
+    }
+
+    /// The number of the tail that is sealed next.
+    pub(super) fn next(&self) -> u32 {
+        u32::try_from(self.tree.size()).unwrap_or(u32::MAX)
+    }
+
+    /// Seals the lines of tail [`Self::next`], whose last event was at `to_us`. With `last`, the seek table follows.
+    ///
+    /// After an error nothing has changed that counts: the same call again writes over the same place.
+    pub(super) fn seal(
+        &mut self,
+        disk: &dyn Disk,
+        signer: &Signer,
+        lines: &[u8],
+        to_us: u64,
+        last: bool,
+    ) -> Result<(), SealError> {
+        let mut stored = frame::compress(lines).map_err(SealError::Write)?;
+        let mut tree = self.tree.clone();
+        tree.push(leaf_hash(&stored));
+        let trailer = Trailer::sign(
+            &signer.key,
+            origin(&self.session),
+            &tree,
+            (self.at_us, to_us),
+        )?
+        .store();
+        let mut table = self.table.clone();
+        table.add(stored.len(), lines.len());
+        table.add(trailer.len(), 0);
+        stored.extend_from_slice(&trailer);
+        if last {
+            stored.extend_from_slice(&table.store());
+        }
+        let length = self.length + stored.len() as u64;
+
+        disk.write(&self.file, &stored, self.length)
+            .map_err(SealError::Write)?;
+        // If we die here, the frame stands twice: in part or whole in this file, and in its tail. Recovery keeps
+        // it here if it is whole and signed, else cuts it off and seals the tail again.
+        if last {
+            self.file.set_len(length).map_err(SealError::Write)?;
+            // Gives back the reserve. If we die here, nothing has changed that a reader sees.
+        }
+        disk.sync(&self.file).map_err(SealError::Sync)?;
+        // From here on the tail is not needed. If we die here, recovery removes it.
+        (self.length, self.tree, self.table, self.at_us) = (length, tree, table, to_us);
+        Ok(())
+    }
+
+    /// Writes the seek table after a sealed End, where it is missing.
+    pub(super) fn finish(&mut self, disk: &dyn Disk) -> Result<(), SealError> {
+        let table = self.table.store();
+        let length = self.length + table.len() as u64;
+        disk.write(&self.file, &table, self.length)
+            .map_err(SealError::Write)?;
+        self.file.set_len(length).map_err(SealError::Write)?;
+        disk.sync(&self.file).map_err(SealError::Sync)?;
+        self.length = length;
+        Ok(())
+    }
+
+    /// What the finished recording is remembered by.
+    pub(super) fn sealed(&self, end: End) -> Sealed {
+        Sealed {
+            session: self.session.clone(),
+            root: Digest::from_bytes(*self.tree.root().as_bytes()),
+            frames: self.tree.size(),
+            bytes: self.length,
+            duration: Duration::from_micros(self.at_us),
+            end,
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The directory of recordings, and the thread that makes them durable and seals them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use config::limits;
+use config::words::SessionId;
+use rustix::fs::{FlockOperation, flock};
+
+use super::disk::Disk;
+use super::header::Header;
+use super::live::Live;
+use super::recorder::Recorder;
+use super::recover::{self, Recovered};
+use super::seal::Signer;
+use crate::clock::Clock;
+
+/// The one writer of a directory of recordings.
+#[derive(Debug)]
+pub struct RecordingStore {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why a store does not open, or lets no session begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process, or this one, writes to the directory.
+    #[error("another bastion writes to {}: stop it, or give this one a directory of its own", .0.display())]
+    InUse(PathBuf),
+    /// The disk's fault.
+    #[error("cannot {doing} in {}: {source}", .dir.display())]
+    Disk {
+        /// The directory of recordings.
+        dir: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk is nearly full.
+    #[error("only {free} bytes are free for recordings, and {most} are wanted: make room", most = limits::DISK_RESERVE)]
+    Full {
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// A sync failed before: nothing is recorded until a restart has looked at what the disk holds.
+    #[error(
+        "the store of recordings lost the trust in its disk: check the disk and restart the bastion"
+    )]
+    Poisoned,
+    /// The caller's fault: the session's recording exists.
+    #[error("there is a recording of session {0} already")]
+    Exists(SessionId),
+    /// The caller's fault: the header names another bastion than the one that signs, or does not fit.
+    #[error("the header of the recording is wrong: {0}")]
+    Header(&'static str),
+}
+
+impl RecordingStore {
+    /// Takes the directory, making it if there is none, and ends what an earlier process left unfinished.
+    pub fn open(
+        dir: &Path,
+        signer: Signer,
+        clock: Arc<dyn Clock>,
+        disk: Box<dyn Disk>,
+    ) -> Result<(Self, Recovered), StoreError> {
+        let failed = |doing| {
+            move |source| StoreError::Disk {
+                dir: dir.to_owned(),
+                doing,
+                source,
+            }
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(failed("make the directory"))?;
+        let handle = File::open(dir).map_err(failed("open the directory"))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(dir.join(".lock"))
+            .map_err(failed("make the lock file"))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| StoreError::InUse(dir.to_owned()))?;
+
+        let recovered =
+            recover::all(dir, &signer, disk.as_ref()).map_err(failed("recover recordings"))?;
+        disk.sync(&handle).map_err(failed("sync"))?;
+        let shared = Arc::new(Shared {
+            dir: dir.to_owned(),
+            handle,
+            _lock: lock,
+            disk,
+            signer,
+            clock,
+            poisoned: AtomicBool::new(false),
+            sessions: Mutex::new(Sessions::default()),
+            wake: Condvar::new(),
+        });
+        let thread = std::thread::Builder::new()
+            .name("recordings".into())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || shared.run()
+            })
+            .map_err(failed("start the thread"))?;
+        Ok((
+            Self {
+                shared,
+                thread: Some(thread),
+            },
+            recovered,
+        ))
+    }
+
+    /// Begins a recording. When this returns, its header is durable. Blocks for some milliseconds.
+    pub fn create(&self, header: &Header) -> Result<Recorder, StoreError> {
+        let shared = &self.shared;
+        let failed = |doing| {
+            move |source| StoreError::Disk {
+                dir: shared.dir.clone(),
+                doing,
+                source,
+            }
+        };
+        if shared.poisoned() {
+            return Err(StoreError::Poisoned);
+        }
+        if header.bastion != shared.signer.name {
+            return Err(StoreError::Header("it names another bastion"));
+        }
+        let line = header.to_line();
+        if line.len() > limits::FRAME_BYTES {
+            return Err(StoreError::Header("it is too long"));
+        }
+        let free = shared
+            .disk
+            .free(&shared.handle)
+            .map_err(failed("see how much room there is"))?;
+        if free < limits::DISK_RESERVE {
+            return Err(StoreError::Full { free });
+        }
+        let live = Live::begin(shared, &header.session, &line).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists(header.session.clone()),
+            _ => failed("begin a recording")(e),
+        })?;
+        let live = Arc::new(live);
+        shared
+            .sessions()
+            .running
+            .insert(header.session.clone(), Arc::clone(&live));
+        shared.wake.notify_all();
+        Ok(Recorder::new(Arc::clone(shared), live, header))
+    }
+
+    /// Whether a sync has failed: then no session may begin, and those that run end.
+    pub fn poisoned(&self) -> bool {
+        self.shared.poisoned()
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+}
+
+impl Drop for RecordingStore {
+    fn drop(&mut self) {
+        self.shared.sessions().stop = true;
+        self.shared.wake.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the store, its thread and its recorders share.
+pub(super) struct Shared {
+    pub(super) dir: PathBuf,
+    pub(super) handle: File,
+    /// Held for as long as anything may write here.
+    _lock: File,
+    pub(super) disk: Box<dyn Disk>,
+    pub(super) signer: Signer,
+    pub(super) clock: Arc<dyn Clock>,
+    poisoned: AtomicBool,
+    sessions: Mutex<Sessions>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Sessions {
+    running: BTreeMap<SessionId, Arc<Live>>,
+    stop: bool,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    pub(super) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    /// A recorder was dropped without its End: the thread writes one.
+    pub(super) fn abandon(&self, live: &Live) {
+        live.abandon();
+        self.wake.notify_all();
+    }
+
+    /// A recording is finished, or left to the next start.
+    pub(super) fn forget(&self, session: &SessionId) {
+        self.sessions().running.remove(session);
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread: makes durable every [`limits::SYNC_EVERY`], and seals in between.
+    fn run(&self) {
+        loop {
+            let sessions = self.sessions();
+            if sessions.stop {
+                break;
+            }
+            if sessions.running.is_empty() {
+                drop(self.wake.wait(sessions));
+                continue;
+            }
+            let running: Vec<Arc<Live>> = sessions.running.values().cloned().collect();
+            drop(sessions);
+
+            let began = Instant::now();
+            self.sync(&running);
+            let more = self.seal(&running, began);
+            if !more {
+                let pause = limits::SYNC_EVERY.saturating_sub(began.elapsed());
+                let sessions = self.sessions();
+                if !sessions.stop {
+                    drop(self.wake.wait_timeout(sessions, pause));
+                }
+            }
+        }
+        let running: Vec<Arc<Live>> = self.sessions().running.values().cloned().collect();
+        self.sync(&running);
+    }
+
+    /// One group: what any session has written since the last one becomes durable, in the order of writing.
+    fn sync(&self, running: &[Arc<Live>]) {
+        let mut entries = false;
+        for live in running {
+            for file in live.take_unsynced(&mut entries) {
+                if self.poisoned() {
+                    return;
+                }
+                if self.disk.sync(&file).is_err() {
+                    self.poison();
+                }
+            }
+        }
+        if entries && !self.poisoned() && self.disk.sync(&self.handle).is_err() {
+            self.poison();
+        }
+    }
+
+    /// Seals what waits, for as long as one period lasts; says whether something still waits.
+    fn seal(&self, running: &[Arc<Live>], began: Instant) -> bool {
+        let mut more = false;
+        for live in running {
+            if self.poisoned() {
+                return false;
+            }
+            live.end_if_abandoned(self);
+            live.rotate_if_old(self);
+            while live.seal_one(self) {
+                if began.elapsed() >= limits::SYNC_EVERY {
+                    more = true;
+                    break;
+                }
+            }
+        }
+        more
+    }
+}
+
+/// Moves all files of a recording out of the way, where nothing lists or touches them.
+pub(super) fn set_aside(dir: &Path, session: &SessionId) -> io::Result<()> {
+    let names: Vec<_> = fs::read_dir(dir)?
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<io::Result<_>>()?;
+    for name in names.iter().filter_map(|name| name.to_str()) {
+        if recover::file_of(name).is_some_and(|(of, _)| of == *session) {
+            move_aside(dir, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves one tail out of the way, and says where it is now.
+pub(super) fn aside_tail(dir: &Path, session: &SessionId, number: u32) -> io::Result<String> {
+    move_aside(dir, &format!("{session}.{number:06}.tail"))
+}
+
+/// Gives a file a name in `aside/` that is not taken: a session may come here more than once.
+fn move_aside(dir: &Path, name: &str) -> io::Result<String> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir.join("aside"))?;
+    let free = |n: u32| {
+        Some(if n == 0 {
+            format!("aside/{name}")
+        } else {
+            format!("aside/{name}.{n}")
+        })
+    };
+    let to = (0..u32::MAX)
+        .filter_map(free)
+        .find(|to| !dir.join(to).exists())
+        .unwrap_or_default();
+    fs::rename(dir.join(name), dir.join(&to))?;
+    Ok(to)
+}
