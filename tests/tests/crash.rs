@@ -1,0 +1,173 @@
+//! Killed at the worst moments: the bastion under a session, the CA under an issuance.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use hallpass_tests::process::{self, LIMIT, Live};
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Failure, Result, World, ports, programs};
+
+/// What a recording's plain content holds as output, put together again.
+fn recorded_output(recording: &Path) -> Result<String> {
+    let mut zstd = Command::new(programs::find("zstd")?);
+    let cast = process::run(zstd.arg("-dc").arg(recording))?.ok()?;
+    let mut text = String::new();
+    for line in cast.out().lines().skip(1) {
+        let event: serde_json::Value =
+            serde_json::from_str(line).map_err(|e| Failure::new(format!("{line}: {e}")))?;
+        if event.get(1).and_then(serde_json::Value::as_str) == Some("o") {
+            text.push_str(
+                event
+                    .get(2)
+                    .and_then(serde_json::Value::as_str)
+                    .unwrap_or_default(),
+            );
+        }
+    }
+    Ok(text)
+}
+
+/// Runs a session, kills the bastion when `reached` says so, starts it again, and checks that every
+/// byte that had come out of the bastion is in the recording.
+fn killed_when(command: &str, reached: impl Fn(&mut Live) -> Result<()>) -> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let mut live = world
+        .alice
+        .ssh_live(&["-tt", "-J", "bastion", &at, command])?;
+    live.wait_out("begin", LIMIT)?;
+    reached(&mut live)?;
+    world.bastion()?.kill()?;
+    let killed = Instant::now();
+    let output = live.finish(LIMIT)?;
+    // The target's side closes: its sshd sees the connection go.
+    world
+        .web1
+        .sshd()?
+        .wait_log("Connection closed by", Duration::from_secs(5))
+        .or_else(|_| {
+            world
+                .web1
+                .sshd()?
+                .wait_log("Connection reset by", Duration::from_secs(1))
+        })?;
+    assert!(
+        killed.elapsed() < Duration::from_secs(6),
+        "the target noticed after {:?}",
+        killed.elapsed()
+    );
+
+    world.start_bastion()?;
+    let recordings = world.wait_finished(1, LIMIT)?;
+    let recorded = recorded_output(&recordings[0])?;
+    let seen = output.out();
+    assert!(
+        recorded.starts_with(&seen),
+        "{} bytes seen, {} recorded:\n{recorded}",
+        seen.len(),
+        recorded.len()
+    );
+    world
+        .hallpass(&["verify", recordings[0].to_str().unwrap_or_default()])?
+        .ok()?
+        .prints("crash")?;
+    // And the next session works.
+    world.jump(&[&at, "echo after"])?.ok()?.prints("after\n")?;
+    world.end()
+}
+
+#[test]
+fn promise_1_kill_9_of_the_bastion_in_an_idle_session() -> Result<()> {
+    killed_when("echo begin; sleep 600", |_| Ok(()))
+}
+
+#[test]
+fn promise_1_kill_9_of_the_bastion_in_the_middle_of_a_flood() -> Result<()> {
+    killed_when(
+        "echo begin; yes a line of the flood that goes on and on",
+        |live| {
+            let end = Instant::now() + LIMIT;
+            while live.out().len() < 2_000_000 && Instant::now() < end {
+                sleep(Duration::from_millis(5));
+            }
+            Ok(())
+        },
+    )
+}
+
+#[test]
+fn promise_1_kill_9_of_the_bastion_right_after_a_byte_was_forwarded() -> Result<()> {
+    killed_when("echo begin; read line; echo got $line; sleep 600", |live| {
+        live.send("hello\n")?;
+        live.wait_out("got hello", LIMIT)
+    })
+}
+
+/// The system calls that an issuance makes durable with, and how many of each are tried.
+const STEPS: &[(&str, u32)] = &[("fdatasync", 6), ("write", 40), ("pwrite64", 6)];
+
+#[test]
+fn promise_21_killed_at_every_step_the_ca_never_signs_what_the_log_does_not_hold() -> Result<()> {
+    let mut world = World::lay_out(&Setup::default())?;
+    let at = world.at_web1();
+    let mut survived = 0;
+    for (call, times) in STEPS {
+        for nth in (1..=*times).step_by(if *times > 10 { 4 } else { 1 }) {
+            let trace = world.root().join("trace");
+            let trace = trace.to_str().unwrap_or_default();
+            let inject = format!("inject={call}:signal=KILL:when={nth}");
+            let traced = format!("trace={call}");
+            // With -D the CA, not strace, is the child that is waited for and ended.
+            let mut ca = world.service(
+                "ca",
+                &[
+                    "strace", "-D", "-f", "-q", "-o", trace, "-e", &traced, "-e", &inject,
+                ],
+            )?;
+            // Killed while starting, while issuing, or never.
+            if let Ok(output) = asked_under_fire(&world, &mut ca, &at) {
+                survived += 1;
+                let certificate = output.trim();
+                if !certificate.is_empty() {
+                    assert_logged(&world, certificate)?;
+                }
+            }
+            drop(ca);
+            world.verify()?.ok()?;
+        }
+    }
+    assert!(survived > 0, "no issuance came through at all");
+    // After all of that it starts by itself and issues.
+    world.start_ca()?;
+    world.take(&world.alice, &at, &[])?;
+    world.end()
+}
+
+fn asked_under_fire(world: &World, ca: &mut process::Service, at: &str) -> Result<String> {
+    let end = Instant::now() + LIMIT;
+    while ca.runs() && ports::wait_for(world.ca_port, Duration::from_millis(20)).is_err() {
+        if Instant::now() > end {
+            return Err(Failure::new("the CA neither started nor died"));
+        }
+    }
+    Ok(world
+        .alice
+        .ssh(&["ca", "request", at, "--reason", "under fire"])?
+        .out())
+}
+
+/// A certificate that left the CA stands in the log, with its serial, before anything else.
+fn assert_logged(world: &World, certificate: &str) -> Result<()> {
+    let parsed =
+        ssh_key::Certificate::from_openssh(certificate).map_err(|e| Failure::new(e.to_string()))?;
+    let log = fs::read_to_string(world.log().join("entries"))?;
+    let serial = format!("\"serial\":{}", parsed.serial());
+    assert!(
+        log.lines().any(|line| line.contains(&serial)),
+        "serial {} is not in the log",
+        parsed.serial()
+    );
+    Ok(())
+}
