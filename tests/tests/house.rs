@@ -30,6 +30,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("xtask", &["hallpass-tests"]),
 ];
 
+/// Where our source is.
+const SOURCES: &[&str] = &[
+    "config", "record", "ca", "bastion", "player", "src", "tests", "xtask",
+];
+
 #[test]
 fn crates_know_only_the_crates_before_them() -> Result<()> {
     let metadata = metadata()?;
@@ -150,9 +155,7 @@ fn promise_41_the_bastion_s_source_neither_builds_certificates_nor_names_the_ca_
 #[test]
 fn exclusions_carry_their_reason() -> Result<()> {
     let mut wrong = Vec::new();
-    for crate_directory in [
-        "config", "record", "ca", "bastion", "player", "src", "tests", "xtask",
-    ] {
+    for crate_directory in SOURCES {
         for path in sources(&root().join(crate_directory))? {
             let text = fs::read_to_string(&path).context(path.display())?;
             for (at, _) in text.match_indices("[expect(") {
@@ -168,6 +171,47 @@ fn exclusions_carry_their_reason() -> Result<()> {
     }
     wrong.retain(|line| !line.contains("tests/tests/house.rs"));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn promises_and_their_tests_name_each_other() -> Result<()> {
+    let page = fs::read_to_string(root().join("PROMISES.md"))?;
+    let named: BTreeSet<String> = page
+        .split('`')
+        .filter_map(|quoted| quoted.split_once(".rs::"))
+        .map(|(file, name)| format!("{file}.rs::{name}"))
+        .collect();
+    let mut written = BTreeSet::new();
+    for directory in SOURCES {
+        for path in sources(&root().join(directory))? {
+            let text = fs::read_to_string(&path).context(path.display())?;
+            let file = path
+                .strip_prefix(root())
+                .unwrap_or(&path)
+                .display()
+                .to_string();
+            for definition in text.split("fn promise_").skip(1) {
+                let name: String = definition
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
+                if name.starts_with(|c: char| c.is_ascii_digit()) {
+                    written.insert(format!("{file}::promise_{name}"));
+                }
+            }
+        }
+    }
+    let missing: Vec<_> = written.difference(&named).collect();
+    assert!(
+        missing.is_empty(),
+        "tests that PROMISES.md does not name: {missing:#?}"
+    );
+    let gone: Vec<_> = named.difference(&written).collect();
+    assert!(
+        gone.is_empty(),
+        "tests that PROMISES.md names and nobody wrote: {gone:#?}"
+    );
     Ok(())
 }
 
