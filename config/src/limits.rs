@@ -63,6 +63,9 @@ pub const SESSION_CERT_LIFE: Duration = Duration::from_secs(60);
 /// enough that a bastion that was taken away stops being believed the next day.
 pub const DOOR_CERT_LIFE: Duration = Duration::from_secs(24 * 3600);
 
+/// Life of a target's host certificate: it is renewed by hand, beside the key that it is for.
+pub const HOST_CERT_LIFE: Duration = Duration::from_secs(180 * 24 * 3600);
+
 /// A connection that has not authenticated after this long is closed, like sshd's
 /// `LoginGraceTime`; twenty seconds are enough for a person who touches a hardware key.
 pub const LOGIN_GRACE: Duration = Duration::from_secs(20);
