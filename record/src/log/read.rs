@@ -145,7 +145,6 @@ pub(super) fn read(
                 what: "is missing: restore it, or keep the log as evidence".to_owned(),
             });
         }
-        (None, _) => {}
         (Some(checkpoint), None) => {
             let size = checkpoint.size;
             return Err(LogError::Shorter { path, has, size });
@@ -154,7 +153,7 @@ pub(super) fn read(
             let size = checkpoint.size;
             return Err(LogError::Forked { path, size });
         }
-        (Some(_), Some(_)) => {}
+        _ => {}
     }
     Ok(Read {
         good: lines.good,
