@@ -93,6 +93,10 @@ pub const AUTH_ATTEMPTS: usize = 12;
 /// Session channels of one client connection (OpenSSH's `MaxSessions` is 10).
 pub const CHANNELS: usize = 10;
 
+/// Channels of one bastion's connection to the CA: each carries one call at a time, and each session begins and ends
+/// with one.
+pub const API_CHANNELS: usize = 64;
+
 /// Connections inside one jump connection.
 pub const JUMPS: usize = 10;
 
