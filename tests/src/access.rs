@@ -38,8 +38,8 @@ impl World {
         ];
         args.extend(more);
         let mut live = person.ssh_live(&args)?;
-        live.wait_err("request ", LIMIT)?;
-        live.wait_err("\n", LIMIT)?;
+        // The id is whole once the role stands behind it.
+        live.wait_err(": role ", LIMIT)?;
         Ok(Asked {
             id: request_id(&live.err())?,
             live,

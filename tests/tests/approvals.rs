@@ -123,11 +123,11 @@ fn promise_28_a_hundred_collectors_of_one_grant_get_one_certificate() -> Result<
     let asked = world.ask(&world.alice, &world.at_db1(), &["--no-wait"])?;
     asked.live.finish(LIMIT)?.ok()?;
     world.bob.ssh(&["-A", "ca", "approve", &asked.id])?.ok()?;
-    // Ten connections at a time, ten times: every collector races with nine others.
+    // Half of them at a time: the CA lets 64 unauthenticated connections of one address stand.
     let mut certificates = BTreeSet::new();
-    for _ in 0..10 {
+    for _ in 0..2 {
         let mut live = Vec::new();
-        for _ in 0..10 {
+        for _ in 0..50 {
             let mut one = world.alice.ssh_live(&["ca", "collect", &asked.id])?;
             one.close();
             live.push(one);
@@ -241,13 +241,13 @@ fn promise_30_nobody_approves_themselves_with_whichever_key() -> Result<()> {
         .bob
         .ssh(&["-A", "ca", "approve", &asked.id])?
         .exits(1)?
-        .says("your own request")?;
+        .says("nobody approves their own request")?;
     let text = text_of(&world.carol, &asked.id)?;
     for key in [&world.bob.key(), &second] {
         let signature = sign(&world.bob, key, "approval@hallpass", &text)?;
         approve_with(&world.bob, &asked.id, &signature)?
             .exits(1)?
-            .says("your own request")?;
+            .says("nobody approves their own request")?;
         // Carol's login does not make Bob's signature Carol's.
         let output = approve_with(&world.carol, &asked.id, &signature)?;
         assert_ne!(output.status, 0, "{output}");
