@@ -14,6 +14,7 @@ pub(crate) const FOR_THE_DEMO: &[Needed] = &[
     ("ssh-keygen", "openssh-client"),
     ("ssh-agent", "openssh-client"),
     ("sshd", "openssh-server"),
+    ("script", "bsdutils"),
 ];
 
 /// What the tests run beside that.
@@ -28,9 +29,6 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("strace", "strace"),
     ("tmux", "tmux"),
     ("zstd", "zstd"),
-    // aws-lc, the cryptographic library, is C.
-    ("cc", "gcc"),
-    ("cmake", "cmake"),
 ];
 
 /// Installs the packages of the programs that are missing. Where it cannot, the failure says the
