@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Shows a reviewer what happened, safely.
+//!
+//! Nothing of a recording reaches the reviewer's terminal as it is: it goes through an emulator, and what is
+//! drawn are that emulator's cells, with characters that are not visible replaced.
+//!
+//! * [`tape`]: a recording, loaded: its events by time.
+//! * [`screen`]: the emulator, bounded in size and work.
+//! * [`deck`]: where the replay stands; (state, event, now) in, state out.
+//! * [`view`]: the deck drawn into cells.
+//! * [`play`]: the thin skin around them: keys, ticks, the terminal.
+//! * [`export`]: the same events in other formats.
+
+pub mod deck;
+pub mod export;
+mod keys;
+pub mod play;
+pub mod screen;
+pub mod tape;
+pub mod view;
+
+pub use export::{Format, export};
+pub use play::{PlayError, PlayOptions, play};

@@ -1,0 +1,229 @@
+//! The emulated terminal: whatever a recording holds, this is all that it can change.
+
+use avt::parser::Function;
+use avt::{Parser, Terminal};
+use record::recording::Size;
+use record::text::is_visible;
+
+/// What stands for a character that cannot be shown as it is.
+pub const REPLACEMENT: char = '\u{fffd}';
+
+/// A terminal of bounded size that is fed bytes and shows cells.
+///
+/// It holds no scrollback. Repetitions (`CSI n b`) are cut to one screen, since more of them show nothing else and
+/// cost a second of work for a few bytes.
+pub struct Screen {
+    parser: Parser,
+    terminal: Terminal,
+    decoder: Decoder,
+    size: Size,
+    newlines: bool,
+}
+
+/// A screen as it was at one moment, to come back to.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    dump: String,
+    decoder: Decoder,
+    size: Size,
+    newlines: bool,
+}
+
+impl Snapshot {
+    /// Bytes of memory that it holds.
+    pub fn bytes(&self) -> usize {
+        self.dump.len()
+    }
+}
+
+/// One cell, ready to be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    /// A visible character.
+    pub char: char,
+    /// Columns that it takes: 1 or 2; 0 for the right half of a wide one.
+    pub width: u8,
+    /// How it looks.
+    pub pen: avt::Pen,
+}
+
+impl Screen {
+    /// A blank terminal. `newlines`: a line feed also returns to the first column, as a terminal's driver
+    /// does for a command that has no terminal of its own.
+    pub fn new(size: Size, newlines: bool) -> Self {
+        Self { parser: Parser::new(), terminal: blank(size), decoder: Decoder::default(), size, newlines }
+    }
+
+    /// Its size.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Shows some bytes. They may end within a character.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let text = self.decoder.decode(bytes);
+        for c in text.chars() {
+            if self.newlines && c == '\n' {
+                self.terminal.execute(Function::Cr);
+            }
+            if let Some(function) = self.parser.feed(c) {
+                self.terminal.execute(bounded(function, self.size));
+            }
+        }
+    }
+
+    /// Changes the size.
+    pub fn resize(&mut self, size: Size) {
+        self.size = size;
+        self.terminal.resize(size.cols().into(), size.rows().into());
+    }
+
+    /// The cells of one row, from the left.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = Cell> + '_ {
+        let line = self.terminal.screen().line(row);
+        line.into_iter().flat_map(|line| line.cells()).map(|cell| Cell {
+            char: if is_visible(cell.char()) { cell.char() } else { REPLACEMENT },
+            width: cell.width(),
+            pen: *cell.pen(),
+        })
+    }
+
+    /// Column and row of the cursor, if it is shown.
+    pub fn cursor(&self) -> Option<(usize, usize)> {
+        let cursor = self.terminal.cursor();
+        cursor.visible.then_some((cursor.col, cursor.row))
+    }
+
+    /// Column and row of the cursor, shown or not.
+    pub fn focus(&self) -> (usize, usize) {
+        let cursor = self.terminal.cursor();
+        (cursor.col, cursor.row)
+    }
+
+    /// The screen as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut dump = self.terminal.dump();
+        dump.push_str(&self.parser.dump());
+        Snapshot { dump, decoder: self.decoder.clone(), size: self.size, newlines: self.newlines }
+    }
+
+    /// The screen as it was.
+    pub fn restore(snapshot: &Snapshot) -> Self {
+        let mut screen = Self::new(snapshot.size, false);
+        screen.feed(snapshot.dump.as_bytes());
+        Self { decoder: snapshot.decoder.clone(), newlines: snapshot.newlines, ..screen }
+    }
+}
+
+fn blank(size: Size) -> Terminal {
+    // A size is at least one by one, so that the fallback is never taken.
+    Terminal::new(size.cols().into(), size.rows().into())
+        .or_else(|_| Terminal::new(80, 24))
+        .unwrap_or_else(|_| unreachable!("80 by 24 is a size"))
+}
+
+fn bounded(function: Function, size: Size) -> Function {
+    let (cols, rows) = (size.cols(), size.rows());
+    match function {
+        Function::Rep(n) => Function::Rep(n.min(cols.saturating_mul(rows))),
+        Function::Su(n) => Function::Su(n.min(rows)),
+        Function::Sd(n) => Function::Sd(n.min(rows)),
+        Function::Il(n) => Function::Il(n.min(rows)),
+        Function::Dl(n) => Function::Dl(n.min(rows)),
+        Function::Ich(n) => Function::Ich(n.min(cols)),
+        Function::Dch(n) => Function::Dch(n.min(cols)),
+        Function::Cht(n) => Function::Cht(n.min(cols)),
+        Function::Cbt(n) => Function::Cbt(n.min(cols)),
+        other => other,
+    }
+}
+
+/// Bytes to text, over the seams between them; what is not UTF-8 becomes [`REPLACEMENT`].
+#[derive(Debug, Clone, Default)]
+pub struct Decoder {
+    partial: Vec<u8>,
+}
+
+impl Decoder {
+    /// The text that is complete with these bytes.
+    pub fn decode(&mut self, bytes: &[u8]) -> String {
+        let joined = [self.partial.as_slice(), bytes].concat();
+        self.partial.clear();
+        let mut text = String::with_capacity(joined.len());
+        let mut chunks = joined.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            text.push_str(chunk.valid());
+            let invalid = chunk.invalid();
+            let unfinished = chunks.peek().is_none() && begins_a_character(invalid);
+            if unfinished {
+                self.partial = invalid.to_vec();
+            } else if !invalid.is_empty() {
+                text.push(REPLACEMENT);
+            }
+        }
+        text
+    }
+}
+
+/// Whether more bytes could make these a character.
+fn begins_a_character(bytes: &[u8]) -> bool {
+    matches!(std::str::from_utf8(bytes), Err(e) if e.error_len().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn screen(cols: u32, rows: u32) -> Screen {
+        Screen::new(Size::recorded(cols, rows).unwrap(), false)
+    }
+
+    fn text(screen: &Screen, row: usize) -> String {
+        screen.row(row).filter(|cell| cell.width > 0).map(|cell| cell.char).collect()
+    }
+
+    #[test]
+    fn bytes_that_are_cut_within_a_character_still_show_it() {
+        let mut screen = screen(10, 1);
+        for byte in "zürich 複".as_bytes() {
+            screen.feed(&[*byte]);
+        }
+        assert_eq!(text(&screen, 0).trim_end(), "zürich 複");
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.decode(b"a\xffb\xc3"), "a\u{fffd}b");
+        assert_eq!(decoder.decode(b"\xbc"), "ü");
+        assert_eq!(decoder.decode(b"\xe8\xa4") + &decoder.decode(b"x"), "\u{fffd}x");
+    }
+
+    #[test]
+    fn promise_36_cells_hold_no_control_and_no_format_character() {
+        let mut screen = screen(40, 3);
+        screen.feed("a\u{202e}b\u{200b}c\u{9b}31md\u{7f}e\u{feff}\u{e0041}\x1b]0;t\x07\x1b[c\x1b[6n\x05".as_bytes());
+        for row in 0..3 {
+            for cell in screen.row(row) {
+                assert!(is_visible(cell.char), "{:?}", cell.char);
+            }
+        }
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_as_it_was() {
+        let mut screen = screen(20, 4);
+        screen.feed(b"\x1b[1;31mred\x1b[0m\r\n\x1b[?1049halt\x1b[2;3H\x1b[7mX\x1b[3");
+        let mut back = Screen::restore(&screen.snapshot());
+        for screen in [&mut screen, &mut back] {
+            screen.feed(b"2mY\xc3");
+            screen.feed(b"\xbc");
+        }
+        for row in 0..4 {
+            assert!(screen.row(row).eq(back.row(row)), "row {row}");
+        }
+        assert_eq!(screen.cursor(), back.cursor());
+    }
+
+    #[test]
+    fn promise_38_repetitions_cost_a_screen_at_most() {
+        assert_eq!(bounded(Function::Rep(65535), Size::DEFAULT), Function::Rep(80 * 24));
+        assert_eq!(bounded(Function::Su(65535), Size::DEFAULT), Function::Su(24));
+    }
+}
