@@ -86,8 +86,7 @@ impl<S> Graced<S> {
     }
 
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if !self.authenticated.load(Ordering::Acquire)
-            && self.deadline.as_mut().poll(cx).is_ready()
+        if !self.authenticated.load(Ordering::Acquire) && self.deadline.as_mut().poll(cx).is_ready()
         {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -127,7 +126,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Graced<S> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use tokio::io::AsyncReadExt as _;
@@ -150,7 +148,14 @@ mod tests {
     #[test]
     fn promise_16_all_sources_together_are_bounded() {
         let gate = Arc::new(Gate::default());
-        let source = |n: usize| IpAddr::from([10, 0, u8::try_from(n / 200).unwrap(), u8::try_from(n % 200).unwrap()]);
+        let source = |n: usize| {
+            IpAddr::from([
+                10,
+                0,
+                u8::try_from(n / 200).unwrap(),
+                u8::try_from(n % 200).unwrap(),
+            ])
+        };
         let held: Vec<_> = (0..limits::HALF_OPEN)
             .map(|n| gate.enter(source(n)).unwrap())
             .collect();

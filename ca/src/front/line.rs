@@ -86,10 +86,17 @@ fn next_option<'o>(text: &str, options: &[&'o str]) -> Option<(usize, &'o str)> 
         let rest = text.get(from..)?;
         let at = from + rest.find("--")?;
         let word = text.get(at..)?;
-        let begins = text[..at].chars().next_back().is_none_or(char::is_whitespace);
+        let begins = text[..at]
+            .chars()
+            .next_back()
+            .is_none_or(char::is_whitespace);
         let found = options.iter().find(|option| {
-            word.strip_prefix(**option)
-                .is_some_and(|after| after.chars().next().is_none_or(|c| c == '=' || c.is_whitespace()))
+            word.strip_prefix(**option).is_some_and(|after| {
+                after
+                    .chars()
+                    .next()
+                    .is_none_or(|c| c == '=' || c.is_whitespace())
+            })
         });
         match found {
             Some(option) if begins => return Some((at, option)),
@@ -102,7 +109,10 @@ fn next_option<'o>(text: &str, options: &[&'o str]) -> Option<(usize, &'o str)> 
 /// it, and where it ends.
 fn quoted(text: &str) -> Option<(&str, usize)> {
     let start = text.len() - text.trim_start().len();
-    let quote = text[start..].chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let quote = text[start..]
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '"' | '\''))?;
     let inside = start + 1;
     let length = text[inside..].find(quote)?;
     let end = inside + length + 1;
@@ -121,7 +131,6 @@ fn unquoted(text: &str) -> &str {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -133,22 +142,40 @@ mod tests {
     fn a_reason_survives_that_ssh_drops_the_quotes() {
         assert_eq!(
             of("request postgres@db1.prod --for 15m --reason INC-42 it's full, isn't it --no-wait"),
-            ["request", "postgres@db1.prod", "--for", "15m", "--reason=INC-42 it's full, isn't it", "--no-wait"]
+            [
+                "request",
+                "postgres@db1.prod",
+                "--for",
+                "15m",
+                "--reason=INC-42 it's full, isn't it",
+                "--no-wait"
+            ]
         );
         assert_eq!(
             of("deny 7F3K-9QMD --reason 'not --for now'"),
             ["deny", "7F3K-9QMD", "--reason=not --for now"]
         );
-        assert_eq!(of("request a@b --reason=two words"), ["request", "a@b", "--reason=two words"]);
+        assert_eq!(
+            of("request a@b --reason=two words"),
+            ["request", "a@b", "--reason=two words"]
+        );
         assert_eq!(of("request a@b --reason"), ["request", "a@b", "--reason"]);
-        assert_eq!(of("request a@b --reason --for 5m"), ["request", "a@b", "--reason", "--for", "5m"]);
+        assert_eq!(
+            of("request a@b --reason --for 5m"),
+            ["request", "a@b", "--reason", "--for", "5m"]
+        );
     }
 
     #[test]
     fn a_command_keeps_its_own_quotes_and_options() {
         assert_eq!(
             of("request a@b --command psql -c 'select 1' --force --reason x"),
-            ["request", "a@b", "--command=psql -c 'select 1' --force", "--reason=x"]
+            [
+                "request",
+                "a@b",
+                "--command=psql -c 'select 1' --force",
+                "--reason=x"
+            ]
         );
         assert_eq!(
             of("request a@b --command \"tool --role x\" --reason y"),
@@ -158,7 +185,10 @@ mod tests {
 
     #[test]
     fn elsewhere_words_are_a_shells() {
-        assert_eq!(of("show '7F3K-9QMD' --json"), ["show", "7F3K-9QMD", "--json"]);
+        assert_eq!(
+            of("show '7F3K-9QMD' --json"),
+            ["show", "7F3K-9QMD", "--json"]
+        );
         assert_eq!(of("  "), Vec::<String>::new());
         assert_eq!(words(b"show 'x"), Err(LineError::OpenQuote));
         assert_eq!(words(b"\xff"), Err(LineError::NotText));

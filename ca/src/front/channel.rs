@@ -1,0 +1,145 @@
+//! One session channel, from its opening to its end (RFC 4254 §6).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use config::words::BastionName;
+use record::api::SUBSYSTEM;
+use russh::server::{Handle, Msg};
+use russh::{Channel, ChannelMsg};
+use ssh_key::PublicKey;
+
+use super::call::Call;
+use super::connection::Shared;
+use super::peer::Peer;
+use super::{api, run};
+
+/// Whom a connection belongs to, by the key that it proved.
+#[derive(Debug, Clone)]
+pub(super) enum Who {
+    /// A person.
+    Person(PublicKey),
+    /// A bastion.
+    Bastion(BastionName),
+}
+
+/// What a channel belongs to.
+pub(super) struct Origin {
+    pub(super) shared: Arc<Shared>,
+    pub(super) who: Who,
+    pub(super) source: IpAddr,
+    pub(super) handle: Handle,
+}
+
+/// One of the channels that a connection may have at once; given back when it is dropped.
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// Takes a place if fewer than `most` are taken.
+    pub(super) fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                (now < most).then_some(now + 1)
+            })
+            .is_ok()
+            .then(|| Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What the client wants of the channel.
+enum Wanted {
+    Shell,
+    Command(Vec<u8>),
+    Subsystem(String),
+}
+
+/// What came before that.
+#[derive(Default)]
+struct Settings {
+    columns: Option<usize>,
+    agent: bool,
+}
+
+/// Serves one channel to its end.
+pub(super) async fn serve(origin: Origin, mut channel: Channel<Msg>, place: Place) {
+    let Some((wanted, settings)) = wait(&mut channel).await else {
+        return;
+    };
+    match (wanted, origin.who.clone()) {
+        (Wanted::Subsystem(name), Who::Bastion(bastion)) if name == SUBSYSTEM => {
+            let stopping = origin.shared.stopping.clone();
+            api::serve(Arc::clone(&origin.shared.desk), bastion, stopping, channel).await;
+        }
+        (Wanted::Shell, Who::Person(key)) => command(&origin, &key, channel, settings, None).await,
+        (Wanted::Command(line), Who::Person(key)) => {
+            command(&origin, &key, channel, settings, Some(line)).await;
+        }
+        // Refused when it was asked for; there is nothing to say to it.
+        _ => drop(channel.close().await),
+    }
+    drop(place);
+}
+
+/// Reads requests until one starts something; none if the channel ends before.
+async fn wait(channel: &mut Channel<Msg>) -> Option<(Wanted, Settings)> {
+    let mut settings = Settings::default();
+    loop {
+        match channel.wait().await? {
+            ChannelMsg::RequestPty { col_width, .. } => {
+                settings.columns = Some(usize::try_from(col_width).unwrap_or_default());
+            }
+            ChannelMsg::AgentForward { .. } => settings.agent = true,
+            ChannelMsg::RequestShell { .. } => return Some((Wanted::Shell, settings)),
+            ChannelMsg::Exec { command, .. } => return Some((Wanted::Command(command), settings)),
+            ChannelMsg::RequestSubsystem { name, .. } => {
+                return Some((Wanted::Subsystem(name), settings));
+            }
+            ChannelMsg::Close => return None,
+            _ => {}
+        }
+    }
+}
+
+async fn command(
+    origin: &Origin,
+    key: &PublicKey,
+    channel: Channel<Msg>,
+    settings: Settings,
+    line: Option<Vec<u8>>,
+) {
+    let (read, write) = channel.split();
+    let peer = Arc::new(Peer::new(write, settings.columns));
+    let reader = tokio::spawn({
+        let peer = Arc::clone(&peer);
+        async move { peer.drain(read).await }
+    });
+    // The configuration may have changed since the login: who this is, is asked each time.
+    let status = if let Some(caller) = origin.shared.desk.caller(key, origin.source) {
+        let call = Call {
+            desk: Arc::clone(&origin.shared.desk),
+            caller,
+            peer: Arc::clone(&peer),
+            agent: settings.agent.then(|| origin.handle.clone()),
+            clock: Arc::clone(&origin.shared.clock),
+            stopping: origin.shared.stopping.clone(),
+        };
+        run::run(&call, line.as_deref()).await
+    } else {
+        let (status, words) = run::STRANGER;
+        let _ = peer.say(words).await;
+        status
+    };
+    // A client that has gone needs no status; one that stays and never closes is not waited for.
+    let _ = tokio::time::timeout(run::FAREWELL, async {
+        let _ = peer.exit(status).await;
+        let _ = reader.await;
+    })
+    .await;
+}

@@ -1,0 +1,283 @@
+//! The commands, as people type them behind `ssh ca`.
+
+use std::time::Duration;
+
+use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use config::words::{PersonName, Principal, RequestId, RoleName, TargetName};
+use record::text::{Command, Reason};
+
+/// How wide help is without a terminal.
+const WIDTH: usize = 80;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "ssh ca",
+    bin_name = "ssh ca",
+    no_binary_name = true,
+    disable_help_subcommand = true,
+    infer_long_args = false
+)]
+struct Typed {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Who you are to the CA: your name, your groups, the key you came with
+    Whoami(Listed),
+    /// What you may ask for
+    Roles(Listed),
+    /// What waits: requests you can approve, and your own
+    Pending(Listed),
+    /// Ask for access; prints the certificate once it is granted
+    Request(Request),
+    /// Print the certificate of a granted request again
+    Collect(One),
+    /// One request: what was asked, who approved, which certificates and sessions
+    Show(Show),
+    /// Approve a request with your own key, from an agent (ssh -A) or from a signature on standard input
+    Approve(One),
+    /// Say no to a request
+    Deny(Because),
+    /// Give a grant back before its time, or take a waiting request back
+    Return(One),
+    /// End somebody's grant, or your own, at once
+    Revoke(Because),
+    /// Which sessions there were, and are
+    Sessions(Sessions),
+    /// The lines that your ssh needs, ready to append
+    SshConfig(SshConfig),
+    /// How to get in, in a hurry; or everything about one command
+    Help {
+        /// The command
+        command: Option<String>,
+    },
+}
+
+/// A command that lists.
+#[derive(Debug, Args)]
+pub(super) struct Listed {
+    /// As JSON, for programs
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A command about one request.
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// The request, for example 7F3K-9QMD
+    #[arg(value_parser = RequestId::from_typed)]
+    pub(super) id: RequestId,
+}
+
+/// A command about one request that has to be explained.
+#[derive(Debug, Args)]
+pub(super) struct Because {
+    /// The request, for example 7F3K-9QMD
+    #[arg(value_parser = RequestId::from_typed)]
+    pub(super) id: RequestId,
+    /// Why, in a sentence: the other person reads it, and the log keeps it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Reason,
+}
+
+/// `request`.
+#[derive(Debug, Args)]
+pub(super) struct Request {
+    /// Login and target, for example postgres@db1.prod
+    #[arg(value_name = "LOGIN@TARGET")]
+    pub(super) access: Principal,
+    /// Under which role, if several would do
+    #[arg(long)]
+    pub(super) role: Option<RoleName>,
+    /// For how long, for example 15m or 1h30m
+    #[arg(long = "for", value_name = "TIME", value_parser = life)]
+    pub(super) life: Option<Duration>,
+    /// Why, in a sentence: approvers read it, and the log keeps it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Reason,
+    /// Only this one command
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) command: Option<Command>,
+    /// Take it now and have it reviewed afterwards
+    #[arg(long)]
+    pub(super) break_glass: bool,
+    /// Do not wait: print the request's name, for `collect` later
+    #[arg(long)]
+    pub(super) no_wait: bool,
+}
+
+/// `show`.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The request, for example 7F3K-9QMD
+    #[arg(value_parser = RequestId::from_typed)]
+    pub(super) id: RequestId,
+    /// As JSON, for programs
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Only the text that an approver signs
+    #[arg(long, conflicts_with = "json")]
+    pub(super) text: bool,
+}
+
+/// `sessions`.
+#[derive(Debug, Args)]
+pub(super) struct Sessions {
+    /// Only of this person
+    #[arg(long)]
+    pub(super) person: Option<PersonName>,
+    /// Only on this target
+    #[arg(long)]
+    pub(super) target: Option<TargetName>,
+    /// Only those that began within this time, for example 24h or 7d
+    #[arg(long, value_name = "TIME", value_parser = life)]
+    pub(super) since: Option<Duration>,
+    /// As JSON, for programs
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `ssh-config`.
+#[derive(Debug, Args)]
+pub(super) struct SshConfig {
+    /// Only the lines for the configuration
+    #[arg(long, conflicts_with = "known_hosts")]
+    pub(super) config: bool,
+    /// Only the lines for the known hosts
+    #[arg(long)]
+    pub(super) known_hosts: bool,
+}
+
+/// What somebody typed is not a command.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotACommand {
+    /// They asked how it is typed.
+    Help(String),
+    /// They typed it wrong; how it is typed.
+    Usage(String),
+}
+
+/// Reads a command. `width` is that of the person's terminal.
+pub(super) fn parse(words: &[String], width: Option<usize>) -> Result<Verb, NotACommand> {
+    let command = command(width);
+    command
+        .try_get_matches_from(words)
+        .and_then(|matches| Typed::from_arg_matches(&matches))
+        .map(|typed| typed.verb)
+        .map_err(|e| explain(&e, words))
+}
+
+/// Everything about one command.
+pub(super) fn help_for(verb: &str, width: Option<usize>) -> Result<String, NotACommand> {
+    let words = [verb.to_owned(), "--help".to_owned()];
+    match parse(&words, width) {
+        Err(NotACommand::Help(text)) => Ok(text),
+        Err(other) => Err(other),
+        Ok(_) => Err(NotACommand::Usage("there is no help for that\n".to_owned())),
+    }
+}
+
+fn command(width: Option<usize>) -> clap::Command {
+    Typed::command()
+        .color(ColorChoice::Never)
+        .term_width(width.unwrap_or(WIDTH).clamp(40, 100))
+}
+
+fn life(typed: &str) -> Result<Duration, &'static str> {
+    config::duration::parse(typed).ok_or("write it like 90s, 15m, 1h30m or 7d")
+}
+
+fn explain(error: &clap::Error, words: &[String]) -> NotACommand {
+    use clap::error::ErrorKind;
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => NotACommand::Help(text),
+        ErrorKind::MissingRequiredArgument => NotACommand::Usage(missing(&text, words)),
+        _ => NotACommand::Usage(text),
+    }
+}
+
+/// What is missing, said with an example where somebody in a hurry most often forgets it.
+fn missing(text: &str, words: &[String]) -> String {
+    let verb = words.first().map(String::as_str).unwrap_or_default();
+    let has_reason = words.iter().any(|word| word.starts_with("--reason"));
+    let hint = match (verb, has_reason) {
+        ("request", false) => {
+            "hint: say why:  ssh ca request LOGIN@TARGET --reason \"INC-42 replication stuck\"\n"
+        }
+        ("request", true) => {
+            "hint: name the access first:  ssh ca request postgres@db1.prod --reason TEXT\n"
+        }
+        ("deny" | "revoke", false) => {
+            "hint: say why:  --reason \"a sentence that the other person reads\"\n"
+        }
+        _ => "hint: `ssh ca pending` shows the names of what waits\n",
+    };
+    format!("{text}\n{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Verb, NotACommand> {
+        parse(&crate::front::line::words(line.as_bytes()).unwrap(), None)
+    }
+
+    fn usage(line: &str) -> String {
+        match of(line) {
+            Err(NotACommand::Usage(text)) => text,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Typed::command().debug_assert();
+    }
+
+    #[test]
+    fn a_request_reads_as_it_is_typed() {
+        let Verb::Request(request) =
+            of("request postgres@db1.prod --for 15m --reason INC-42 it's stuck").unwrap()
+        else {
+            panic!("not a request");
+        };
+        assert_eq!(request.access.to_string(), "postgres@db1.prod");
+        assert_eq!(request.life, Some(Duration::from_secs(900)));
+        assert_eq!(request.reason.as_str(), "INC-42 it's stuck");
+        assert!(!request.break_glass && !request.no_wait);
+    }
+
+    #[test]
+    fn what_is_wrong_says_what_to_type() {
+        assert!(usage("request postgres@db1.prod").contains("--reason \"INC-42"));
+        assert!(usage("request --reason disk full").contains("name the access first"));
+        assert!(usage("request postgres --reason x").contains("write it as LOGIN@TARGET"));
+        assert!(usage("request a@b --reason x --for soon").contains("15m"));
+        assert!(usage("show 12").contains("it looks like 7F3K-9QMD"));
+        assert!(usage("aprove 7F3K-9QMD").contains("approve"));
+        assert!(usage("deny 7F3K-9QMD").contains("say why"));
+    }
+
+    #[test]
+    fn identifiers_are_read_as_people_type_them() {
+        let Verb::Approve(one) = of("approve 7f3k9qmd").unwrap() else {
+            panic!("not an approval");
+        };
+        assert_eq!(one.id.as_str(), "7F3K-9QMD");
+    }
+
+    #[test]
+    fn help_is_no_error() {
+        assert!(matches!(of("request --help"), Err(NotACommand::Help(_))));
+        assert!(help_for("request", None).unwrap().contains("LOGIN@TARGET"));
+        assert!(matches!(
+            help_for("nothing", None),
+            Err(NotACommand::Usage(_))
+        ));
+    }
+}

@@ -1,0 +1,255 @@
+//! One connection: who it is, and which channels it may open.
+//!
+//! Identity is the key that was proven, and nothing else: the user name is not looked at, an offered
+//! key is not a login, and a certificate beside the key counts for nothing. A client whose `ssh` offers a
+//! certificate (of ours, of somebody else, expired or not) is taken by the key in it, once it has
+//! proven possession of that key: the same person could have come with the bare key, and somebody
+//! who touches a token does it once.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use config::limits;
+use record::api::SUBSYSTEM;
+use record::clock::Clock;
+use russh::keys::Certificate;
+use russh::server::{
+    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
+use ssh_key::PublicKey;
+use tokio::sync::watch;
+
+use super::channel::{self, Origin, Place, Who};
+use super::gate::HalfOpen;
+use crate::desk::Desk;
+
+/// What all connections share.
+pub(super) struct Shared {
+    /// The desk.
+    pub(super) desk: Arc<Desk>,
+    /// The clocks.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Becomes true when the CA stops.
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+/// One client's connection.
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    source: IpAddr,
+    half_open: Option<HalfOpen>,
+    authenticated: Arc<AtomicBool>,
+    who: Option<Who>,
+    open: Arc<AtomicUsize>,
+    started: HashSet<ChannelId>,
+}
+
+impl Connection {
+    /// A connection that has not authenticated yet. `authenticated` becomes true when it has.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        source: IpAddr,
+        half_open: HalfOpen,
+        authenticated: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            shared,
+            source,
+            half_open: Some(half_open),
+            authenticated,
+            who: None,
+            open: Arc::default(),
+            started: HashSet::new(),
+        }
+    }
+
+    /// Whose key this is. A bastion's identity is looked for first: a key is never both.
+    fn owner(&self, key: &PublicKey) -> Option<Who> {
+        if let Some(bastion) = self.shared.desk.bastion(key) {
+            return Some(Who::Bastion(bastion));
+        }
+        self.shared
+            .desk
+            .caller(key, self.source)
+            .map(|caller| Who::Person(caller.key))
+    }
+
+    /// Starts one thing on a channel: a second one on the same channel is refused (RFC 4254 §6.5).
+    fn start(
+        &mut self,
+        channel: ChannelId,
+        allowed: bool,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        if allowed && self.started.insert(channel) {
+            session.channel_success(channel)
+        } else {
+            session.channel_failure(channel)
+        }
+    }
+
+    fn is_person(&self) -> bool {
+        matches!(self.who, Some(Who::Person(_)))
+    }
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_publickey_offered(
+        &mut self,
+        _user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(match self.owner(offer.public_key) {
+            Some(_) => Auth::Accept,
+            None => Auth::reject(),
+        })
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        _user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        self.who = self.owner(key.public_key);
+        Ok(match self.who {
+            Some(_) => Auth::Accept,
+            None => Auth::reject(),
+        })
+    }
+
+    async fn auth_openssh_certificate(
+        &mut self,
+        _user: &str,
+        certificate: &Certificate,
+    ) -> Result<Auth, Self::Error> {
+        let key = PublicKey::new(certificate.public_key().clone(), "");
+        self.who = self.owner(&key);
+        if self.is_person() {
+            return Ok(Auth::Accept);
+        }
+        self.who = None;
+        Ok(Auth::reject())
+    }
+
+    async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Self::Error> {
+        self.authenticated.store(true, Ordering::Release);
+        self.half_open = None;
+        Ok(())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let Some(who) = self.who.clone() else {
+            reply
+                .reject(ChannelOpenFailure::AdministrativelyProhibited)
+                .await;
+            return Ok(());
+        };
+        let most = match who {
+            Who::Person(_) => limits::CHANNELS,
+            Who::Bastion(_) => limits::API_CHANNELS,
+        };
+        let Some(place) = Place::take(&self.open, most) else {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        };
+        reply.accept().await;
+        let origin = Origin {
+            shared: Arc::clone(&self.shared),
+            who,
+            source: self.source,
+            handle: session.handle(),
+        };
+        tokio::spawn(channel::serve(origin, channel, place));
+        Ok(())
+    }
+
+    async fn channel_close(
+        &mut self,
+        channel: ChannelId,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.started.remove(&channel);
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _col_width: u32,
+        _row_height: u32,
+        _pix_width: u32,
+        _pix_height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_success(channel)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        _variable_name: &str,
+        _variable_value: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single_connection: bool,
+        _x11_auth_protocol: &str,
+        _x11_auth_cookie: &str,
+        _x11_screen_number: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn agent_request(
+        &mut self,
+        _channel: ChannelId,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(self.is_person())
+    }
+
+    async fn shell_request(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.start(channel, self.is_person(), session)
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        _data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.start(channel, self.is_person(), session)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let allowed = matches!(self.who, Some(Who::Bastion(_))) && name == SUBSYSTEM;
+        self.start(channel, allowed, session)
+    }
+}

@@ -1,0 +1,199 @@
+//! The server: accepts connections, reloads the configuration at SIGHUP, stops politely.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use config::{Config, limits};
+use record::clock::{Clock, SystemClock};
+use russh::keys::PrivateKey;
+use russh::server::run_stream;
+use russh::{Disconnect, MethodKind, MethodSet, SshId};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::connection::{Connection, Shared};
+use super::gate::{Gate, Graced, HalfOpen};
+use crate::desk::{Desk, DeskError};
+
+/// Why the CA does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum CaError {
+    /// The desk cannot open: its keys, its log or its store.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address, of `[ca] listen`.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Signals cannot be received.
+    #[error("cannot receive signals: {0}")]
+    Signal(io::Error),
+}
+
+/// A client that says nothing at all for this long, four times in a row, is gone: its request is
+/// withdrawn, so nobody approves it any more.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// How long a connection has, when the CA stops, to bring its commands to an end.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// After an error of `accept`, such as no descriptors: some connection will end meanwhile.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the certificate authority until `shutdown`: people's commands and bastions' calls, over SSH
+/// on `[ca] listen`. SIGHUP reads `config_path` again.
+pub async fn serve(
+    config_path: PathBuf,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), CaError> {
+    let address = config.ca.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| CaError::Listen { address, source })?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let desk = Desk::open(Arc::new(config), Arc::clone(&clock))?;
+    let (stop, stopping) = watch::channel(false);
+    let (alive, all_gone) = mpsc::channel(1);
+    let server = Server {
+        ssh: Arc::new(ssh(desk.identity().clone())),
+        shared: Arc::new(Shared {
+            desk,
+            clock,
+            stopping,
+        }),
+        gate: Arc::default(),
+        alive,
+    };
+    tracing::info!(%address, "the certificate authority listens");
+    let mut hangup = signal(SignalKind::hangup()).map_err(CaError::Signal)?;
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => server.accept(accepted).await,
+            _ = hangup.recv() => reload(&server.shared.desk, &config_path),
+        }
+    }
+    drop(listener);
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    drop(server);
+    wait_for_all(all_gone).await;
+    Ok(())
+}
+
+async fn wait_for_all(mut all_gone: mpsc::Receiver<()>) {
+    // Nobody ever sends: the channel closes when the last connection is gone.
+    let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, all_gone.recv()).await;
+}
+
+/// A file that cannot be put in force changes nothing, and says so.
+fn reload(desk: &Desk, path: &Path) {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(e) => {
+            tracing::error!("the configuration was not reloaded, the old one stays in force: {e}");
+            return;
+        }
+    };
+    let old = desk.config();
+    if old.ca.listen != config.ca.listen || old.ca.data != config.ca.data {
+        tracing::warn!("`listen` and `data` of [ca] change with the next start only");
+    }
+    match desk.reload(config) {
+        Ok(()) => tracing::info!("the configuration was reloaded"),
+        Err(e) => {
+            tracing::error!("the configuration was not reloaded, the old one stays in force: {e}");
+        }
+    }
+}
+
+fn ssh(identity: PrivateKey) -> russh::server::Config {
+    russh::server::Config {
+        server_id: SshId::Standard("SSH-2.0-Hallpass".into()),
+        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        // A refused key says nothing that its owner does not know: no need to slow down an agent
+        // with many of them.
+        auth_rejection_time: Duration::ZERO,
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: vec![identity],
+        max_auth_attempts: limits::AUTH_ATTEMPTS,
+        inactivity_timeout: None,
+        keepalive_interval: Some(KEEPALIVE),
+        keepalive_max: 3,
+        ..russh::server::Config::default()
+    }
+}
+
+struct Server {
+    ssh: Arc<russh::server::Config>,
+    shared: Arc<Shared>,
+    gate: Arc<Gate>,
+    alive: mpsc::Sender<()>,
+}
+
+impl Server {
+    async fn accept(&self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(e) => {
+                tracing::warn!(error = %e, "a connection could not be accepted");
+                tokio::time::sleep(PAUSE).await;
+                return;
+            }
+        };
+        let Some(place) = self.gate.enter(from.ip()) else {
+            tracing::warn!(source = %from.ip(), "too many connections that have not logged in: one was dropped");
+            return;
+        };
+        let ssh = Arc::clone(&self.ssh);
+        let shared = Arc::clone(&self.shared);
+        let alive = self.alive.clone();
+        tokio::spawn(async move {
+            if let Err(e) = connection(ssh, shared, stream, from, place).await {
+                tracing::debug!(source = %from.ip(), error = %e, "a connection ended");
+            }
+            drop(alive);
+        });
+    }
+}
+
+async fn connection(
+    ssh: Arc<russh::server::Config>,
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    from: SocketAddr,
+    place: HalfOpen,
+) -> Result<(), russh::Error> {
+    stream.set_nodelay(true)?;
+    let authenticated = Arc::new(AtomicBool::new(false));
+    let stream = Graced::new(stream, limits::LOGIN_GRACE, Arc::clone(&authenticated));
+    let mut stopping = shared.stopping.clone();
+    let handler = Connection::new(shared, from.ip().to_canonical(), place, authenticated);
+    let mut session = run_stream(ssh, stream, handler).await?;
+    let handle = session.handle();
+    tokio::select! {
+        ended = &mut session => return ended,
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+    // The commands have seen it too, and say their last words.
+    if let Ok(ended) = tokio::time::timeout(LAST_WORDS, &mut session).await {
+        return ended;
+    }
+    let text = "the CA is stopping".to_owned();
+    handle
+        .disconnect(Disconnect::ByApplication, text, "en".to_owned())
+        .await?;
+    session.await
+}

@@ -1,0 +1,165 @@
+//! The lists: roles, what waits, sessions, and who somebody is.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use config::duration;
+use record::clock::UnixTime;
+use record::entry::Authority;
+use serde::Serialize;
+use ssh_key::HashAlg;
+
+use super::call::Call;
+use super::render::{from_now, names, pairs, table};
+use crate::desk::{PendingRow, RoleRow, SessionRow};
+
+/// Who somebody is to the CA.
+#[derive(Debug, Serialize)]
+pub(super) struct Who {
+    person: String,
+    groups: Vec<String>,
+    key: String,
+    source: String,
+}
+
+impl Who {
+    pub(super) fn of(call: &Call) -> Self {
+        let config = call.config();
+        let groups = config
+            .persons
+            .get(&call.caller.person)
+            .map(|person| person.groups.iter().map(ToString::to_string).collect());
+        Self {
+            person: call.caller.person.to_string(),
+            groups: groups.unwrap_or_default(),
+            key: call.caller.key.fingerprint(HashAlg::Sha256).to_string(),
+            source: call.caller.source.to_string(),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        pairs([
+            ("you are", self.person.clone()),
+            ("groups", names(&self.groups)),
+            ("key", self.key.clone()),
+            ("from", self.source.clone()),
+        ])
+    }
+}
+
+/// What somebody may ask for.
+pub(super) fn roles(rows: &[RoleRow]) -> String {
+    let header = ["ROLE", "LOGINS", "TARGETS", "LONGEST", "APPROVALS", "NOTES"];
+    table(
+        &header,
+        rows.iter().map(|row| {
+            vec![
+                row.role.to_string(),
+                names(&row.logins),
+                names(&row.targets),
+                duration::show(Duration::from_secs(row.longest_seconds)),
+                row.approvals
+                    .as_ref()
+                    .map_or_else(|| "none".to_owned(), ToString::to_string),
+                notes(row),
+            ]
+        }),
+    )
+}
+
+fn notes(row: &RoleRow) -> String {
+    let mut notes = Vec::new();
+    if row.break_glass {
+        notes.push("break-glass".to_owned());
+    }
+    if let Some(command) = &row.command {
+        notes.push(format!("only: {command}"));
+    } else if row.channels.len() < 2 {
+        notes.push(format!("only {}", names(&row.channels)));
+    }
+    names(notes)
+}
+
+/// What waits: for this person first, then for others.
+pub(super) fn pending(rows: &[PendingRow], now: UnixTime) -> String {
+    let (yours, others): (Vec<&PendingRow>, Vec<&PendingRow>) =
+        rows.iter().partition(|row| row.for_you);
+    let mut text = String::new();
+    if !yours.is_empty() {
+        let _ = write!(text, "You can approve:\n{}", waiting(&yours, now));
+    }
+    if !others.is_empty() {
+        let gap = if yours.is_empty() { "" } else { "\n" };
+        let _ = write!(
+            text,
+            "{gap}Others have to approve:\n{}",
+            waiting(&others, now)
+        );
+    }
+    text
+}
+
+fn waiting(rows: &[&PendingRow], now: UnixTime) -> String {
+    let header = [
+        "REQUEST", "PERSON", "ACCESS", "ROLE", "FOR", "EXPIRES", "REASON",
+    ];
+    table(
+        &header,
+        rows.iter().map(|row| {
+            let reason = match &row.command {
+                Some(command) => format!("{} [only: {command}]", row.reason),
+                None => row.reason.to_string(),
+            };
+            vec![
+                row.id.to_string(),
+                row.person.to_string(),
+                row.access.to_string(),
+                row.role.to_string(),
+                duration::show(Duration::from_secs(row.seconds)),
+                from_now(now, row.expires),
+                reason,
+            ]
+        }),
+    )
+}
+
+/// Which sessions there were.
+pub(super) fn sessions(rows: &[SessionRow]) -> String {
+    let header = [
+        "SESSION", "PERSON", "ACCESS", "BEGAN", "ENDED", "WHY", "REQUEST", "ROLE",
+    ];
+    table(
+        &header,
+        rows.iter().map(|row| {
+            let role = if row.break_glass {
+                format!("{} (break-glass)", row.role)
+            } else {
+                row.role.to_string()
+            };
+            let (ended, why) = match &row.ended {
+                Some(end) => (end.at.to_string(), end.reason.clone()),
+                None => ("running".to_owned(), "-".to_owned()),
+            };
+            vec![
+                row.session.to_string(),
+                row.person.to_string(),
+                row.access.to_string(),
+                row.began.to_string(),
+                ended,
+                why,
+                row.request.to_string(),
+                role,
+            ]
+        }),
+    )
+}
+
+/// How people call the four CAs.
+pub(super) const fn authority(authority: Authority) -> &'static str {
+    match authority {
+        Authority::User => "user CA",
+        Authority::Session => "session CA",
+        Authority::Host => "host CA",
+        Authority::Door => "door CA",
+    }
+}

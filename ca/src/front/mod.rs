@@ -1,0 +1,34 @@
+//! What people and bastions meet: an SSH server in front of the desk. It decides nothing.
+//!
+//! In the order in which a client comes in:
+//!
+//! * [`listen`]: accepts connections, reloads the configuration, stops politely.
+//! * [`gate`]: how many connections may be half-open, and for how long.
+//! * [`connection`]: who somebody is, by the key that was proven.
+//! * [`channel`], [`peer`]: one session channel, and the person at its other end.
+//! * [`line`], [`command`]: from what was typed to a command.
+//! * [`call`], [`run`]: one command, from its words to its exit status.
+//! * [`request`], [`approve`], [`agent`]: the commands that wait and sign.
+//! * [`lists`], [`show`], [`ssh_config`], [`pages`], [`render`]: what is printed.
+//! * [`api`]: the same channel, for a bastion.
+
+mod agent;
+mod api;
+mod approve;
+mod call;
+mod channel;
+mod command;
+mod connection;
+mod gate;
+mod line;
+mod listen;
+mod lists;
+mod pages;
+mod peer;
+mod render;
+mod request;
+mod run;
+mod show;
+mod ssh_config;
+
+pub use listen::{CaError, serve};

@@ -1,0 +1,213 @@
+//! `request` and `collect`: from a question to a certificate on standard output.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use config::duration;
+use config::words::RequestId;
+use record::clock::UnixTime;
+
+use super::call::{Call, Stop};
+use super::command;
+use super::render;
+use crate::desk::{Ask, Asked, Issued, Need, Refused, Standing, Status};
+
+/// Asks for access, waits for the approvals, and prints the certificate.
+pub(super) async fn request(call: &Call, typed: command::Request) -> Result<(), Stop> {
+    let no_wait = typed.no_wait;
+    let asked = ask(call, typed).await?;
+    call.peer.say(&headline(&asked)).await?;
+    if no_wait {
+        return leave(call, &asked).await;
+    }
+    if let Standing::Waiting { .. } = asked.standing {
+        wait(call, &asked.id).await?;
+    }
+    let life = call.desk.show(&call.caller, &asked.id)?.seconds;
+    hand_over(call, &asked.id, Some(Duration::from_secs(life))).await
+}
+
+/// Prints the certificate of a granted request.
+pub(super) async fn collect(call: &Call, id: &RequestId) -> Result<(), Stop> {
+    hand_over(call, id, None).await
+}
+
+async fn ask(call: &Call, typed: command::Request) -> Result<Asked, Stop> {
+    let access = typed.access.clone();
+    let ask = Ask {
+        access: typed.access,
+        role: typed.role,
+        life: typed.life,
+        reason: typed.reason,
+        command: typed.command,
+        break_glass: typed.break_glass,
+    };
+    let (reason, glass) = (ask.reason.clone(), ask.break_glass);
+    let refused = match call.desk.request(&call.caller, ask).await {
+        Ok(asked) if glass => {
+            call.peer.say(LOUD).await?;
+            return Ok(asked);
+        }
+        Ok(asked) => return Ok(asked),
+        Err(refused) => refused,
+    };
+    let Refused::SeveralRoles(roles) = &refused else {
+        return Err(refused.into());
+    };
+    let mut text = format!("{refused}\n");
+    for role in roles {
+        let glass = if glass { " --break-glass" } else { "" };
+        let line = format!(
+            "    ssh ca request {access} --role {role}{glass} --reason {}\n",
+            shell_words::quote(reason.as_str())
+        );
+        text.push_str(&line);
+    }
+    Err(Stop::Usage(text))
+}
+
+const LOUD: &str = "BREAK-GLASS: you have it now, without anybody's approval. It is logged and counted, the session is\n\
+                    recorded, and somebody else will review what you did and why.\n";
+
+fn headline(asked: &Asked) -> String {
+    let what = match &asked.standing {
+        Standing::Waiting { needs, .. } => render::names(needs),
+        Standing::Granted { .. } => "granted".to_owned(),
+        other => Refused::Closed(other.clone()).to_string(),
+    };
+    let mut text = format!("request {}: role {}, {what}\n", asked.id, asked.role);
+    for narrowed in &asked.narrowed {
+        let _ = writeln!(text, "note: {narrowed}");
+    }
+    text
+}
+
+async fn leave(call: &Call, asked: &Asked) -> Result<(), Stop> {
+    let mut text = String::new();
+    if let Standing::Waiting { .. } = asked.standing {
+        text.push_str(&approvers_type(&asked.id));
+    }
+    let file = call.certificate_file();
+    let _ = writeln!(
+        text,
+        "once it is granted:  ssh ca collect {} > {file}",
+        asked.id
+    );
+    call.peer.say(&text).await?;
+    Ok(call.peer.print(&format!("{}\n", asked.id)).await?)
+}
+
+fn approvers_type(id: &RequestId) -> String {
+    format!("they type:  ssh -A ca approve {id}\n")
+}
+
+/// Waits until the request is granted. Whoever stops waiting takes the request back: nobody
+/// shall approve at night what nobody wants any more.
+async fn wait(call: &Call, id: &RequestId) -> Result<(), Stop> {
+    let began = call.clock.monotonic();
+    call.peer.say(&approvers_type(id)).await?;
+    if call.peer.say("waiting for approval … ").await.is_err() {
+        return give_up(call, id).await;
+    }
+    let Some(mut watch) = call.desk.watch(id) else {
+        return Err(Refused::UnknownRequest(id.clone()).into());
+    };
+    let mut had = None;
+    loop {
+        watch.borrow_and_update();
+        let Some(Standing::Waiting { needs, expires }) = call.desk.standing(id) else {
+            break;
+        };
+        let have: usize = needs.iter().map(|need| need.have.len()).sum();
+        if had.replace(have).is_some_and(|before| before != have) {
+            let progress = format!("{}; still {} … ", approved(&needs), render::names(&needs));
+            if call.peer.say(&progress).await.is_err() {
+                return give_up(call, id).await;
+            }
+        }
+        tokio::select! {
+            changed = watch.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep(until_past(call.now(), expires)) => {}
+            () = call.peer.stopped() => return give_up(call, id).await,
+            () = call.ca_stops() => return stay_open(call, id).await,
+        }
+    }
+    match call.desk.standing(id) {
+        Some(Standing::Granted { .. }) => {
+            granted(call, id, call.clock.monotonic().saturating_sub(began)).await
+        }
+        Some(other) => {
+            call.peer.say("\n").await?;
+            Err(Refused::Closed(other).into())
+        }
+        None => Err(Refused::UnknownRequest(id.clone()).into()),
+    }
+}
+
+/// Time alone wakes nobody at the desk: one second past the end is when to look again.
+fn until_past(now: UnixTime, expires: UnixTime) -> Duration {
+    expires.since(now).saturating_add(Duration::from_secs(1))
+}
+
+fn approved(needs: &[Need]) -> String {
+    format!(
+        "approved by {}",
+        render::names(needs.iter().flat_map(|need| &need.have))
+    )
+}
+
+async fn granted(call: &Call, id: &RequestId, took: Duration) -> Result<(), Stop> {
+    let shown = call.desk.show(&call.caller, id)?;
+    let by = render::names(shown.approvals.iter().map(|approval| &approval.person));
+    let line = format!("approved by {by}, {} s\n", took.as_secs());
+    Ok(call.peer.say(&line).await?)
+}
+
+async fn give_up(call: &Call, id: &RequestId) -> Result<(), Stop> {
+    match call.desk.withdraw(&call.caller, id).await {
+        Ok(()) => call.peer.say("withdrawn\n").await?,
+        // It was decided in the same moment: what was granted is theirs to collect or to return.
+        Err(Refused::Closed(standing)) => {
+            call.peer
+                .say(&format!("\n{}\n", Refused::Closed(standing)))
+                .await?;
+        }
+        Err(refused) => return Err(refused.into()),
+    }
+    Err(Stop::Said(Status::Policy))
+}
+
+async fn stay_open(call: &Call, id: &RequestId) -> Result<(), Stop> {
+    let text = format!(
+        "\nthe CA is restarting; your request stays open. Once it is granted:  ssh ca collect {id} > {}\n",
+        call.certificate_file()
+    );
+    call.peer.say(&text).await?;
+    Err(Stop::Said(Status::Unavailable))
+}
+
+async fn hand_over(call: &Call, id: &RequestId, life: Option<Duration>) -> Result<(), Stop> {
+    let issued = call.desk.collect(&call.caller, id).await?;
+    let life = life.unwrap_or_else(|| issued.until.since(call.now()));
+    call.peer.say(&about(call, &issued, id, life)).await?;
+    Ok(call
+        .peer
+        .print(&format!("{}\n", issued.certificate))
+        .await?)
+}
+
+fn about(call: &Call, issued: &Issued, id: &RequestId, life: Duration) -> String {
+    let mut text = format!(
+        "certificate serial {}, {}, valid {}, until {}\n",
+        issued.serial,
+        issued.access,
+        duration::show(life),
+        issued.until.time_of_day(),
+    );
+    if call.peer.width().is_some() {
+        let file = call.certificate_file();
+        let _ = writeln!(text, "save it:  ssh ca collect {id} > {file}");
+    }
+    let _ = writeln!(text, "next:  ssh -J {} {}", call.bastion(), issued.access);
+    text
+}

@@ -1,0 +1,83 @@
+//! One request, as a person reads it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use config::duration;
+use record::clock::UnixTime;
+
+use super::lists;
+use super::render::{from_now, names, pairs, table};
+use crate::desk::{Refused, Shown, Standing};
+
+/// What was asked: all that an approver has to know.
+pub(super) fn request(shown: &Shown, now: UnixTime) -> String {
+    let mut rows = vec![
+        ("request", shown.id.to_string()),
+        ("person", shown.person.to_string()),
+        ("access", shown.access.to_string()),
+        ("role", shown.role.to_string()),
+    ];
+    if let Some(command) = &shown.command {
+        rows.push(("command", command.to_string()));
+    }
+    let life = duration::show(Duration::from_secs(shown.seconds));
+    rows.push(("for", life));
+    if shown.break_glass {
+        rows.push(("break-glass", "taken before any approval".to_owned()));
+    }
+    rows.push(("reason", shown.reason.to_string()));
+    rows.push(("key", shown.key.clone()));
+    rows.push(("from", shown.source.to_string()));
+    rows.push(("asked", moment(now, shown.asked)));
+    rows.push(("status", status(&shown.standing, now)));
+    pairs(rows)
+}
+
+/// The request and everything that happened to it.
+pub(super) fn whole(shown: &Shown, now: UnixTime) -> String {
+    let mut text = request(shown, now);
+    if !shown.approvals.is_empty() {
+        let rows = shown
+            .approvals
+            .iter()
+            .map(|row| vec![row.person.to_string(), row.at.to_string()]);
+        let _ = write!(text, "\n{}", table(&["APPROVED BY", "AT"], rows));
+    }
+    if !shown.certificates.is_empty() {
+        let rows = shown.certificates.iter().map(|row| {
+            vec![
+                row.serial.to_string(),
+                lists::authority(row.authority).to_owned(),
+                row.at.to_string(),
+                row.session
+                    .as_ref()
+                    .map_or_else(|| "-".to_owned(), ToString::to_string),
+            ]
+        });
+        let header = ["CERTIFICATE", "SIGNED BY", "AT", "SESSION"];
+        let _ = write!(text, "\n{}", table(&header, rows));
+    }
+    if !shown.sessions.is_empty() {
+        let _ = write!(text, "\n{}", lists::sessions(&shown.sessions));
+    }
+    text
+}
+
+fn moment(now: UnixTime, then: UnixTime) -> String {
+    format!("{then} ({})", from_now(now, then))
+}
+
+fn status(standing: &Standing, now: UnixTime) -> String {
+    match standing {
+        Standing::Waiting { needs, expires } => {
+            format!(
+                "waits: {}, expires {}",
+                names(needs),
+                from_now(now, *expires)
+            )
+        }
+        Standing::Granted { until } => format!("granted until {}", moment(now, *until)),
+        other => Refused::Closed(other.clone()).to_string(),
+    }
+}
