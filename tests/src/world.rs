@@ -277,10 +277,20 @@ impl World {
         self.hallpass(&args)
     }
 
-    /// The end of a test: the whole check must pass. A world that is dropped without this shows
-    /// its logs.
+    /// The end of a test: the whole check must pass, and the logs hold nothing but printable lines. A
+    /// world that is dropped without this shows its logs.
     pub fn end(mut self) -> Result<()> {
         self.verify()?.ok()?;
+        for program in ["ca.log", "bastion.log"] {
+            let log = fs::read_to_string(self.root().join(program)).context(program)?;
+            let raw =
+                |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+            if let Some(line) = log.lines().find(|line| line.contains(raw)) {
+                return Err(crate::Failure::new(format!(
+                    "unescaped in {program}: {line:?}"
+                )));
+            }
+        }
         self.ended = true;
         Ok(())
     }

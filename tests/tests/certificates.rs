@@ -27,25 +27,37 @@ fn forgeries<'a>(at: &'a str, user_ca: &'a Path, own_ca: &'a Path) -> Vec<Forger
             "another CA",
             own_ca,
             right.clone(),
-            "not signed by the user CA",
+            "not signed by this site's user CA",
         ),
         (
             "host type",
             user_ca,
             with(&|c| c.host = true),
-            "host certificate",
+            "this is a host certificate",
         ),
         (
             "no principal",
             user_ca,
             with(&|c| c.principals = ""),
-            "no principal",
+            "names no principal",
         ),
         (
-            "wrong principal",
+            "no login@target",
             user_ca,
-            with(&|c| c.principals = "nobody@nowhere"),
-            "principal",
+            with(&|c| c.principals = "root"),
+            "is not LOGIN@TARGET",
+        ),
+        (
+            "another target",
+            user_ca,
+            with(&|c| c.principals = "root@db1.prod"),
+            "opens no way to web1.prod",
+        ),
+        (
+            "another login",
+            user_ca,
+            with(&|c| c.principals = "other@web1.prod"),
+            "the certificate is not for",
         ),
         (
             "expired",
@@ -57,19 +69,19 @@ fn forgeries<'a>(at: &'a str, user_ca: &'a Path, own_ca: &'a Path) -> Vec<Forger
             "not yet valid",
             user_ca,
             with(&|c| c.window = "+5m:+10m"),
-            "not yet valid",
+            "not valid before",
         ),
         (
             "used elsewhere",
             user_ca,
             with(&|c| c.options = &["source-address=192.0.2.0/24"]),
-            "source",
+            "is not for connections from 127.0.0.1",
         ),
         (
             "unknown option",
             user_ca,
             with(&|c| c.options = &["critical:unknown@example=yes"]),
-            "critical option",
+            "unknown@example, which is not known here",
         ),
         (
             "not in the log",
@@ -169,7 +181,7 @@ fn promise_26_no_other_kind_of_key_opens_anything() -> Result<()> {
     assert_ne!(output.status, 0, "{output}");
     world
         .bastion()?
-        .wait_log("not signed by the user CA", LIMIT)?;
+        .wait_log("not signed by this site's user CA", LIMIT)?;
     // And the bastion lives.
     world.take(&world.bob, &world.at_db1(), &["--role", "db-disk"])?;
     world
