@@ -263,6 +263,12 @@ impl World {
         }
     }
 
+    /// The first recording, once it is finished.
+    pub fn first_recording(&self, limit: Duration) -> Result<PathBuf> {
+        let first = self.wait_finished(1, limit)?.into_iter().next();
+        first.ok_or_else(|| crate::Failure::new("no recording"))
+    }
+
     /// The whole check over everything that was written: the issuance log and all recordings.
     pub fn verify(&self) -> Result<Output> {
         let recordings = self.recordings();

@@ -60,8 +60,8 @@ fn killed_when(command: &str, reached: impl Fn(&mut Live) -> Result<()>) -> Resu
     );
 
     world.start_bastion()?;
-    let recordings = world.wait_finished(1, LIMIT)?;
-    let recorded = recorded_output(&recordings[0])?;
+    let recording = world.first_recording(LIMIT)?;
+    let recorded = recorded_output(&recording)?;
     let seen = output.out();
     assert!(
         recorded.starts_with(&seen),
@@ -70,7 +70,7 @@ fn killed_when(command: &str, reached: impl Fn(&mut Live) -> Result<()>) -> Resu
         recorded.len()
     );
     world
-        .hallpass(&["verify", recordings[0].to_str().unwrap_or_default()])?
+        .hallpass(&["verify", recording.to_str().unwrap_or_default()])?
         .ok()?
         .prints("crash")?;
     // And the next session works.
