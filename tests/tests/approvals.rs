@@ -88,9 +88,9 @@ fn promise_28_a_changed_byte_breaks_an_approval() -> Result<()> {
         ("INC-42", "INC-43"),
     ];
     for (from, to) in changes {
-        let changed = text.replace(from, to);
-        assert_ne!(changed, text, "{from} stands in the text");
-        let signature = sign(&world.bob, &world.bob.key(), "approval@hallpass", &changed)?;
+        let other = text.replace(from, to);
+        assert_ne!(other, text, "{from} stands in the text");
+        let signature = sign(&world.bob, &world.bob.key(), "approval@hallpass", &other)?;
         approve_with(&world.bob, &asked.id, &signature)?
             .exits(1)?
             .says("does not belong to this text")?;
