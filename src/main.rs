@@ -1,2 +1,32 @@
-//! Placeholder.
-fn main() {}
+//! `hallpass`: the one binary. Parse, load, open, serve.
+//!
+//! * `cli`: the command line, and where its words go.
+//! * `init`, `check`, `target`, `trust`: setting a site up.
+//! * `serve`: the two services.
+//! * `evidence`, `review`: verifying, replaying and exporting recordings.
+//! * `generate`: completions and man pages.
+
+mod check;
+mod cli;
+mod evidence;
+mod failure;
+mod generate;
+mod init;
+mod review;
+mod serve;
+mod target;
+mod trust;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let outcome = cli::Cli::parse().run();
+    outcome.unwrap_or_else(|failure| {
+        // With standard error gone there is nobody left to tell.
+        let _ = writeln!(std::io::stderr(), "hallpass: {failure}");
+        ExitCode::FAILURE
+    })
+}

@@ -44,7 +44,9 @@ impl Deck {
     /// A replay at its beginning, playing. Waits longer than `idle` are cut to it.
     pub fn new(tape: Tape, idle: Option<Duration>) -> Self {
         let screen = first_screen(&tape);
-        let snapshots = vec![Kept { next: 0, snapshot: screen.snapshot() }];
+        let first = screen.snapshot();
+        let snapshots = first.map(|snapshot| Kept { next: 0, snapshot });
+        let snapshots = snapshots.into_iter().collect();
         Self {
             tape,
             screen,
@@ -81,7 +83,10 @@ impl Deck {
 
     /// Whether everything up to the position is shown.
     pub fn caught_up(&self) -> bool {
-        self.tape.steps.get(self.next).is_none_or(|step| step.at_us > self.position_us)
+        self.tape
+            .steps
+            .get(self.next)
+            .is_none_or(|step| step.at_us > self.position_us)
     }
 
     /// Whether the end is reached.
@@ -109,13 +114,19 @@ impl Deck {
 
     /// The next speed up (or down); none beyond the last.
     pub fn faster(&mut self, up: bool) {
-        self.speed = if up { (self.speed + 1).min(SPEEDS.len() - 1) } else { self.speed.saturating_sub(1) };
+        self.speed = if up {
+            (self.speed + 1).min(SPEEDS.len() - 1)
+        } else {
+            self.speed.saturating_sub(1)
+        };
     }
 
     /// The speed nearest to this one.
     pub fn set_speed(&mut self, speed: f64) {
         let distance = |of: usize| (SPEEDS.get(of).copied().unwrap_or(1.0) - speed).abs();
-        self.speed = (0..SPEEDS.len()).min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(NORMAL);
+        self.speed = (0..SPEEDS.len())
+            .min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
+            .unwrap_or(NORMAL);
     }
 
     /// Cuts waits longer than this from now on, or no longer.
@@ -135,7 +146,11 @@ impl Deck {
     /// Goes forward (or back) by a time.
     pub fn seek_by(&mut self, by: Duration, forward: bool) {
         let by = micros(by);
-        let to = if forward { self.position_us.saturating_add(by) } else { self.position_us.saturating_sub(by) };
+        let to = if forward {
+            self.position_us.saturating_add(by)
+        } else {
+            self.position_us.saturating_sub(by)
+        };
         self.seek(to);
     }
 
@@ -150,8 +165,17 @@ impl Deck {
     /// Goes to the next (or the previous) marker.
     pub fn to_marker(&mut self, forward: bool) {
         let here = self.position_us;
-        let mut marks = self.tape.steps.iter().filter(|s| matches!(s.change, Change::Marker(_))).map(|s| s.at_us);
-        let found = if forward { marks.find(|at| *at > here) } else { marks.filter(|at| *at < here).last() };
+        let mut marks = self
+            .tape
+            .steps
+            .iter()
+            .filter(|s| matches!(s.change, Change::Marker(_)))
+            .map(|s| s.at_us);
+        let found = if forward {
+            marks.find(|at| *at > here)
+        } else {
+            marks.filter(|at| *at < here).last()
+        };
         if let Some(at) = found {
             self.seek(at);
         }
@@ -168,7 +192,10 @@ impl Deck {
             reason = "a tick is short, and a speed at most 16"
         )]
         let passed_us = (passed.as_secs_f64() * self.speed() * 1e6) as u64;
-        self.position_us = self.position_us.saturating_add(passed_us).min(self.tape.duration_us);
+        self.position_us = self
+            .position_us
+            .saturating_add(passed_us)
+            .min(self.tape.duration_us);
         self.skip_idle();
         if self.ended() {
             self.playing = false;
@@ -180,7 +207,9 @@ impl Deck {
         if self.caught_up() {
             return false;
         }
-        let Some(step) = self.tape.steps.get(self.next) else { return false };
+        let Some(step) = self.tape.steps.get(self.next) else {
+            return false;
+        };
         let done = match &step.change {
             Change::Output(bytes) => {
                 let piece = bytes.get(self.within..).unwrap_or_default();
@@ -208,8 +237,16 @@ impl Deck {
 
     fn skip_idle(&mut self) {
         let Some(idle) = self.idle_us else { return };
-        let last = self.next.checked_sub(1).and_then(|i| self.tape.steps.get(i)).map_or(0, |step| step.at_us);
-        let next = self.tape.steps.get(self.next).map_or(self.tape.duration_us, |step| step.at_us);
+        let last = self
+            .next
+            .checked_sub(1)
+            .and_then(|i| self.tape.steps.get(i))
+            .map_or(0, |step| step.at_us);
+        let next = self
+            .tape
+            .steps
+            .get(self.next)
+            .map_or(self.tape.duration_us, |step| step.at_us);
         if next > self.position_us && self.position_us.saturating_sub(last) >= idle {
             self.position_us = next;
         }
@@ -218,7 +255,11 @@ impl Deck {
     fn go_back(&mut self, to_us: u64) {
         let before = |kept: &Kept| match kept.next.checked_sub(1) {
             None => true,
-            Some(last) => self.tape.steps.get(last).is_some_and(|step| step.at_us <= to_us),
+            Some(last) => self
+                .tape
+                .steps
+                .get(last)
+                .is_some_and(|step| step.at_us <= to_us),
         };
         if let Some(kept) = self.snapshots.iter().rev().find(|kept| before(kept)) {
             self.screen = Screen::restore(&kept.snapshot);
@@ -234,10 +275,19 @@ impl Deck {
             return;
         }
         self.since_snapshot = 0;
-        let snapshot = self.screen.snapshot();
-        let held: usize = self.snapshots.iter().map(|kept| kept.snapshot.bytes()).sum();
+        let Some(snapshot) = self.screen.snapshot() else {
+            return;
+        };
+        let held: usize = self
+            .snapshots
+            .iter()
+            .map(|kept| kept.snapshot.bytes())
+            .sum();
         if held + snapshot.bytes() <= SNAPSHOT_BYTES {
-            self.snapshots.push(Kept { next: self.next, snapshot });
+            self.snapshots.push(Kept {
+                next: self.next,
+                snapshot,
+            });
         }
     }
 }
@@ -270,7 +320,10 @@ pub(crate) mod tests {
             kind: Kind::Shell,
             command: None,
             forced: None,
-            term: Some(Term { size: Size::recorded(cols, rows).unwrap(), name: "xterm".to_owned() }),
+            term: Some(Term {
+                size: Size::recorded(cols, rows).unwrap(),
+                name: "xterm".to_owned(),
+            }),
             record_input: false,
             started_ms: 1_795_312_324_000,
         }
@@ -278,12 +331,21 @@ pub(crate) mod tests {
 
     pub(crate) fn tape(steps: Vec<(u64, Change)>) -> Tape {
         let duration_us = steps.last().map_or(0, |(at, _)| *at);
-        let steps = steps.into_iter().map(|(at_us, change)| Step { at_us, change }).collect();
-        Tape { header: header(80, 24), steps, end: None, duration_us }
+        let steps = steps
+            .into_iter()
+            .map(|(at_us, change)| Step { at_us, change })
+            .collect();
+        Tape {
+            header: header(80, 24),
+            steps,
+            end: None,
+            duration_us,
+        }
     }
 
     fn counting() -> Tape {
-        let output = |n: u64| Change::Output(format!("\x1b[H{n:03}{}", " ".repeat(64 << 10)).into_bytes());
+        let output =
+            |n: u64| Change::Output(format!("\x1b[H{n:03}{}", "\r".repeat(64 << 10)).into_bytes());
         tape((0..100).map(|n| (n * 1_000_000, output(n))).collect())
     }
 
@@ -299,7 +361,10 @@ pub(crate) mod tests {
             deck.seek(to * 1_000_000);
             assert_eq!(settle(&mut deck), format!("{to:03}"));
         }
-        assert!(deck.snapshots.len() > 2, "a step back does not begin at the beginning");
+        assert!(
+            deck.snapshots.len() > 2,
+            "a step back does not begin at the beginning"
+        );
         deck.seek_by(Duration::from_secs(5), false);
         assert_eq!(settle(&mut deck), "059");
         deck.seek(u64::MAX);
@@ -326,7 +391,10 @@ pub(crate) mod tests {
 
     #[test]
     fn long_waits_are_cut_and_short_ones_are_not() {
-        let waits = tape(vec![(0, Change::Output(b"a".to_vec())), (3_600_000_000, Change::Output(b"b".to_vec()))]);
+        let waits = tape(vec![
+            (0, Change::Output(b"a".to_vec())),
+            (3_600_000_000, Change::Output(b"b".to_vec())),
+        ]);
         let mut deck = Deck::new(waits, Some(Duration::from_secs(2)));
         settle(&mut deck);
         deck.advance(Duration::from_secs(1));
@@ -338,7 +406,10 @@ pub(crate) mod tests {
 
     #[test]
     fn markers_are_found_in_both_directions() {
-        let marks = tape(vec![(5, Change::Marker("a".into())), (9, Change::Marker("b".into()))]);
+        let marks = tape(vec![
+            (5, Change::Marker("a".into())),
+            (9, Change::Marker("b".into())),
+        ]);
         let mut deck = Deck::new(marks, None);
         deck.to_marker(true);
         assert_eq!(deck.position_us(), 5);

@@ -1,5 +1,6 @@
 //! The emulated terminal: whatever a recording holds, this is all that it can change.
 
+use avt::observer::Transcript;
 use avt::parser::Function;
 use avt::{Parser, Terminal};
 use record::recording::Size;
@@ -16,6 +17,7 @@ pub struct Screen {
     parser: Parser,
     terminal: Terminal,
     decoder: Decoder,
+    unfinished: Unfinished,
     size: Size,
     newlines: bool,
 }
@@ -51,7 +53,14 @@ impl Screen {
     /// A blank terminal. `newlines`: a line feed also returns to the first column, as a terminal's driver
     /// does for a command that has no terminal of its own.
     pub fn new(size: Size, newlines: bool) -> Self {
-        Self { parser: Parser::new(), terminal: blank(size), decoder: Decoder::default(), size, newlines }
+        Self {
+            parser: Parser::new(),
+            terminal: blank(size),
+            decoder: Decoder::default(),
+            unfinished: Unfinished::default(),
+            size,
+            newlines,
+        }
     }
 
     /// Its size.
@@ -66,10 +75,25 @@ impl Screen {
             if self.newlines && c == '\n' {
                 self.terminal.execute(Function::Cr);
             }
-            if let Some(function) = self.parser.feed(c) {
-                self.terminal.execute(bounded(function, self.size));
+            if let Some(function) = self.parse(c) {
+                self.terminal.execute(function);
             }
         }
+    }
+
+    /// Shows some bytes, and yields the lines of text that are complete and out of sight with them.
+    pub fn feed_with(&mut self, bytes: &[u8], transcript: &mut Transcript) -> Vec<String> {
+        let text = self.decoder.decode(bytes);
+        let mut lines = Vec::new();
+        for c in text.chars() {
+            if self.newlines && c == '\n' {
+                lines.extend(self.terminal.execute_with(Function::Cr, &mut *transcript));
+            }
+            if let Some(function) = self.parse(c) {
+                lines.extend(self.terminal.execute_with(function, &mut *transcript));
+            }
+        }
+        lines
     }
 
     /// Changes the size.
@@ -78,14 +102,32 @@ impl Screen {
         self.terminal.resize(size.cols().into(), size.rows().into());
     }
 
+    /// Changes the size, and yields the lines that are out of sight with it.
+    pub fn resize_with(&mut self, size: Size, transcript: &mut Transcript) -> Vec<String> {
+        self.size = size;
+        self.terminal
+            .resize_with(size.cols().into(), size.rows().into(), transcript)
+    }
+
+    /// The lines that are left on the screen at the end.
+    pub fn finish(&self, transcript: Transcript) -> Vec<String> {
+        transcript.finish(&self.terminal)
+    }
+
     /// The cells of one row, from the left.
     pub fn row(&self, row: usize) -> impl Iterator<Item = Cell> + '_ {
         let line = self.terminal.screen().line(row);
-        line.into_iter().flat_map(|line| line.cells()).map(|cell| Cell {
-            char: if is_visible(cell.char()) { cell.char() } else { REPLACEMENT },
-            width: cell.width(),
-            pen: *cell.pen(),
-        })
+        line.into_iter()
+            .flat_map(|line| line.cells())
+            .map(|cell| Cell {
+                char: if is_visible(cell.char()) {
+                    cell.char()
+                } else {
+                    REPLACEMENT
+                },
+                width: cell.width(),
+                pen: *cell.pen(),
+            })
     }
 
     /// Column and row of the cursor, if it is shown.
@@ -100,18 +142,76 @@ impl Screen {
         (cursor.col, cursor.row)
     }
 
-    /// The screen as it is now.
-    pub fn snapshot(&self) -> Snapshot {
-        let mut dump = self.terminal.dump();
-        dump.push_str(&self.parser.dump());
-        Snapshot { dump, decoder: self.decoder.clone(), size: self.size, newlines: self.newlines }
+    /// The screen as it is now; none in the middle of an endless control sequence.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        let dump = self.terminal.dump() + self.unfinished.text()?;
+        Some(Snapshot {
+            dump,
+            decoder: self.decoder.clone(),
+            size: self.size,
+            newlines: self.newlines,
+        })
     }
 
     /// The screen as it was.
     pub fn restore(snapshot: &Snapshot) -> Self {
         let mut screen = Self::new(snapshot.size, false);
         screen.feed(snapshot.dump.as_bytes());
-        Self { decoder: snapshot.decoder.clone(), newlines: snapshot.newlines, ..screen }
+        Self {
+            decoder: snapshot.decoder.clone(),
+            newlines: snapshot.newlines,
+            ..screen
+        }
+    }
+
+    fn parse(&mut self, c: char) -> Option<Function> {
+        let function = self.parser.feed(c);
+        self.unfinished.follow(c, function.is_some());
+        function.map(|function| bounded(function, self.size))
+    }
+}
+
+/// The control sequence that the parser is in the middle of, if it is: feeding it to another parser brings
+/// that one to the same place.
+#[derive(Debug, Clone, Default)]
+struct Unfinished {
+    text: String,
+    lost: bool,
+}
+
+impl Unfinished {
+    /// Longer sequences are not kept, in bytes.
+    const MOST: usize = 64 << 10;
+
+    fn follow(&mut self, c: char, executed: bool) {
+        match c {
+            // Each of these begins a sequence, or ends one.
+            '\x1b' | '\x18' | '\x1a' | '\u{80}'..='\u{9f}' => self.begin(c),
+            '\x07' if self.is_osc() => self.clear(),
+            // Other controls are executed within a sequence, and leave it as it is.
+            _ if c < ' ' && !self.text.is_empty() => {}
+            _ if executed => self.clear(),
+            _ if self.text.len() >= Self::MOST => self.lost = true,
+            _ => self.text.push(c),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        (!self.lost).then_some(&self.text)
+    }
+
+    fn is_osc(&self) -> bool {
+        self.text.starts_with("\x1b]") || self.text.starts_with('\u{9d}')
+    }
+
+    fn begin(&mut self, c: char) {
+        self.clear();
+        self.text.push(c);
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.lost = false;
     }
 }
 
@@ -179,7 +279,11 @@ mod tests {
     }
 
     fn text(screen: &Screen, row: usize) -> String {
-        screen.row(row).filter(|cell| cell.width > 0).map(|cell| cell.char).collect()
+        screen
+            .row(row)
+            .filter(|cell| cell.width > 0)
+            .map(|cell| cell.char)
+            .collect()
     }
 
     #[test]
@@ -192,13 +296,19 @@ mod tests {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.decode(b"a\xffb\xc3"), "a\u{fffd}b");
         assert_eq!(decoder.decode(b"\xbc"), "ü");
-        assert_eq!(decoder.decode(b"\xe8\xa4") + &decoder.decode(b"x"), "\u{fffd}x");
+        assert_eq!(
+            decoder.decode(b"\xe8\xa4") + &decoder.decode(b"x"),
+            "\u{fffd}x"
+        );
     }
 
     #[test]
     fn promise_36_cells_hold_no_control_and_no_format_character() {
         let mut screen = screen(40, 3);
-        screen.feed("a\u{202e}b\u{200b}c\u{9b}31md\u{7f}e\u{feff}\u{e0041}\x1b]0;t\x07\x1b[c\x1b[6n\x05".as_bytes());
+        screen.feed(
+            "a\u{202e}b\u{200b}c\u{9b}31md\u{7f}e\u{feff}\u{e0041}\x1b]0;t\x07\x1b[c\x1b[6n\x05"
+                .as_bytes(),
+        );
         for row in 0..3 {
             for cell in screen.row(row) {
                 assert!(is_visible(cell.char), "{:?}", cell.char);
@@ -210,7 +320,7 @@ mod tests {
     fn a_snapshot_comes_back_as_it_was() {
         let mut screen = screen(20, 4);
         screen.feed(b"\x1b[1;31mred\x1b[0m\r\n\x1b[?1049halt\x1b[2;3H\x1b[7mX\x1b[3");
-        let mut back = Screen::restore(&screen.snapshot());
+        let mut back = Screen::restore(&screen.snapshot().unwrap());
         for screen in [&mut screen, &mut back] {
             screen.feed(b"2mY\xc3");
             screen.feed(b"\xbc");
@@ -222,8 +332,31 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_between_any_two_bytes_comes_back_as_it_was() {
+        let output = "a\x1b[3\n1mb\x1b]0;ti\x1b\\c\x1b]0;t\x07d\x1bP1$r\x1b\\e\u{9b}2Jf\x1b[?25lg\x1b[1;\x18h\x1b(0qi\x0e".as_bytes();
+        for cut in 0..=output.len() {
+            let (before, after) = output.split_at(cut);
+            let mut whole = screen(20, 4);
+            whole.feed(before);
+            let mut back = Screen::restore(&whole.snapshot().unwrap());
+            whole.feed(after);
+            back.feed(after);
+            for row in 0..4 {
+                assert!(whole.row(row).eq(back.row(row)), "cut at {cut}, row {row}");
+            }
+            assert_eq!(whole.cursor(), back.cursor(), "cut at {cut}");
+        }
+    }
+
+    #[test]
     fn promise_38_repetitions_cost_a_screen_at_most() {
-        assert_eq!(bounded(Function::Rep(65535), Size::DEFAULT), Function::Rep(80 * 24));
-        assert_eq!(bounded(Function::Su(65535), Size::DEFAULT), Function::Su(24));
+        assert_eq!(
+            bounded(Function::Rep(65535), Size::DEFAULT),
+            Function::Rep(80 * 24)
+        );
+        assert_eq!(
+            bounded(Function::Su(65535), Size::DEFAULT),
+            Function::Su(24)
+        );
     }
 }

@@ -53,7 +53,12 @@ impl Tape {
         header: Header,
         events: impl Iterator<Item = Result<Event, E>>,
     ) -> Result<Result<Self, TooLarge>, E> {
-        let mut tape = Self { header, steps: Vec::new(), end: None, duration_us: 0 };
+        let mut tape = Self {
+            header,
+            steps: Vec::new(),
+            end: None,
+            duration_us: 0,
+        };
         let mut bytes = 0_usize;
         for event in events {
             let event = event?;
@@ -74,13 +79,19 @@ impl Tape {
             if bytes > TAPE_BYTES || tape.steps.len() >= TAPE_EVENTS {
                 return Ok(Err(TooLarge));
             }
-            tape.steps.push(Step { at_us: event.at_us, change });
+            tape.steps.push(Step {
+                at_us: event.at_us,
+                change,
+            });
         }
         Ok(Ok(tape))
     }
 
     /// The terminal's size at the beginning.
     pub fn size(&self) -> Size {
-        self.header.term.as_ref().map_or(Size::DEFAULT, |term| term.size)
+        self.header
+            .term
+            .as_ref()
+            .map_or(Size::DEFAULT, |term| term.size)
     }
 }

@@ -1,0 +1,157 @@
+//! The events of a recording in other formats: asciicast v2 and v3, and plain text.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use avt::observer::Transcript;
+use record::recording::reader::ReadError;
+use record::recording::{Data, Event, Header, Reader, Stream};
+use record::text::is_visible;
+use serde_json::{Value, json};
+
+use crate::screen::{Decoder, REPLACEMENT, Screen};
+
+/// A format to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// [asciicast v2](https://docs.asciinema.org/manual/asciicast/v2/): what asciinema before 3.0 plays.
+    V2,
+    /// [asciicast v3](https://docs.asciinema.org/manual/asciicast/v3/), as the recording holds it.
+    V3,
+    /// What stood on the screen, line by line, without colours.
+    Txt,
+}
+
+/// Why a recording was not written out.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It cannot be written where it should go.
+    #[error("cannot be written: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Writes a recording in another format.
+pub fn export(path: &Path, format: Format, out: &mut impl Write) -> Result<(), ExportError> {
+    let reader = Reader::open(path)?;
+    match format {
+        Format::V2 => v2(&reader, out)?,
+        Format::V3 => v3(&reader, out)?,
+        Format::Txt => txt(&reader, out)?,
+    }
+    Ok(out.flush()?)
+}
+
+fn v3(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
+    for chunk in 0..reader.chunks() {
+        out.write_all(&reader.lines(chunk)?)?;
+    }
+    Ok(())
+}
+
+fn v2(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
+    writeln!(out, "{}", v2_header(reader.header()))?;
+    let mut text = Texts::default();
+    for event in reader.all_events() {
+        let event = event?;
+        if let Some((code, data)) = text.v2(&event) {
+            // Serializing two strings and a number does not fail.
+            let line = json!([micros(event.at_us), code, data]);
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn v2_header(header: &Header) -> Value {
+    let size = header
+        .term
+        .as_ref()
+        .map_or(record::recording::Size::DEFAULT, |term| term.size);
+    let mut value = json!({
+        "version": 2,
+        "width": size.cols(),
+        "height": size.rows(),
+        "timestamp": header.started_ms / 1000,
+        "title": format!("{} {}", header.person, header.access),
+    });
+    if let (Some(fields), Some(term)) = (value.as_object_mut(), &header.term) {
+        fields.insert("env".to_owned(), json!({ "TERM": term.name }));
+    }
+    value
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of a session stay far under 2^52"
+)]
+fn micros(at_us: u64) -> f64 {
+    at_us as f64 / 1e6
+}
+
+/// Bytes of both streams as text, over the seams between events.
+#[derive(Default)]
+struct Texts {
+    output: Decoder,
+    errors: Decoder,
+    input: Decoder,
+}
+
+impl Texts {
+    /// What asciicast v2 says of an event: its code and data.
+    fn v2(&mut self, event: &Event) -> Option<(&'static str, String)> {
+        Some(match &event.data {
+            Data::Bytes(Stream::Output, bytes) => ("o", self.output.decode(bytes)),
+            // Version 2 knows one output, and a terminal shows both.
+            Data::Bytes(Stream::ErrorOutput, bytes) => ("o", self.errors.decode(bytes)),
+            Data::Bytes(Stream::Input, bytes) => ("i", self.input.decode(bytes)),
+            Data::Resize(size) => ("r", format!("{}x{}", size.cols(), size.rows())),
+            Data::Marker(label) => ("m", label.clone()),
+            _ => return None,
+        })
+    }
+}
+
+fn txt(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
+    let header = reader.header();
+    let size = header
+        .term
+        .as_ref()
+        .map_or(record::recording::Size::DEFAULT, |term| term.size);
+    let mut screen = Screen::new(size, header.term.is_none());
+    let mut transcript = Transcript::new();
+    for event in reader.all_events() {
+        match event?.data {
+            Data::Bytes(Stream::Output | Stream::ErrorOutput, bytes) => {
+                for line in screen.feed_with(&bytes, &mut transcript) {
+                    writeln!(out, "{}", neutral(&line))?;
+                }
+            }
+            Data::Resize(size) => {
+                for line in screen.resize_with(size, &mut transcript) {
+                    writeln!(out, "{}", neutral(&line))?;
+                }
+            }
+            _ => {}
+        }
+    }
+    let lines = screen.finish(transcript);
+    let kept = lines
+        .iter()
+        .rposition(|line| !line.trim().is_empty())
+        .map_or(0, |last| last + 1);
+    for line in lines.iter().take(kept) {
+        writeln!(out, "{}", neutral(line))?;
+    }
+    Ok(())
+}
+
+/// A line that can be shown anywhere: nothing invisible in it, and no blanks at its end.
+fn neutral(line: &str) -> String {
+    line.trim_end()
+        .chars()
+        .map(|c| if is_visible(c) { c } else { REPLACEMENT })
+        .collect()
+}
