@@ -105,8 +105,17 @@ pub(super) fn read_frame(from: &mut impl Read) -> Result<Option<Stored>, FrameEr
     }
 }
 
-/// Reads `count` more bytes onto `bytes`.
+/// Reads `count` more bytes of a zstd frame onto `bytes`.
 fn more(from: &mut impl Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), FrameError> {
+    if bytes.len() + count > STORED_MAX {
+        return Err(FrameError::Foreign(
+            "a frame is larger than any that is recorded",
+        ));
+    }
+    take(from, bytes, count)
+}
+
+fn take(from: &mut impl Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), FrameError> {
     if bytes.len() + count > STORED_MAX.max(limits::SKIPPABLE_MAX_BYTES) {
         return Err(FrameError::Foreign(
             "a frame is larger than any that is recorded",
@@ -130,7 +139,7 @@ fn read_skippable(from: &mut impl Read) -> Result<Vec<u8>, FrameError> {
         ));
     }
     let mut payload = Vec::new();
-    more(from, &mut payload, length)?;
+    take(from, &mut payload, length)?;
     Ok(payload)
 }
 
@@ -155,7 +164,7 @@ fn read_zstd(from: &mut impl Read, bytes: &mut Vec<u8>) -> Result<(), FrameError
     more(from, bytes, 1)?;
     let descriptor = bytes.last().copied().unwrap_or_default();
     let single_segment = descriptor & 0x20 != 0;
-    let window: usize = if single_segment { 0 } else { 1 };
+    let window = usize::from(!single_segment);
     let dictionary = match descriptor & 3 {
         0 => 0,
         _ => return Err(FrameError::Foreign("a frame wants a dictionary")),

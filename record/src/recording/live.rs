@@ -78,6 +78,8 @@ impl Live {
         let cast = Cast::create(disk, &shared.dir, session)?;
         // If we die here, the recording is empty, nothing was forwarded, and recovery removes it.
         let tail = Self::first_tail(shared, &cast, header).inspect_err(|_| {
+            // Whether or not it was made: without lines there is nothing to keep.
+            let _ = disk.remove(&seal::tail_path(&shared.dir, session, 0));
             let _ = disk.remove(&seal::cast_path(&shared.dir, session));
         })?;
         // From here on the recording exists. If we die, recovery ends it as a crash.
@@ -108,7 +110,6 @@ impl Live {
             .and_then(|()| disk.sync(&shared.handle));
         if durable.is_err() {
             shared.poison();
-            let _ = disk.remove(&seal::tail_path(&shared.dir, &cast.session, 0));
         }
         durable.map(|()| tail)
     }

@@ -48,17 +48,23 @@ pub mod event;
 pub mod frame;
 pub mod header;
 mod live;
+pub mod reader;
 pub mod recorder;
 pub mod recover;
 pub mod scan;
 mod seal;
 pub mod store;
+pub mod verify;
 
 pub use disk::{Disk, OsDisk};
 pub use event::{Data, End, EndReason, Event, Exit, Stream, Tally};
 pub use header::{Header, Kind, Size, Term};
+pub use reader::{ReadError, ReadState, Reader};
 pub use recorder::{RecordError, Recorded, Recorder};
 pub use recover::{Recovered, SetAside};
 pub use scan::{Fault, Problem};
 pub use seal::{Sealed, Signer};
 pub use store::{RecordingStore, StoreError};
+
+#[cfg(test)]
+mod tests;

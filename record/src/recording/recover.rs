@@ -168,6 +168,10 @@ fn one(
     let kept = first.saturating_add(u32::try_from(segments.len()).unwrap_or(u32::MAX));
     // What follows a torn tail was not durable either; it stays readable, outside of the evidence.
     for torn in tails.range(kept..) {
+        if fs::metadata(seal::tail_path(dir, session, *torn))?.len() == 0 {
+            remove_tails(dir, disk, session, [torn].into_iter())?;
+            continue;
+        }
         let name = aside_tail(dir, session, *torn)?;
         let why = format!(
             "a power loss left a gap; what follows it is not in the recording but in {name}"

@@ -140,8 +140,8 @@ impl RecordingStore {
         if header.bastion != shared.signer.name {
             return Err(StoreError::Header("it names another bastion"));
         }
-        let line = header.to_line();
-        if line.len() > limits::FRAME_BYTES {
+        let first = header.to_line();
+        if first.len() > limits::FRAME_BYTES {
             return Err(StoreError::Header("it is too long"));
         }
         let free = shared
@@ -151,7 +151,7 @@ impl RecordingStore {
         if free < limits::DISK_RESERVE {
             return Err(StoreError::Full { free });
         }
-        let live = Live::begin(shared, &header.session, &line).map_err(|e| match e.kind() {
+        let live = Live::begin(shared, &header.session, &first).map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => StoreError::Exists(header.session.clone()),
             _ => failed("begin a recording")(e),
         })?;

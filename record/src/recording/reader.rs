@@ -1,0 +1,307 @@
+//! Reads a recording, finished or not, for those who want to see it. Whether it can be believed, [`verify`](super::verify)
+//! says; reading is kind, and goes as far as it can.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::limits;
+use config::words::SessionId;
+
+use super::event::{self, Event};
+use super::frame::{self, FrameError, Stored, Trailer};
+use super::header::{Header, HeaderError};
+use super::recover::file_of;
+use super::seal;
+
+/// A recording that is open for reading.
+#[derive(Debug)]
+pub struct Reader {
+    session: SessionId,
+    dir: PathBuf,
+    file: File,
+    header: Header,
+    chunks: Vec<Chunk>,
+    state: ReadState,
+}
+
+/// How far a recording goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadState {
+    /// To its End.
+    Finished,
+    /// To what was written when it was opened: the session runs, or its bastion has died.
+    Unfinished,
+    /// To a place that is damaged; `hallpass verify` says more.
+    Damaged,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    at: Place,
+    from_us: u64,
+    to_us: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Sealed { offset: u64, stored: usize },
+    Tail(u32),
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The caller's fault: the file is not named as a recording.
+    #[error("{} is not named like a recording (SESSION.cast.zst)", .0.display())]
+    Name(PathBuf),
+    /// The file's fault.
+    #[error("this is not a recording: {0}")]
+    NotARecording(&'static str),
+    /// Written by another version.
+    #[error(
+        "the recording was written by another version of hallpass (format {0}): read it with that one"
+    )]
+    Version(String),
+    /// Its header is not one.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A frame holds something else than lines of a recording.
+    #[error("the recording is damaged: {0}")]
+    Damaged(String),
+    /// What was read was sealed in the meantime.
+    #[error("the recording has gone on: open it again")]
+    Changed,
+    /// The disk's fault.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<FrameError> for ReadError {
+    fn from(e: FrameError) -> Self {
+        match e {
+            FrameError::Cut => Self::NotARecording("it is cut off at its beginning"),
+            FrameError::Foreign(why) => Self::NotARecording(why),
+            FrameError::Version(version) => Self::Version(version),
+            FrameError::Io(e) => Self::Io(e),
+        }
+    }
+}
+
+impl Reader {
+    /// Opens `SESSION.cast.zst`; if it is not finished, the tails beside it belong to it.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(file_of);
+        let Some((session, None)) = name else {
+            return Err(ReadError::Name(path.to_owned()));
+        };
+        let dir = path.parent().map(Path::to_owned).unwrap_or_default();
+        let file = File::open(path)?;
+        let (mut chunks, mut state) = index(&file)?;
+        if state == ReadState::Unfinished {
+            let read = tails(&dir, &session, &mut chunks)?;
+            if read
+                && chunks
+                    .iter()
+                    .all(|chunk| matches!(chunk.at, Place::Sealed { .. }))
+            {
+                state = ReadState::Damaged;
+            }
+        }
+        let first = chunks
+            .first()
+            .copied()
+            .ok_or(ReadError::NotARecording("it is empty"))?;
+        let lines = lines_at(&dir, &session, &file, first.at)?;
+        let line = lines
+            .split(|b| *b == b'\n')
+            .next()
+            .and_then(|line| std::str::from_utf8(line).ok());
+        let header = Header::from_line(line.unwrap_or_default())?;
+        Ok(Self {
+            session,
+            dir,
+            file,
+            header,
+            chunks,
+            state,
+        })
+    }
+
+    /// Opens a session's recording in a directory of recordings.
+    pub fn open_in(dir: &Path, session: &SessionId) -> Result<Self, ReadError> {
+        Self::open(&seal::cast_path(dir, session))
+    }
+
+    /// What is said about the session.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// How far the recording goes.
+    pub const fn state(&self) -> ReadState {
+        self.state
+    }
+
+    /// From the beginning to the last event.
+    pub fn duration(&self) -> Duration {
+        Duration::from_micros(self.chunks.last().map_or(0, |chunk| chunk.to_us))
+    }
+
+    /// How many chunks there are: sealed frames, then tails. Each is read alone, in bounded memory.
+    pub const fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// The chunk in which the time is reached; of a time past the end, the last one.
+    pub fn chunk_at(&self, at_us: u64) -> usize {
+        self.chunks
+            .partition_point(|chunk| chunk.to_us < at_us)
+            .min(self.chunks.len().saturating_sub(1))
+    }
+
+    /// The time that a chunk begins at: that of the last event before it, in microseconds.
+    pub fn chunk_start(&self, chunk: usize) -> u64 {
+        self.chunks.get(chunk).map_or(0, |chunk| chunk.from_us)
+    }
+
+    /// The events of one chunk; past the last one, none.
+    pub fn events(&self, chunk: usize) -> Result<Vec<Event>, ReadError> {
+        let Some(Chunk { at, from_us, .. }) = self.chunks.get(chunk).copied() else {
+            return Ok(Vec::new());
+        };
+        let lines = lines_at(&self.dir, &self.session, &self.file, at)?;
+        let mut at_us = from_us;
+        let mut events = Vec::new();
+        let skip = usize::from(chunk == 0);
+        for line in lines
+            .split(|b| *b == b'\n')
+            .skip(skip)
+            .filter(|line| !line.is_empty())
+        {
+            let read = std::str::from_utf8(line)
+                .map_err(|_| "it is not UTF-8".to_owned())
+                .and_then(|line| event::read_line(line, &mut at_us).map_err(|e| e.to_string()));
+            match (read, at) {
+                (Ok(event), _) => events.extend(event),
+                // A tail ends where it was torn.
+                (Err(_), Place::Tail(_)) => break,
+                (Err(why), Place::Sealed { .. }) => return Err(ReadError::Damaged(why)),
+            }
+        }
+        Ok(events)
+    }
+
+    /// All events, in order. Holds one chunk at a time.
+    pub fn all_events(&self) -> impl Iterator<Item = Result<Event, ReadError>> + '_ {
+        (0..self.chunks()).flat_map(|chunk| {
+            let (events, error) = match self.events(chunk) {
+                Ok(events) => (events, None),
+                Err(e) => (Vec::new(), Some(Err(e))),
+            };
+            events.into_iter().map(Ok).chain(error)
+        })
+    }
+
+    /// The lines of a chunk as they stand: asciicast v3, all chunks together.
+    pub fn lines(&self, chunk: usize) -> Result<Vec<u8>, ReadError> {
+        match self.chunks.get(chunk) {
+            Some(chunk) => lines_at(&self.dir, &self.session, &self.file, chunk.at),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Finds the sealed frames of a file, and how far it goes.
+fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
+    let mut from = BufReader::new(file.try_clone()?);
+    let Some(Stored::Preamble) = frame::read_frame(&mut from)? else {
+        return Err(ReadError::NotARecording("it does not begin as one"));
+    };
+    let mut offset = frame::preamble().len() as u64;
+    let mut chunks = Vec::new();
+    loop {
+        let stored = match frame::read_frame(&mut from) {
+            Ok(Some(Stored::Lines(stored))) => stored.len(),
+            Ok(Some(Stored::Seek(_))) => return Ok((chunks, ReadState::Finished)),
+            Ok(None) => return Ok((chunks, ReadState::Unfinished)),
+            Err(FrameError::Io(e)) => return Err(e.into()),
+            _ => return Ok((chunks, ReadState::Damaged)),
+        };
+        // The trailer of the last frame may be missing in part while it is being written.
+        let payload = match frame::read_frame(&mut from) {
+            Ok(Some(Stored::Trailer(payload))) => payload,
+            Err(FrameError::Cut) | Ok(None) => return Ok((chunks, ReadState::Unfinished)),
+            _ => return Ok((chunks, ReadState::Damaged)),
+        };
+        let Some(trailer) = Trailer::parse(&payload) else {
+            return Ok((chunks, ReadState::Damaged));
+        };
+        let at = Place::Sealed { offset, stored };
+        chunks.push(Chunk {
+            at,
+            from_us: trailer.from_us,
+            to_us: trailer.to_us.max(trailer.from_us),
+        });
+        offset += (stored + payload.len() + 8) as u64;
+    }
+}
+
+/// Adds the tails that follow the sealed frames; says whether there was none.
+fn tails(dir: &Path, session: &SessionId, chunks: &mut Vec<Chunk>) -> Result<bool, ReadError> {
+    let first = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+    let mut none = true;
+    for number in first.. {
+        let mut at_us = chunks.last().map_or(0, |chunk| chunk.to_us);
+        let from_us = at_us;
+        let lines = match tail(dir, session, number) {
+            Ok(lines) => lines,
+            Err(ReadError::Changed) => break,
+            Err(e) => return Err(e),
+        };
+        none = false;
+        for line in lines.split(|b| *b == b'\n').skip(1) {
+            let mut then = at_us;
+            let good = std::str::from_utf8(line)
+                .is_ok_and(|line| event::read_line(line, &mut then).is_ok());
+            if !good {
+                break;
+            }
+            at_us = then;
+        }
+        chunks.push(Chunk {
+            at: Place::Tail(number),
+            from_us,
+            to_us: at_us,
+        });
+    }
+    Ok(none)
+}
+
+fn lines_at(dir: &Path, session: &SessionId, file: &File, at: Place) -> Result<Vec<u8>, ReadError> {
+    match at {
+        Place::Sealed { offset, stored } => {
+            let mut bytes = vec![0; stored];
+            file.read_exact_at(&mut bytes, offset)?;
+            frame::decompress(&bytes).map_err(|e| ReadError::Damaged(e.to_string()))
+        }
+        Place::Tail(number) => tail(dir, session, number),
+    }
+}
+
+fn tail(dir: &Path, session: &SessionId, number: u32) -> Result<Vec<u8>, ReadError> {
+    let file = match fs::File::open(seal::tail_path(dir, session, number)) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(ReadError::Changed),
+        Err(e) => return Err(e.into()),
+    };
+    let mut bytes = Vec::new();
+    file.take(limits::FRAME_MAX_BYTES as u64)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,239 @@
+//! Judges recordings, with nothing but the bastions' public keys: no server, no secret, no write access.
+//!
+//! A recording of any size is checked in the memory of a few frames.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use config::words::{BastionName, SessionId};
+use ssh_key::PublicKey;
+
+use super::event::End;
+use super::header::Header;
+use super::recover::file_of;
+use super::scan::{Fault, Problem, Scan, Signers, Step};
+use super::seal;
+use crate::checkpoint::NAMESPACE;
+use crate::digest::Digest;
+
+/// The bastions whose signatures count, with their keys.
+#[derive(Debug, Clone, Default)]
+pub struct Trusted(Vec<(Vec<String>, PublicKey)>);
+
+/// Why a list of signers is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the allowed signers: {why}")]
+pub struct TrustError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// What the check of one recording has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Whose session, where. Absent as long as nothing is sealed.
+    pub header: Option<Header>,
+    /// The root over all its sealed frames.
+    pub root: Digest,
+    /// How many there are.
+    pub frames: u64,
+    /// How many bytes were checked.
+    pub bytes: u64,
+    /// From the beginning to the last event that is sealed.
+    pub duration: Duration,
+    /// How the session ended. Absent if the recording is not finished: then the session runs, or its bastion has died.
+    pub end: Option<End>,
+}
+
+/// What is said of one recording of a directory.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Finished and good.
+    Good(Checked),
+    /// Good as far as it is sealed. The session runs, or its bastion has died and was not started since.
+    Unfinished(Checked),
+    /// Wrong.
+    Bad(Problem),
+    /// The log says that there was such a session, and there is no recording of it.
+    Missing,
+    /// Good by itself, and not the recording that the log speaks of.
+    OtherRoot {
+        /// The root that stands in the log.
+        logged: Digest,
+        /// The root of the recording.
+        found: Digest,
+    },
+    /// Good by itself, and the log does not know of it.
+    NotInLog(Checked),
+}
+
+impl Verdict {
+    /// Whether nothing is wrong.
+    pub const fn is_good(&self) -> bool {
+        matches!(self, Self::Good(_) | Self::Unfinished(_))
+    }
+}
+
+impl Trusted {
+    /// Trusts nobody.
+    pub const fn nobody() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Trusts this key to sign for this bastion, too.
+    #[must_use]
+    pub fn and(mut self, bastion: &BastionName, key: &PublicKey) -> Self {
+        self.0.push((
+            vec![bastion.as_str().to_owned()],
+            PublicKey::from(key.key_data().clone()),
+        ));
+        self
+    }
+
+    /// The keys that may sign under this name.
+    pub fn keys<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a PublicKey> {
+        let named = move |names: &[String]| names.iter().any(|one| one == name);
+        self.0
+            .iter()
+            .filter(move |(names, _)| named(names))
+            .map(|(_, key)| key)
+    }
+
+    /// Reads an allowed-signers file (`ssh-keygen(1)`, ALLOWED SIGNERS). A line that restricts itself by anything but
+    /// namespaces refuses, as does a pattern, because nothing here would honour it.
+    pub fn from_allowed_signers(text: &str) -> Result<Self, TrustError> {
+        let mut list = Vec::new();
+        for (n, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') {
+                list.extend(signer(line).map_err(|why| TrustError { line: n + 1, why })?);
+            }
+        }
+        Ok(Self(list))
+    }
+}
+
+/// One line; `None` if it is for other namespaces than ours.
+fn signer(line: &str) -> Result<Option<(Vec<String>, PublicKey)>, &'static str> {
+    let (names, rest) = line.split_once([' ', '\t']).ok_or("it is PRINCIPALS KEY")?;
+    if names.contains(['*', '?', '!', '"']) {
+        return Err("patterns are not supported: name each bastion");
+    }
+    let rest = rest.trim_start();
+    let (namespaces, key) = match rest.strip_prefix("namespaces=\"") {
+        Some(rest) => {
+            let (namespaces, key) = rest.split_once('"').ok_or("a quote is not closed")?;
+            (Some(namespaces), key.trim_start())
+        }
+        None => (None, rest),
+    };
+    let key = PublicKey::from_openssh(key)
+        .map_err(|_| "its key cannot be read, or it has an option other than namespaces")?;
+    let ours =
+        namespaces.is_none_or(|list| list.split(',').any(|namespace| namespace == NAMESPACE));
+    let names = names.split(',').map(str::to_owned).collect();
+    Ok(ours.then(|| (names, PublicKey::from(key.key_data().clone()))))
+}
+
+/// Checks one recording: that each frame was sealed by a trusted bastion, at its place, in this recording; that
+/// nothing is missing between, and nothing follows. Names the first place that is wrong.
+pub fn recording(
+    from: impl Read,
+    session: &SessionId,
+    trusted: &Trusted,
+) -> Result<Checked, Problem> {
+    let mut scan = Scan::begin(from, session, Signers::Only(&trusted.0))?;
+    let mut end = None;
+    loop {
+        match scan.step()? {
+            Step::Frame(frame) => end = frame.end,
+            Step::Finished | Step::Unfinished => {
+                return Ok(Checked {
+                    root: Digest::from_bytes(*scan.tree.root().as_bytes()),
+                    frames: scan.tree.size(),
+                    bytes: scan.good,
+                    duration: Duration::from_micros(scan.at_us),
+                    header: scan.header,
+                    end,
+                });
+            }
+        }
+    }
+}
+
+/// Checks all recordings of a directory, in the order of their identifiers, which is that of time. With `logged`, the sessions
+/// that the issuance log says have ended, and their roots, a recording that was removed, put in or replaced whole is found
+/// too.
+pub fn directory(
+    dir: &Path,
+    trusted: &Trusted,
+    logged: Option<&BTreeMap<SessionId, Digest>>,
+) -> io::Result<Vec<(SessionId, Verdict)>> {
+    let mut found: BTreeMap<SessionId, BTreeSet<u32>> = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        if let Some((session, tail)) = entry?.file_name().to_str().and_then(file_of) {
+            found.entry(session).or_default().extend(tail);
+        }
+    }
+    let missing = logged
+        .into_iter()
+        .flatten()
+        .map(|(session, _)| session)
+        .filter(|id| !found.contains_key(*id));
+    let mut verdicts: Vec<(SessionId, Verdict)> =
+        missing.map(|id| (id.clone(), Verdict::Missing)).collect();
+    for (session, tails) in found {
+        let verdict = judge(dir, &session, &tails, trusted, logged);
+        verdicts.push((session, verdict));
+    }
+    verdicts.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(verdicts)
+}
+
+fn judge(
+    dir: &Path,
+    session: &SessionId,
+    tails: &BTreeSet<u32>,
+    trusted: &Trusted,
+    logged: Option<&BTreeMap<SessionId, Digest>>,
+) -> Verdict {
+    let whole = |fault| Problem {
+        offset: 0,
+        frame: 0,
+        at_us: 0,
+        fault,
+    };
+    let file = match File::open(seal::cast_path(dir, session)) {
+        Ok(file) => BufReader::new(file),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Verdict::Bad(whole(Fault::Cut("there is no file of its sealed frames")));
+        }
+        Err(e) => return Verdict::Bad(whole(Fault::Io(e))),
+    };
+    let root = logged.and_then(|logged| logged.get(session));
+    match recording(file, session, trusted) {
+        Ok(checked) if checked.end.is_none() => match root {
+            None if !tails.is_empty() => Verdict::Unfinished(checked),
+            _ => Verdict::Bad(Problem {
+                offset: checked.bytes,
+                frame: checked.frames,
+                at_us: u64::try_from(checked.duration.as_micros()).unwrap_or(u64::MAX),
+                fault: Fault::Cut("its End is missing"),
+            }),
+        },
+        Ok(checked) => match (logged, root) {
+            (Some(_), None) => Verdict::NotInLog(checked),
+            (_, Some(root)) if *root != checked.root => Verdict::OtherRoot {
+                logged: *root,
+                found: checked.root,
+            },
+            _ => Verdict::Good(checked),
+        },
+        Err(problem) => Verdict::Bad(problem),
+    }
+}
