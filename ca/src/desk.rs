@@ -1,21 +1,41 @@
 //! The desk: one writer; every decision, log append and change of state happens under one lock,
 //! in that order.
+//!
+//! * [`rows`]: what is asked and answered; [`refused`]: every no.
+//! * [`hall`]: what everybody may look at while nobody writes: configuration, state, deadlines.
+//! * [`writer`]: the one writer, from a decided entry to a durable one.
+//! * [`people`], [`bastions`]: the operations; [`looks`]: the questions that change nothing.
 
+mod bastions;
+mod hall;
+mod looks;
+mod people;
 mod refused;
 mod rows;
+mod writer;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::Config;
-use config::words::{BastionName, PersonName, RequestId};
+use config::words::{BastionName, RequestId, TargetName};
 use record::api;
 use record::clock::Clock;
+use record::digest::Digest;
+use record::entry::{Entry, Line};
+use record::log::{Log, LogError, Position};
 use record::text::Reason;
 use ssh_key::{PrivateKey, PublicKey};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
-use crate::keys::{KeysError, PublicKeys};
+use crate::issue::Ledger as _;
+use crate::keys::{self, Keys, KeysError, PublicKeys};
+use crate::state::State;
+use crate::store::{Sled, Store};
+
+pub use crate::state::Impossible;
+pub use crate::store::StoreError;
 
 pub use refused::{Refused, Status};
 pub use rows::{
@@ -23,178 +43,370 @@ pub use rows::{
     SessionFilter, SessionRow, Shown, Standing,
 };
 
+use hall::Hall;
+use writer::{Journal, Writer};
+
+/// How long [`Desk::ended`] waits for news: shorter than any proxy's patience.
+const LONG_POLL: Duration = Duration::from_secs(25);
+
 /// Why the desk cannot open. Nothing is served then.
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
     /// A key is missing, too open, or not what it should be.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The issuance log is held by another process, damaged, or not all there.
+    #[error("the issuance log: {0}")]
+    Log(#[from] LogError),
+    /// A line of the log does not follow from those before it.
+    #[error("the issuance log, line {line}: {why}: restore the log, or keep it as evidence")]
+    Line {
+        /// The line, counted from one.
+        line: usize,
+        /// What is wrong.
+        why: Impossible,
+    },
+    /// The store knows lines that the log does not have.
+    #[error(
+        "the issuance log has {log} lines, and the state store has seen {store}: lines were removed; restore the log, or keep both as evidence"
+    )]
+    Behind {
+        /// Lines in the log.
+        log: u64,
+        /// Lines that the store has seen.
+        store: u64,
+    },
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The desk cannot write.
+    #[error("{0}")]
+    Unavailable(Refused),
 }
 
 /// The one place where requests are decided and certificates made.
-pub struct Desk {}
+pub struct Desk {
+    hall: Arc<Hall>,
+    writer: Arc<Mutex<Writer>>,
+    identity: PrivateKey,
+}
 
 impl Desk {
     /// Loads the keys, checks and locks the log, compares or rebuilds the store.
-    pub fn open(_config: Arc<Config>, _clock: Arc<dyn Clock>) -> Result<Arc<Self>, DeskError> {
-        todo!()
+    pub fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, DeskError> {
+        let keys = Keys::load(&config.ca.data)?;
+        let opened = Log::open(&config.ca.data.join("log"), keys.log.clone())?;
+        if opened.cut > 0 {
+            tracing::warn!(
+                bytes = opened.cut,
+                "the log's last line was torn, and nobody was answered on it: it is cut"
+            );
+        }
+        let position = opened.log.position();
+        let store = Box::new(Sled::open(&config.ca.data.join("store"))?);
+        Self::assemble(
+            config,
+            clock,
+            keys,
+            opened.lines,
+            position,
+            Box::new(opened.log),
+            store,
+        )
     }
 
-    /// Puts another configuration in force, at once and whole.
-    pub fn reload(&self, _config: Config) -> Result<(), DeskError> {
-        todo!()
+    /// Puts the parts together. The state is folded from the log at every start, by the function that runs
+    /// on; the store is held against it.
+    fn assemble(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        keys: Keys,
+        lines: Vec<Line>,
+        position: Position,
+        journal: Box<dyn Journal>,
+        mut store: Box<dyn Store>,
+    ) -> Result<Arc<Self>, DeskError> {
+        keys::apart(&keys.public, &config)?;
+        let state = fold(lines)?;
+        reconcile(store.as_mut(), &state, position)?;
+        let policy = Digest::of(config.text.as_bytes());
+        let hall = Arc::new(Hall::new(config, state, clock, keys.public));
+        let mut writer = Writer::new(hall.clone(), journal, store, keys.signers);
+        writer
+            .commit(Entry::Start { policy })
+            .map_err(DeskError::Unavailable)?;
+        Ok(Arc::new(Self {
+            hall,
+            writer: Arc::new(Mutex::new(writer)),
+            identity: keys.identity,
+        }))
+    }
+
+    /// Puts another configuration in force, at once and whole; if it is refused, the one before stays.
+    pub async fn reload(&self, config: Config) -> Result<(), DeskError> {
+        keys::apart(&self.hall.public, &config)?;
+        let work = move |writer: &mut Writer| writer.reload(Arc::new(config));
+        self.run(work).await.map_err(DeskError::Unavailable)
     }
 
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
-        todo!()
+        self.hall.config()
     }
 
     /// The CA's own SSH host key.
-    pub fn identity(&self) -> &PrivateKey {
-        todo!()
+    pub const fn identity(&self) -> &PrivateKey {
+        &self.identity
     }
 
     /// The public halves of the CA's keys.
     pub fn public_keys(&self) -> &PublicKeys {
-        todo!()
+        &self.hall.public
     }
 
     /// The person who has this key, if anybody has.
-    pub fn caller(&self, _key: &PublicKey, _source: IpAddr) -> Option<Caller> {
-        todo!()
+    pub fn caller(&self, key: &PublicKey, source: IpAddr) -> Option<Caller> {
+        if key.key_data().is_certificate() {
+            return None;
+        }
+        let config = self.hall.config();
+        let (person, _) = config.person_of(key)?;
+        Some(Caller {
+            person: person.clone(),
+            key: PublicKey::from(key.key_data().clone()),
+            source,
+        })
     }
 
     /// The bastion whose identity key this is, if it is one.
-    pub fn bastion(&self, _key: &PublicKey) -> Option<BastionName> {
-        todo!()
+    pub fn bastion(&self, key: &PublicKey) -> Option<BastionName> {
+        if key.key_data().is_certificate() {
+            return None;
+        }
+        let config = self.hall.config();
+        config.bastion_of(key).map(|(name, _)| name.clone())
     }
 
     /// A person asks for access.
-    pub async fn request(&self, _caller: &Caller, _ask: Ask) -> Result<Asked, Refused> {
-        todo!()
+    pub async fn request(&self, caller: &Caller, ask: Ask) -> Result<Asked, Refused> {
+        let caller = caller.clone();
+        self.run(move |writer| writer.request(&caller, &ask)).await
     }
 
     /// A person approves, with an armoured SSHSIG over the request's canonical text.
     pub async fn approve(
         &self,
-        _caller: &Caller,
-        _id: &RequestId,
-        _sshsig_pem: &str,
+        caller: &Caller,
+        id: &RequestId,
+        sshsig_pem: &str,
     ) -> Result<Standing, Refused> {
-        todo!()
+        let (caller, id, signature) = (caller.clone(), id.clone(), sshsig_pem.to_owned());
+        self.run(move |writer| writer.approve(&caller, &id, &signature))
+            .await
     }
 
-    /// An approver says no.
+    /// An approver says no. One no outweighs every yes.
     pub async fn deny(
         &self,
-        _caller: &Caller,
-        _id: &RequestId,
-        _reason: Reason,
+        caller: &Caller,
+        id: &RequestId,
+        reason: Reason,
     ) -> Result<(), Refused> {
-        todo!()
+        let (caller, id) = (caller.clone(), id.clone());
+        self.run(move |writer| writer.deny(&caller, &id, reason))
+            .await
     }
 
     /// The person takes the request back while it waits.
-    pub async fn withdraw(&self, _caller: &Caller, _id: &RequestId) -> Result<(), Refused> {
-        todo!()
+    pub async fn withdraw(&self, caller: &Caller, id: &RequestId) -> Result<(), Refused> {
+        let (caller, id) = (caller.clone(), id.clone());
+        self.run(move |writer| writer.withdraw(&caller, &id)).await
     }
 
     /// The person gives the grant back early.
-    pub async fn give_back(&self, _caller: &Caller, _id: &RequestId) -> Result<(), Refused> {
-        todo!()
+    pub async fn give_back(&self, caller: &Caller, id: &RequestId) -> Result<(), Refused> {
+        let (caller, id) = (caller.clone(), id.clone());
+        self.run(move |writer| writer.give_back(&caller, &id)).await
     }
 
-    /// Somebody ends another one's grant.
+    /// Somebody who could approve a role, or holds it, ends a grant of it.
     pub async fn revoke(
         &self,
-        _caller: &Caller,
-        _id: &RequestId,
-        _reason: Reason,
+        caller: &Caller,
+        id: &RequestId,
+        reason: Reason,
     ) -> Result<(), Refused> {
-        todo!()
+        let (caller, id) = (caller.clone(), id.clone());
+        self.run(move |writer| writer.revoke(&caller, &id, reason))
+            .await
     }
 
     /// The access certificate of a granted request; the same one each time.
-    pub async fn collect(&self, _caller: &Caller, _id: &RequestId) -> Result<Issued, Refused> {
-        todo!()
+    pub async fn collect(&self, caller: &Caller, id: &RequestId) -> Result<Issued, Refused> {
+        let (caller, id) = (caller.clone(), id.clone());
+        self.run(move |writer| writer.collect(&caller, &id)).await
     }
 
     /// The request's canonical text: what an approver signs.
-    pub fn text(&self, _caller: &Caller, _id: &RequestId) -> Result<String, Refused> {
-        todo!()
+    pub fn text(&self, caller: &Caller, id: &RequestId) -> Result<String, Refused> {
+        self.hall.text(caller, id)
     }
 
     /// Where the request stands, and each change of it. Time alone changes nothing here: whoever waits past
     /// `expires` or `until` asks [`Desk::standing`].
-    pub fn watch(&self, _id: &RequestId) -> Option<watch::Receiver<Standing>> {
-        todo!()
+    pub fn watch(&self, id: &RequestId) -> Option<watch::Receiver<Standing>> {
+        self.hall.watch(id)
     }
 
     /// Where the request stands now.
-    pub fn standing(&self, _id: &RequestId) -> Option<Standing> {
-        todo!()
+    pub fn standing(&self, id: &RequestId) -> Option<Standing> {
+        self.hall.standing(id)
     }
 
     /// One request with everything that happened to it.
-    pub fn show(&self, _caller: &Caller, _id: &RequestId) -> Result<Shown, Refused> {
-        todo!()
+    pub fn show(&self, caller: &Caller, id: &RequestId) -> Result<Shown, Refused> {
+        self.hall.show(caller, id)
     }
 
     /// The roles that the person may ask for.
-    pub fn roles(&self, _caller: &Caller) -> Vec<RoleRow> {
-        todo!()
+    pub fn roles(&self, caller: &Caller) -> Vec<RoleRow> {
+        self.hall.roles(caller)
     }
 
-    /// The requests that wait for the person, and the person's own that wait for others.
-    pub fn pending(&self, _caller: &Caller) -> Vec<PendingRow> {
-        todo!()
+    /// The requests that wait for the person, and the person's own that wait for others; the oldest first.
+    pub fn pending(&self, caller: &Caller) -> Vec<PendingRow> {
+        self.hall.pending(caller)
     }
 
     /// The sessions that concern the person, the newest first.
-    pub fn sessions(&self, _caller: &Caller, _filter: &SessionFilter) -> Vec<SessionRow> {
-        todo!()
+    pub fn sessions(&self, caller: &Caller, filter: &SessionFilter) -> Vec<SessionRow> {
+        self.hall.sessions(caller, filter)
     }
 
     /// What a bastion trusts.
     pub fn trust(&self) -> api::Trust {
-        todo!()
+        let line = |key: &PublicKey| key.to_openssh().unwrap_or_default();
+        api::Trust {
+            user_ca: line(&self.hall.public.user),
+            host_ca: line(&self.hall.public.host),
+        }
     }
 
     /// A bastion asks for a door certificate.
     pub async fn door(
         &self,
-        _bastion: &BastionName,
-        _ask: api::DoorAsk,
+        bastion: &BastionName,
+        ask: api::DoorAsk,
     ) -> Result<api::DoorGiven, Refused> {
-        todo!()
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.door(&bastion, &ask)).await
     }
 
     /// A bastion asks to begin a session.
     pub async fn open_session(
         &self,
-        _bastion: &BastionName,
-        _ask: api::SessionAsk,
+        bastion: &BastionName,
+        ask: api::SessionAsk,
     ) -> Result<api::SessionGiven, Refused> {
-        todo!()
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.open_session(&bastion, &ask))
+            .await
     }
 
     /// A bastion says that a session is over.
     pub async fn end_session(
         &self,
-        _bastion: &BastionName,
-        _end: api::SessionEnd,
+        bastion: &BastionName,
+        end: api::SessionEnd,
     ) -> Result<api::Done, Refused> {
-        todo!()
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.end_session(&bastion, end))
+            .await
     }
 
     /// The grants that ended early after `after`; waits up to 25 s for one.
-    pub async fn ended(&self, _after: u64) -> api::Ended {
-        todo!()
+    pub async fn ended(&self, after: u64) -> api::Ended {
+        let mut count = self.hall.ended_count();
+        let news = count.wait_for(|count| *count > after);
+        // Silence is an answer too: the bastion asks again.
+        drop(tokio::time::timeout(LONG_POLL, news).await);
+        self.hall.ended_after(after)
     }
 
-    /// Who a name belongs to, for messages: whether the person is still registered.
-    pub fn knows(&self, _person: &PersonName) -> bool {
-        todo!()
+    /// Runs one operation to its end, even if whoever asked has hung up: on a thread that may wait for the disk.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let mut writer = self.writer.clone().lock_owned().await;
+        let done = tokio::task::spawn_blocking(move || writer.whole(work)).await;
+        done.unwrap_or_else(|_| Err(Refused::Unavailable("a defect stopped the desk".to_owned())))
     }
 }
+
+/// Makes a target's host certificate; the desk opens for this one, and so refuses while the CA runs.
+pub(crate) fn certify_host(
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    target: &TargetName,
+    public_key: &str,
+) -> Result<String, DeskError> {
+    let desk = Desk::open(config, clock)?;
+    let mut writer = desk.writer.try_lock().map_err(|_| {
+        DeskError::Unavailable(Refused::Unavailable("the desk is in use".to_owned()))
+    })?;
+    writer
+        .host(target, public_key)
+        .map_err(DeskError::Unavailable)
+}
+
+/// Makes the state store again from the log alone. The CA must not run.
+pub fn rebuild(config: &Config) -> Result<u64, DeskError> {
+    let keys = Keys::load(&config.ca.data)?;
+    let opened = Log::open(&config.ca.data.join("log"), keys.log)?;
+    let state = fold(opened.lines)?;
+    let position = opened.log.position();
+    let mut store = Sled::open(&config.ca.data.join("store"))?;
+    store.replace(position, state.rows().map_err(StoreError::Row)?)?;
+    Ok(position.size)
+}
+
+/// The state that a log's lines say.
+pub(crate) fn fold(lines: Vec<Line>) -> Result<State, DeskError> {
+    let mut state = State::default();
+    for (n, line) in lines.into_iter().enumerate() {
+        let wrong = |why| DeskError::Line { line: n + 1, why };
+        state.apply(line).map_err(wrong)?;
+    }
+    Ok(state)
+}
+
+/// Holds the store against the log; the log is right, unless it lacks what the store has seen.
+fn reconcile(store: &mut dyn Store, state: &State, position: Position) -> Result<(), DeskError> {
+    let rows = state.rows().map_err(StoreError::Row)?;
+    let stored = store.load().unwrap_or_else(|why| {
+        tracing::warn!(%why, "the state store cannot be read");
+        None
+    });
+    match stored {
+        Some((seen, _)) if seen.size > position.size => {
+            return Err(DeskError::Behind {
+                log: position.size,
+                store: seen.size,
+            });
+        }
+        Some((seen, held)) if seen == position && held == rows => return Ok(()),
+        Some((seen, _)) => {
+            tracing::warn!(
+                store = seen.size,
+                log = position.size,
+                "the state store differs from the log: it is made again"
+            );
+        }
+        None => {}
+    }
+    Ok(store.replace(position, rows)?)
+}
+
+#[cfg(test)]
+mod tests;

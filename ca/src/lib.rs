@@ -2,14 +2,27 @@
 //!
 //! In the order in which a request goes:
 //!
+//! * [`policy`]: who may have what, and who has to agree; pure.
 //! * [`desk`]: one writer for every decision; what people and bastions may ask of it.
+//! * [`cert`], [`lint`], [`issue`]: from what the policy gave to the bytes of a certificate; the same bytes read
+//!   again and held against it; logged, and only then signed.
+//! * [`state`], [`store`]: what follows from the issuance log, and where it is looked up.
+//! * [`host`]: host certificates of targets, made by hand.
 //! * [`front`]: the SSH server that people and bastions meet; it decides nothing.
 //! * [`keys`]: the four certificate authorities, the log key and the CA's own host key, as files.
 
+mod cert;
 pub mod desk;
 mod front;
+pub mod host;
+mod issue;
 pub mod keys;
+mod lint;
+mod policy;
+mod state;
+mod store;
+mod wire;
 
-pub use desk::{Desk, DeskError};
+pub use desk::{Desk, DeskError, rebuild};
 pub use front::{CaError, serve};
-pub use keys::{KeysError, PublicKeys, init_keys};
+pub use keys::{KeysError, PublicKeys, create_key, init_keys};

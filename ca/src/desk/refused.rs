@@ -55,6 +55,9 @@ pub enum Refused {
     /// The role cannot be taken before its approval.
     #[error("role {0} cannot be taken with --break-glass: ask without it")]
     NoBreakGlass(RoleName),
+    /// The role carries no commands.
+    #[error("role {0} carries no commands: ask without --command")]
+    NoCommands(RoleName),
     /// Shorter than any grant.
     #[error("{} is too short: ask for at least {}", duration::show(*.0), duration::show(limits::GRANT_SHORTEST))]
     TooShort(Duration),
@@ -73,6 +76,9 @@ pub enum Refused {
     /// It was the person's own request, or an own key of theirs signed.
     #[error("nobody approves their own request: ask somebody else")]
     OwnRequest,
+    /// It is the person's own request, for which there is another way.
+    #[error("this request is your own: {0}")]
+    Own(&'static str),
     /// The person is not in the group that approves.
     #[error("only members of {0} approve this request")]
     NotApprover(GroupName),
@@ -172,5 +178,8 @@ fn closed(standing: &Standing) -> String {
 }
 
 fn waiting(needs: &[Need]) -> String {
+    if needs.is_empty() {
+        return "the policy has changed, and nobody can approve it: ask again".to_owned();
+    }
     Names(needs, ", and ").to_string()
 }

@@ -82,7 +82,7 @@ pub async fn serve(
         tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => server.accept(accepted).await,
-            _ = hangup.recv() => reload(&server.shared.desk, &config_path),
+            _ = hangup.recv() => reload(&server.shared.desk, &config_path).await,
         }
     }
     drop(listener);
@@ -99,7 +99,7 @@ async fn wait_for_all(mut all_gone: mpsc::Receiver<()>) {
 }
 
 /// A file that cannot be put in force changes nothing, and says so.
-fn reload(desk: &Desk, path: &Path) {
+async fn reload(desk: &Desk, path: &Path) {
     let config = match Config::load(path) {
         Ok(config) => config,
         Err(e) => {
@@ -111,7 +111,7 @@ fn reload(desk: &Desk, path: &Path) {
     if old.ca.listen != config.ca.listen || old.ca.data != config.ca.data {
         tracing::warn!("`listen` and `data` of [ca] change with the next start only");
     }
-    match desk.reload(config) {
+    match desk.reload(config).await {
         Ok(()) => tracing::info!("the configuration was reloaded"),
         Err(e) => {
             tracing::error!("the configuration was not reloaded, the old one stays in force: {e}");

@@ -1,0 +1,253 @@
+//! What bastions ask for: doors, sessions, and their ends.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use config::limits;
+use config::rules::HostTrust;
+use config::words::{BastionName, TargetName, shown};
+use config::{Config, rules};
+use record::api::{self, Door};
+use record::entry::{Authority, Entry};
+use record::text::is_visible;
+use ssh_key::PublicKey;
+
+use super::Refused;
+use super::hall::Hall;
+use super::people::changed;
+use super::writer::{Writer, unavailable};
+use crate::cert::Plan;
+use crate::issue::{self, Ledger as _};
+use crate::keys::plain_key;
+use crate::lint::{read_line, read_to_be_signed};
+use crate::policy;
+use crate::state::Case;
+
+/// Longest word that says why a session ended, in bytes.
+const END_REASON_BYTES: usize = 64;
+
+impl Writer {
+    pub(super) fn door(
+        &mut self,
+        bastion: &BastionName,
+        ask: &api::DoorAsk,
+    ) -> Result<api::DoorGiven, Refused> {
+        let config = self.hall.config();
+        let own = known(&config, bastion)?;
+        let key = self.hall.certifiable(&config, &ask.key)?;
+        let (principals, name) = match &ask.door {
+            Door::Own => {
+                let mut names = vec![own.address.host.clone(), bastion.to_string()];
+                names.dedup();
+                (names, bastion.to_string())
+            }
+            Door::Target(target) if config.targets.contains_key(target) => {
+                (vec![target.to_string()], target.to_string())
+            }
+            Door::Target(_) => return Err(Refused::Message("there is no such target")),
+        };
+        let now = self.hall.now();
+        let until = now.after(limits::DOOR_CERT_LIFE);
+        let plan = Plan {
+            authority: Authority::Door,
+            subject: key,
+            serial: self.hall.state().next_serial(),
+            key_id: format!("hallpass:door:{bastion}:{name}"),
+            principals,
+            after: now.before(limits::CLOCK_SKEW),
+            before: until,
+            force_command: None,
+            source_address: Vec::new(),
+            pty: false,
+        };
+        let signed = self.issue(plan, None, None)?;
+        Ok(api::DoorGiven {
+            certificate: signed.line,
+            until,
+        })
+    }
+
+    pub(super) fn host(&mut self, target: &TargetName, line: &str) -> Result<String, Refused> {
+        let config = self.hall.config();
+        if !config.targets.contains_key(target) {
+            return Err(Refused::Message("there is no such target"));
+        }
+        let now = self.hall.now();
+        let plan = Plan {
+            authority: Authority::Host,
+            subject: self.hall.certifiable(&config, line)?,
+            serial: self.hall.state().next_serial(),
+            key_id: format!("hallpass:host:{target}"),
+            principals: vec![target.to_string()],
+            after: now.before(limits::CLOCK_SKEW),
+            before: now.after(limits::HOST_CERT_LIFE),
+            force_command: None,
+            source_address: Vec::new(),
+            pty: false,
+        };
+        Ok(self.issue(plan, None, None)?.line)
+    }
+
+    pub(super) fn open_session(
+        &mut self,
+        bastion: &BastionName,
+        ask: &api::SessionAsk,
+    ) -> Result<api::SessionGiven, Refused> {
+        let config = self.hall.config();
+        let own = known(&config, bastion)?;
+        let (case, serial) = self.hall.case_of_certificate(&ask.certificate)?;
+        let request = &case.request;
+        if request.access != ask.access {
+            return Err(Refused::OtherAccess {
+                given: request.access.clone(),
+                asked: ask.access.clone(),
+            });
+        }
+        let until = self.hall.must_run(&config, &case)?;
+        let (role, _) = policy::stands(&config, request).map_err(changed)?;
+        let target = config.targets.get(&request.access.target);
+        let target = target.ok_or(Refused::Message("there is no such target"))?;
+        let key = self.hall.certifiable(&config, &ask.key)?;
+        if self.hall.state().sessions.contains_key(&ask.session) {
+            return Err(Refused::SessionUsed(ask.session.clone()));
+        }
+        self.commit(Entry::SessionBegin {
+            session: ask.session.clone(),
+            request: request.id.clone(),
+            person: request.person.clone(),
+            access: request.access.clone(),
+            bastion: bastion.clone(),
+            source: ask.source,
+        })?;
+        // If we die here, the session stands begun without a certificate: nothing was opened.
+        let now = self.hall.now();
+        let plan = Plan {
+            authority: Authority::Session,
+            subject: key,
+            serial: self.hall.state().next_serial(),
+            key_id: format!("hallpass:{}:{}", ask.session, request.person),
+            principals: vec![request.access.to_string()],
+            after: now.before(limits::CLOCK_SKEW),
+            before: now.after(limits::SESSION_CERT_LIFE).min(until),
+            force_command: request.command.as_ref().map(ToString::to_string),
+            source_address: own.source.clone(),
+            pty: !role.channels.is_empty(),
+        };
+        let signed = self.issue(plan, Some(request.id.clone()), Some(ask.session.clone()))?;
+        let left = self.hall.left(&request.id, until);
+        Ok(api::SessionGiven {
+            certificate: signed.line,
+            request: request.id.clone(),
+            serial,
+            person: request.person.clone(),
+            role: request.role.clone(),
+            until,
+            left_ms: u64::try_from(left.as_millis()).unwrap_or(0),
+            command: request.command.as_ref().map(ToString::to_string),
+            channels: role.channels.iter().copied().collect(),
+            record_input: role.record_input,
+            host: target.address.host.clone(),
+            port: target.address.port,
+            host_trust: host_trust(target)?,
+        })
+    }
+
+    pub(super) fn end_session(
+        &mut self,
+        bastion: &BastionName,
+        end: api::SessionEnd,
+    ) -> Result<api::Done, Refused> {
+        let words = end.reason.len() <= END_REASON_BYTES && end.reason.chars().all(is_visible);
+        if !words || end.reason.is_empty() {
+            return Err(Refused::Message("why the session ended is a word or two"));
+        }
+        let begun = self.hall.state().sessions.get(&end.session).cloned();
+        let own = begun.filter(|session| session.bastion == *bastion);
+        let own = own.ok_or_else(|| Refused::UnknownSession(end.session.clone()))?;
+        if let Some(before) = own.end {
+            if before.root == end.root && before.frames == end.frames {
+                return Ok(api::Done {});
+            }
+            tracing::error!(session = %end.session, %bastion, "ALARM: a session that has ended was given another recording");
+            return Err(Refused::Message(
+                "the session has ended with another recording",
+            ));
+        }
+        self.commit(Entry::SessionEnd {
+            session: end.session,
+            reason: end.reason,
+            root: end.root,
+            frames: end.frames,
+        })?;
+        Ok(api::Done {})
+    }
+}
+
+impl Hall {
+    /// The request whose access certificate this is, to the byte, and the certificate's serial.
+    fn case_of_certificate(&self, line: &str) -> Result<(Case, u64), Refused> {
+        let no = Refused::Certificate;
+        let whole = read_line(line).ok_or(no("it cannot be read"))?;
+        let fields = read_to_be_signed(&whole.to_be_signed).ok_or(no("it cannot be read"))?;
+        if !issue::verifies(&whole, &self.public.user) {
+            return Err(no("the user CA has not signed it"));
+        }
+        let state = self.state();
+        let text = STANDARD.encode(&whole.to_be_signed);
+        let Some(logged) = state.access_certificate(&text) else {
+            // The key signed what this CA never logged: somebody else has the key.
+            let id = shown(fields.key_id);
+            tracing::error!(
+                serial = fields.serial,
+                id,
+                "ALARM: the user CA's key has signed a certificate that is not in the log; the key is stolen, or the log is not ours"
+            );
+            return Err(no("this CA never issued it"));
+        };
+        let now = self.now().secs();
+        if now < fields.after || now >= fields.before {
+            return Err(Refused::Closed(super::Standing::Expired));
+        }
+        let case = logged.request.as_ref().and_then(|id| state.cases.get(id));
+        let case = case.filter(|case| case.certificate == Some(logged.serial));
+        let case = case.ok_or(no("this CA never issued it"))?;
+        Ok((case.clone(), logged.serial))
+    }
+
+    /// A key that a bastion wants certified: plain, and nobody else's.
+    fn certifiable(&self, config: &Config, line: &str) -> Result<PublicKey, Refused> {
+        let key = plain_key(line).map_err(Refused::Key)?;
+        if self
+            .public
+            .all()
+            .iter()
+            .any(|ours| ours.key_data() == key.key_data())
+        {
+            return Err(Refused::Key("it is a key of the CA"));
+        }
+        if config.person_of(&key).is_some() {
+            return Err(Refused::Key("it is a person's key"));
+        }
+        Ok(key)
+    }
+}
+
+fn known<'a>(config: &'a Config, bastion: &BastionName) -> Result<&'a rules::Bastion, Refused> {
+    let own = config.bastions.get(bastion);
+    own.ok_or(Refused::Message(
+        "this bastion is not in the configuration any more",
+    ))
+}
+
+fn host_trust(target: &rules::Target) -> Result<api::HostTrust, Refused> {
+    match &target.host {
+        HostTrust::Ca => Ok(api::HostTrust::Ca),
+        HostTrust::Pinned(keys) => {
+            let lines = keys
+                .iter()
+                .map(PublicKey::to_openssh)
+                .collect::<Result<_, _>>();
+            let lines = lines.map_err(|_| unavailable("a pinned host key cannot be written"))?;
+            Ok(api::HostTrust::Pinned(lines))
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What everybody may look at: configuration, state, deadlines, and who waits for what.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use config::Config;
+use config::words::RequestId;
+use record::clock::{Clock, UnixTime};
+use tokio::sync::watch;
+
+use super::{Need, Standing};
+use crate::keys::PublicKeys;
+use crate::policy::{self, Decision};
+use crate::state::{Case, End, State};
+
+pub(super) struct Hall {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) public: PublicKeys,
+    config: RwLock<Arc<Config>>,
+    state: RwLock<State>,
+    /// When each request or grant is over on the clock that nobody can step.
+    deadlines: Mutex<HashMap<RequestId, Duration>>,
+    watches: Mutex<HashMap<RequestId, watch::Sender<Standing>>>,
+    ended: watch::Sender<u64>,
+}
+
+impl Hall {
+    pub(super) fn new(
+        config: Arc<Config>,
+        state: State,
+        clock: Arc<dyn Clock>,
+        public: PublicKeys,
+    ) -> Self {
+        // What was over by the log's own time stays over, even if the wall clock was put back since.
+        let now = state
+            .last
+            .map_or(clock.wall(), |last| last.max(clock.wall()));
+        let monotonic = clock.monotonic();
+        let live = state
+            .cases
+            .iter()
+            .filter(|(_, case)| case.end.is_none() && case.limit() > now);
+        let deadlines = live.map(|(id, case)| (id.clone(), monotonic + case.limit().since(now)));
+        let deadlines = Mutex::new(deadlines.collect());
+        let (ended, _) = watch::channel(state.ended.len() as u64);
+        Self {
+            clock,
+            public,
+            config: RwLock::new(config),
+            state: RwLock::new(state),
+            deadlines,
+            watches: Mutex::default(),
+            ended,
+        }
+    }
+
+    /// One snapshot: an operation takes it once and decides by it.
+    pub(super) fn config(&self) -> Arc<Config> {
+        let held = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
+
+    pub(super) fn set_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        self.clock.wall()
+    }
+
+    /// Starts the monotonic clock of a request or a grant; it can only bring the end nearer.
+    pub(super) fn start_clock(&self, id: &RequestId, life: Duration) {
+        let deadline = self.clock.monotonic() + life;
+        self.deadlines().insert(id.clone(), deadline);
+    }
+
+    /// How much time is left, by whichever clock says less; zero when it is over.
+    pub(super) fn left(&self, id: &RequestId, limit: UnixTime) -> Duration {
+        let wall_ms = limit
+            .secs()
+            .saturating_mul(1000)
+            .saturating_sub(self.clock.wall_ms());
+        let deadlines = self.deadlines();
+        let deadline = deadlines.get(id).copied().unwrap_or_default();
+        let monotonic = deadline.saturating_sub(self.clock.monotonic());
+        monotonic.min(Duration::from_millis(wall_ms))
+    }
+
+    pub(super) fn is_over(&self, case: &Case) -> bool {
+        self.left(&case.request.id, case.limit()).is_zero()
+    }
+
+    pub(super) fn standing_of(&self, config: &Config, case: &Case) -> Standing {
+        if let Some(end) = &case.end {
+            return match end.clone() {
+                End::Denied { by, reason } => Standing::Denied { by, reason },
+                End::Withdrawn => Standing::Withdrawn,
+                End::Returned => Standing::Returned,
+                End::Revoked { by, reason } => Standing::Revoked { by, reason },
+            };
+        }
+        if self.is_over(case) {
+            return Standing::Expired;
+        }
+        if let Some(grant) = &case.grant {
+            return Standing::Granted { until: grant.until };
+        }
+        Standing::Waiting {
+            needs: self.needs(config, case),
+            expires: case.request.expires,
+        }
+    }
+
+    /// Whose approvals are missing; nobody's if the policy has changed so that none would help.
+    pub(super) fn needs(&self, config: &Config, case: &Case) -> Vec<Need> {
+        match policy::decide(config, &case.request, &case.approvers(), None, self.now()) {
+            Decision::Needs(need) => vec![need],
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn standing(&self, id: &RequestId) -> Option<Standing> {
+        let config = self.config();
+        let state = self.state();
+        let case = state.cases.get(id)?;
+        Some(self.standing_of(&config, case))
+    }
+
+    pub(super) fn watch(&self, id: &RequestId) -> Option<watch::Receiver<Standing>> {
+        let mut watches = self.watches();
+        // Asked under the lock that `tell` takes, so that no change falls between the two.
+        let now = self.standing(id)?;
+        let sender = watches
+            .entry(id.clone())
+            .or_insert_with(|| watch::Sender::new(now));
+        Some(sender.subscribe())
+    }
+
+    /// Tells whoever waits for this request.
+    pub(super) fn tell(&self, id: &RequestId) {
+        let mut watches = self.watches();
+        let (Some(sender), Some(now)) = (watches.get(id), self.standing(id)) else {
+            return;
+        };
+        sender.send_if_modified(|before| {
+            let news = *before != now;
+            *before = now;
+            news
+        });
+        if sender.is_closed() {
+            watches.remove(id);
+        }
+    }
+
+    /// Tells everybody who waits: the policy has changed.
+    pub(super) fn tell_all(&self) {
+        let waiting: Vec<_> = self.watches().keys().cloned().collect();
+        waiting.iter().for_each(|id| self.tell(id));
+    }
+
+    pub(super) fn tell_ended(&self) {
+        let count = self.state().ended.len() as u64;
+        self.ended.send_replace(count);
+    }
+
+    pub(super) fn ended_count(&self) -> watch::Receiver<u64> {
+        self.ended.subscribe()
+    }
+
+    fn deadlines(&self) -> MutexGuard<'_, HashMap<RequestId, Duration>> {
+        self.deadlines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watches(&self) -> MutexGuard<'_, HashMap<RequestId, watch::Sender<Standing>>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,183 @@
+//! The questions that change nothing.
+
+use std::time::Duration;
+
+use config::Config;
+use config::words::RequestId;
+use record::api;
+
+use super::hall::Hall;
+use super::people::concerns;
+use super::{
+    ApprovalRow, Caller, CertificateRow, EndRow, Need, PendingRow, Refused, RoleRow, SessionFilter,
+    SessionRow, Shown,
+};
+use crate::state::{Case, State};
+use config::words::SessionId;
+
+impl Hall {
+    pub(super) fn text(&self, caller: &Caller, id: &RequestId) -> Result<String, Refused> {
+        let case = self.case(&self.config(), caller, id)?;
+        Ok(case.request.text())
+    }
+
+    pub(super) fn show(&self, caller: &Caller, id: &RequestId) -> Result<Shown, Refused> {
+        let config = self.config();
+        let case = self.case(&config, caller, id)?;
+        let standing = self.standing_of(&config, &case);
+        let state = self.state();
+        let approvals = case.approvals.iter().map(|approval| ApprovalRow {
+            person: approval.person.clone(),
+            at: approval.at,
+            signature: approval.signature.clone(),
+        });
+        let sessions = case.sessions.iter();
+        let request = case.request.clone();
+        Ok(Shown {
+            text: request.text(),
+            certificates: certificates(&state, &case),
+            approvals: approvals.collect(),
+            sessions: sessions.filter_map(|id| session(&state, id)).collect(),
+            id: request.id,
+            person: request.person,
+            key: request.key,
+            source: case.source,
+            access: request.access,
+            role: request.role,
+            command: request.command,
+            seconds: request.seconds,
+            break_glass: request.break_glass,
+            reason: request.reason,
+            asked: request.asked,
+            expires: request.expires,
+            standing,
+        })
+    }
+
+    pub(super) fn roles(&self, caller: &Caller) -> Vec<RoleRow> {
+        let config = self.config();
+        let Some(person) = config.persons.get(&caller.person) else {
+            return Vec::new();
+        };
+        let own = config.roles.iter();
+        let own = own.filter(|(_, role)| !role.groups.is_disjoint(&person.groups));
+        own.map(|(name, role)| RoleRow {
+            role: name.clone(),
+            logins: role.logins.iter().cloned().collect(),
+            targets: role.targets.iter().cloned().collect(),
+            longest_seconds: role.longest.as_secs(),
+            approvals: role.quorum.clone(),
+            command: role.command.clone(),
+            channels: role.channels.iter().copied().collect(),
+            break_glass: role.break_glass,
+        })
+        .collect()
+    }
+
+    pub(super) fn pending(&self, caller: &Caller) -> Vec<PendingRow> {
+        let config = self.config();
+        let state = self.state();
+        let open = state.cases.values();
+        let open = open.filter(|case| case.is_open() && !self.is_over(case));
+        let mut rows: Vec<_> = open
+            .filter_map(|case| self.pending_row(&config, caller, case))
+            .collect();
+        rows.sort_by_key(|row| row.asked);
+        rows
+    }
+
+    fn pending_row(&self, config: &Config, caller: &Caller, case: &Case) -> Option<PendingRow> {
+        let needs = self.needs(config, case);
+        let for_you = needs
+            .iter()
+            .any(|need: &Need| need.who.contains(&caller.person));
+        let request = &case.request;
+        if !for_you && request.person != caller.person {
+            return None;
+        }
+        Some(PendingRow {
+            id: request.id.clone(),
+            person: request.person.clone(),
+            access: request.access.clone(),
+            role: request.role.clone(),
+            command: request.command.clone(),
+            seconds: request.seconds,
+            reason: request.reason.clone(),
+            asked: request.asked,
+            expires: request.expires,
+            needs,
+            for_you,
+        })
+    }
+
+    pub(super) fn sessions(&self, caller: &Caller, filter: &SessionFilter) -> Vec<SessionRow> {
+        let config = self.config();
+        let state = self.state();
+        let since = self.now().before(filter.since.unwrap_or(Duration::MAX));
+        let wanted = state.sessions.iter().filter(|(_, session)| {
+            let case = state.cases.get(&session.request);
+            let person = filter.person.as_ref();
+            let target = filter.target.as_ref();
+            case.is_some_and(|case| concerns(&config, &caller.person, case))
+                && person.is_none_or(|person| session.person == *person)
+                && target.is_none_or(|target| session.access.target == *target)
+                && session.began >= since
+        });
+        let mut rows: Vec<_> = wanted.filter_map(|(id, _)| session(&state, id)).collect();
+        rows.sort_by(|a, b| (b.began, &b.session).cmp(&(a.began, &a.session)));
+        rows
+    }
+
+    pub(super) fn ended_after(&self, after: u64) -> api::Ended {
+        let state = self.state();
+        let skip = usize::try_from(after).unwrap_or(usize::MAX);
+        let late = state.ended.iter().skip(skip);
+        let live = late.filter(|id| {
+            let case = state.cases.get(*id);
+            case.is_some_and(|case| case.limit() > self.now())
+        });
+        api::Ended {
+            next: state.ended.len() as u64,
+            requests: live.cloned().collect(),
+        }
+    }
+}
+
+fn certificates(state: &State, case: &Case) -> Vec<CertificateRow> {
+    let of_sessions = case.sessions.iter().filter_map(|id| {
+        let session = state.sessions.get(id)?;
+        session.certificate
+    });
+    let serials = case.certificate.into_iter().chain(of_sessions);
+    let found = serials.filter_map(|serial| state.certificates.get(&serial));
+    found
+        .map(|certificate| CertificateRow {
+            serial: certificate.serial,
+            authority: certificate.authority,
+            at: certificate.at,
+            session: certificate.session.clone(),
+        })
+        .collect()
+}
+
+fn session(state: &State, id: &SessionId) -> Option<SessionRow> {
+    let session = state.sessions.get(id)?;
+    let case = state.cases.get(&session.request)?;
+    Some(SessionRow {
+        session: id.clone(),
+        person: session.person.clone(),
+        access: session.access.clone(),
+        bastion: session.bastion.clone(),
+        request: session.request.clone(),
+        role: case.request.role.clone(),
+        break_glass: case.request.break_glass,
+        source: session.source,
+        began: session.began,
+        ended: session.end.as_ref().map(|end| EndRow {
+            at: end.at,
+            reason: end.reason.clone(),
+            root: end.root,
+            frames: end.frames,
+        }),
+    })
+}

@@ -1,0 +1,356 @@
+//! What people do: ask, approve, deny, take back, collect.
+
+use config::Config;
+use config::limits;
+use config::rules::Role;
+use config::words::{PersonName, RequestId, shown};
+use record::digest::Digest;
+use record::entry::{Authority, Entry};
+use record::request::{APPROVAL_NAMESPACE, Request};
+use record::sshsig;
+use record::text::Reason;
+use ssh_key::{HashAlg, PublicKey};
+
+use super::hall::Hall;
+use super::writer::{Writer, unavailable};
+use super::{Ask, Asked, Caller, Issued, Refused, Standing};
+use crate::cert::Plan;
+use crate::issue::{Ledger as _, Logged};
+use crate::policy::{self, Decision, Why};
+use crate::state::Case;
+
+impl Writer {
+    pub(super) fn request(&mut self, caller: &Caller, ask: &Ask) -> Result<Asked, Refused> {
+        let config = self.hall.config();
+        let owner = config.person_of(&caller.key).map(|(name, _)| name);
+        if owner != Some(&caller.person) {
+            return Err(Refused::Key("it is not registered any more"));
+        }
+        let shaped = policy::shape(&config, &caller.person, ask)?;
+        let waiting = self.hall.open_requests_of(&caller.person);
+        if waiting >= limits::REQUESTS_OPEN_PER_PERSON {
+            return Err(Refused::TooManyOpen);
+        }
+        let now = self.hall.now();
+        let request = Request {
+            id: self.fresh_id()?,
+            person: caller.person.clone(),
+            key: caller.key.fingerprint(HashAlg::Sha256).to_string(),
+            access: ask.access.clone(),
+            role: shaped.role.clone(),
+            command: shaped.command,
+            seconds: shaped.life.as_secs(),
+            break_glass: ask.break_glass,
+            reason: ask.reason.clone(),
+            policy: Digest::of(config.text.as_bytes()),
+            asked: now,
+            expires: now.after(limits::REQUEST_OPEN),
+        };
+        let id = request.id.clone();
+        self.hall.start_clock(&id, limits::REQUEST_OPEN);
+        self.commit(Entry::Request {
+            text: request.text(),
+            source: caller.source,
+        })?;
+        // If we die here, the request waits; asking again makes another one.
+        let standing = self.settle(&config, &id)?;
+        if request.break_glass && matches!(standing, Standing::Granted { .. }) {
+            let reason = shown(request.reason.as_str());
+            tracing::warn!(request = %id, person = %request.person, access = %request.access, role = %request.role, reason, "BREAK-GLASS: granted before any approval");
+        }
+        Ok(Asked {
+            id,
+            role: shaped.role,
+            standing,
+            narrowed: shaped.narrowed,
+        })
+    }
+
+    pub(super) fn approve(
+        &mut self,
+        caller: &Caller,
+        id: &RequestId,
+        signature: &str,
+    ) -> Result<Standing, Refused> {
+        let config = self.hall.config();
+        let case = self.hall.case(&config, caller, id)?;
+        if case.request.person == caller.person {
+            return Err(Refused::OwnRequest);
+        }
+        self.hall.must_be_open(&config, &case)?;
+        let (role, _) = policy::stands(&config, &case.request).map_err(changed)?;
+        let quorum = role.quorum.as_ref().ok_or(Refused::NoApprovalNeeded)?;
+        let approver = config.persons.get(&caller.person);
+        let approver = approver.filter(|person| person.groups.contains(&quorum.from));
+        let approver = approver.ok_or_else(|| Refused::NotApprover(quorum.from.clone()))?;
+        if case.approvers().contains(&caller.person) {
+            return Err(Refused::AlreadyApproved);
+        }
+        let text = case.request.text();
+        let keys = approver.keys.iter().filter(|key| is_plain(key));
+        sshsig::verify(keys, APPROVAL_NAMESPACE, text.as_bytes(), signature)
+            .map_err(Refused::Signature)?;
+        self.commit(Entry::Approval {
+            request: id.clone(),
+            person: caller.person.clone(),
+            signature: signature.to_owned(),
+        })?;
+        // If we die here, the approval stands, and whoever collects next settles the request.
+        self.settle(&config, id)
+    }
+
+    pub(super) fn deny(
+        &mut self,
+        caller: &Caller,
+        id: &RequestId,
+        reason: Reason,
+    ) -> Result<(), Refused> {
+        let config = self.hall.config();
+        let case = self.hall.case(&config, caller, id)?;
+        if case.request.person == caller.person {
+            return Err(Refused::Own("withdraw it with ^C where it waits"));
+        }
+        self.hall.must_be_open(&config, &case)?;
+        let role = config.roles.get(&case.request.role);
+        if let Some(quorum) = role.and_then(|role| role.quorum.as_ref()) {
+            let mut able = config.members(&quorum.from);
+            if !able.any(|name| *name == caller.person) {
+                return Err(Refused::NotApprover(quorum.from.clone()));
+            }
+        }
+        self.commit(Entry::Denial {
+            request: id.clone(),
+            person: caller.person.clone(),
+            reason,
+        })
+    }
+
+    pub(super) fn withdraw(&mut self, caller: &Caller, id: &RequestId) -> Result<(), Refused> {
+        let config = self.hall.config();
+        let case = self.hall.own_case(&config, caller, id)?;
+        self.hall.must_be_open(&config, &case)?;
+        let request = id.clone();
+        self.commit(Entry::Withdrawal { request })
+    }
+
+    pub(super) fn give_back(&mut self, caller: &Caller, id: &RequestId) -> Result<(), Refused> {
+        let config = self.hall.config();
+        let case = self.hall.own_case(&config, caller, id)?;
+        self.hall.must_run(&config, &case)?;
+        let request = id.clone();
+        self.commit(Entry::Return { request })?;
+        self.released.remove(id);
+        Ok(())
+    }
+
+    pub(super) fn revoke(
+        &mut self,
+        caller: &Caller,
+        id: &RequestId,
+        reason: Reason,
+    ) -> Result<(), Refused> {
+        let config = self.hall.config();
+        let case = self.hall.case(&config, caller, id)?;
+        if case.request.person == caller.person {
+            return Err(Refused::Own("give it back with `return`"));
+        }
+        self.hall.must_run(&config, &case)?;
+        self.commit(Entry::Revocation {
+            request: id.clone(),
+            person: caller.person.clone(),
+            reason,
+        })?;
+        tracing::warn!(request = %id, by = %caller.person, "a grant was revoked");
+        self.released.remove(id);
+        Ok(())
+    }
+
+    pub(super) fn collect(&mut self, caller: &Caller, id: &RequestId) -> Result<Issued, Refused> {
+        let config = self.hall.config();
+        let mut case = self.hall.own_case(&config, caller, id)?;
+        if case.is_open() {
+            self.settle(&config, id)?;
+            case = self.hall.own_case(&config, caller, id)?;
+        }
+        let until = self.hall.must_run(&config, &case)?;
+        let (role, key) = policy::stands(&config, &case.request).map_err(changed)?;
+        let issued = |certificate, serial| Issued {
+            certificate,
+            serial,
+            access: case.request.access.clone(),
+            until,
+        };
+        if let (Some(line), Some(serial)) = (self.released.get(id), case.certificate) {
+            return Ok(issued(line.clone(), serial));
+        }
+        let signed = match case.certificate {
+            Some(serial) => {
+                let logged = self.hall.logged(serial)?;
+                self.sign(logged)?
+            }
+            None => {
+                let plan = self.hall.access_plan(&case, role, key, until);
+                self.issue(plan, Some(id.clone()), None)?
+            }
+        };
+        tracing::info!(request = %id, person = %case.request.person, serial = signed.serial, "access certificate released");
+        self.released.insert(id.clone(), signed.line.clone());
+        Ok(issued(signed.line, signed.serial))
+    }
+
+    /// Decides an open request by what stands in the log, and grants it if that suffices: once, for a closed
+    /// request is never decided again.
+    fn settle(&mut self, config: &Config, id: &RequestId) -> Result<Standing, Refused> {
+        let case = self.hall.any_case(id)?;
+        let over = !case.is_open() || self.hall.is_over(&case);
+        if over {
+            return Ok(self.hall.standing_of(config, &case));
+        }
+        let now = self.hall.now();
+        match policy::decide(config, &case.request, &case.approvers(), None, now) {
+            Decision::Granted { until, approved_by } => {
+                self.commit(Entry::Grant {
+                    request: id.clone(),
+                    digest: case.request.digest(),
+                    until,
+                    approved_by,
+                    policy: Digest::of(config.text.as_bytes()),
+                })?;
+                self.hall.start_clock(id, until.since(now));
+                self.hall.tell(id);
+                tracing::info!(request = %id, person = %case.request.person, access = %case.request.access, %until, "granted");
+                Ok(Standing::Granted { until })
+            }
+            Decision::Needs(_) => Ok(self.hall.standing_of(config, &case)),
+            Decision::Refused(why) => Err(changed(why)),
+        }
+    }
+
+    fn fresh_id(&self) -> Result<RequestId, Refused> {
+        let mut random = [0; 5];
+        loop {
+            getrandom::fill(&mut random)
+                .map_err(|_| unavailable("the system gives no random bytes"))?;
+            let id = RequestId::from_random(random);
+            if !self.hall.state().cases.contains_key(&id) {
+                return Ok(id);
+            }
+        }
+    }
+}
+
+impl Hall {
+    /// A request that this person may know of. Any other one does not exist for them.
+    pub(super) fn case(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        id: &RequestId,
+    ) -> Result<Case, Refused> {
+        let case = self.any_case(id)?;
+        if concerns(config, &caller.person, &case) {
+            Ok(case)
+        } else {
+            Err(Refused::UnknownRequest(id.clone()))
+        }
+    }
+
+    fn own_case(&self, config: &Config, caller: &Caller, id: &RequestId) -> Result<Case, Refused> {
+        let case = self.case(config, caller, id)?;
+        if case.request.person == caller.person {
+            Ok(case)
+        } else {
+            Err(Refused::NotYours(case.request.person))
+        }
+    }
+
+    fn any_case(&self, id: &RequestId) -> Result<Case, Refused> {
+        let case = self.state().cases.get(id).cloned();
+        case.ok_or_else(|| Refused::UnknownRequest(id.clone()))
+    }
+
+    fn must_be_open(&self, config: &Config, case: &Case) -> Result<(), Refused> {
+        match self.standing_of(config, case) {
+            Standing::Waiting { .. } => Ok(()),
+            other => Err(Refused::Closed(other)),
+        }
+    }
+
+    /// The deadline of a grant that runs.
+    pub(super) fn must_run(
+        &self,
+        config: &Config,
+        case: &Case,
+    ) -> Result<record::clock::UnixTime, Refused> {
+        match self.standing_of(config, case) {
+            Standing::Granted { until } => Ok(until),
+            Standing::Waiting { needs, .. } => Err(Refused::Waiting(needs)),
+            other => Err(Refused::Closed(other)),
+        }
+    }
+
+    fn logged(&self, serial: u64) -> Result<Logged, Refused> {
+        let state = self.state();
+        let found = state.certificates.get(&serial);
+        let logged = found.and_then(|certificate| Logged::again(certificate).ok());
+        logged.ok_or_else(|| unavailable("its log entry cannot be read"))
+    }
+
+    fn access_plan(
+        &self,
+        case: &Case,
+        role: &Role,
+        key: &PublicKey,
+        until: record::clock::UnixTime,
+    ) -> Plan {
+        let request = &case.request;
+        Plan {
+            authority: Authority::User,
+            subject: PublicKey::from(key.key_data().clone()),
+            serial: self.state().next_serial(),
+            key_id: format!("hallpass:{}:{}", request.id, request.person),
+            principals: vec![request.access.to_string()],
+            after: self.now().before(limits::CLOCK_SKEW),
+            before: until,
+            force_command: request.command.as_ref().map(ToString::to_string),
+            source_address: Vec::new(),
+            pty: !role.channels.is_empty(),
+        }
+    }
+
+    fn open_requests_of(&self, person: &PersonName) -> usize {
+        let state = self.state();
+        let own = state
+            .cases
+            .values()
+            .filter(|case| case.request.person == *person);
+        own.filter(|case| case.is_open() && !self.is_over(case))
+            .count()
+    }
+}
+
+/// Whether a request concerns a person: the one who asks, those who could approve, those who hold the role, and
+/// those who have approved.
+pub(super) fn concerns(config: &Config, person: &PersonName, case: &Case) -> bool {
+    if case.request.person == *person || case.approvers().contains(person) {
+        return true;
+    }
+    let role = config.roles.get(&case.request.role);
+    let (Some(role), Some(person)) = (role, config.persons.get(person)) else {
+        return false;
+    };
+    let approves = role.quorum.as_ref().map(|quorum| &quorum.from);
+    let approves = approves.is_some_and(|from| person.groups.contains(from));
+    approves || !role.groups.is_disjoint(&person.groups)
+}
+
+pub(super) fn is_plain(key: &PublicKey) -> bool {
+    !key.key_data().is_certificate()
+}
+
+pub(super) fn changed(why: Why) -> Refused {
+    match why {
+        Why::Expired => Refused::Closed(Standing::Expired),
+        other => Refused::PolicyChanged(other.to_string()),
+    }
+}

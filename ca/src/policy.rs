@@ -1,0 +1,247 @@
+//! Who may have what, and who has to agree: pure and total, from one configuration, one request, the
+//! persons who approved, and the time.
+
+use config::Config;
+use config::limits;
+use config::rules::{Channel, Person, Role};
+use config::words::{PersonName, Principal, RoleName};
+use record::clock::UnixTime;
+use record::request::Request;
+use record::text::Command;
+use ssh_key::{HashAlg, PublicKey};
+use std::time::Duration;
+
+use crate::desk::{Ask, Need, Refused};
+
+/// What the policy says to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// No, whoever approves.
+    Refused(Why),
+    /// Not before these approvals.
+    Needs(Need),
+    /// Yes.
+    Granted {
+        /// The one absolute deadline.
+        until: UnixTime,
+        /// The persons whose approvals it rests on.
+        approved_by: Vec<PersonName>,
+    },
+}
+
+/// Why the policy says no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Why {
+    /// An approver said no: nothing outweighs that.
+    #[error("{0} denied it")]
+    Denied(PersonName),
+    /// The request is past its time.
+    #[error("the request has expired")]
+    Expired,
+    /// The person is not registered any more.
+    #[error("{0} is not registered any more")]
+    NoPerson(PersonName),
+    /// The key that would be certified is not the person's any more.
+    #[error("the key that it was asked with is not registered any more")]
+    NoKey,
+    /// The role is gone.
+    #[error("there is no role {0} any more")]
+    NoRole(RoleName),
+    /// The person lost the role.
+    #[error("role {0} is not this person's any more")]
+    NotTheirs(RoleName),
+    /// The role does not cover the access any more.
+    #[error("role {role} does not cover {access} any more")]
+    NotCovered {
+        /// The role.
+        role: RoleName,
+        /// The access.
+        access: Principal,
+    },
+    /// The role forces another command than the one that approvers read.
+    #[error("role {0} forces another command now")]
+    OtherCommand(RoleName),
+    /// The role cannot be taken before its approval any more.
+    #[error("role {0} cannot be taken before its approval")]
+    NoBreakGlass(RoleName),
+}
+
+/// Decides. `approvals` are persons whose signatures were verified; `denied` is who said no, if anybody did.
+///
+/// Only persons who are registered, in the role's group, and not the person who asks count, each once: the same
+/// configuration answers for who asks, who approves and what is given.
+pub(crate) fn decide(
+    config: &Config,
+    request: &Request,
+    approvals: &[PersonName],
+    denied: Option<&PersonName>,
+    now: UnixTime,
+) -> Decision {
+    if let Some(by) = denied {
+        return Decision::Refused(Why::Denied(by.clone()));
+    }
+    if now >= request.expires {
+        return Decision::Refused(Why::Expired);
+    }
+    let role = match stands(config, request) {
+        Ok((role, _)) => role,
+        Err(why) => return Decision::Refused(why),
+    };
+    let granted = |approved_by| Decision::Granted {
+        until: now.after(request.life().min(role.longest)),
+        approved_by,
+    };
+    let Some(quorum) = &role.quorum else {
+        return granted(Vec::new());
+    };
+    if request.break_glass {
+        return granted(Vec::new());
+    }
+    let able = config.members(&quorum.from);
+    let others = able.filter(|name| **name != request.person);
+    let (have, who): (Vec<_>, Vec<_>) = others.cloned().partition(|name| approvals.contains(name));
+    if have.len() >= quorum.count as usize {
+        return granted(have);
+    }
+    Decision::Needs(Need {
+        count: quorum.count,
+        from: quorum.from.clone(),
+        have,
+        who,
+    })
+}
+
+/// Whether the policy in force still gives what a request asked for, apart from its approvals: the role that it
+/// stands on, and the registered key that its certificate is for.
+pub(crate) fn stands<'a>(
+    config: &'a Config,
+    request: &Request,
+) -> Result<(&'a Role, &'a PublicKey), Why> {
+    let name = &request.role;
+    let person = config
+        .persons
+        .get(&request.person)
+        .ok_or_else(|| Why::NoPerson(request.person.clone()))?;
+    let key = key_of(person, &request.key).ok_or(Why::NoKey)?;
+    let role = config
+        .roles
+        .get(name)
+        .ok_or_else(|| Why::NoRole(name.clone()))?;
+    if role.groups.is_disjoint(&person.groups) {
+        return Err(Why::NotTheirs(name.clone()));
+    }
+    if !role.covers(&request.access) || !config.targets.contains_key(&request.access.target) {
+        return Err(Why::NotCovered {
+            role: name.clone(),
+            access: request.access.clone(),
+        });
+    }
+    let asked = request.command.as_ref().map(Command::as_str);
+    if role.command.is_some() && role.command.as_deref() != asked {
+        return Err(Why::OtherCommand(name.clone()));
+    }
+    if request.break_glass && !role.break_glass {
+        return Err(Why::NoBreakGlass(name.clone()));
+    }
+    Ok((role, key))
+}
+
+/// The part of an ask that the policy shapes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shaped {
+    /// The role.
+    pub(crate) role: RoleName,
+    /// For how long.
+    pub(crate) life: Duration,
+    /// The one command.
+    pub(crate) command: Option<Command>,
+    /// What was narrowed, each a sentence for the person.
+    pub(crate) narrowed: Vec<String>,
+}
+
+/// Chooses the role that an ask means, and narrows the ask to what that role gives.
+pub(crate) fn shape(config: &Config, person: &PersonName, ask: &Ask) -> Result<Shaped, Refused> {
+    let (name, role) = choose(config, person, ask)?;
+    if ask.break_glass && !role.break_glass {
+        return Err(Refused::NoBreakGlass(name.clone()));
+    }
+    let mut narrowed = Vec::new();
+    let wanted = ask.life.unwrap_or(limits::GRANT_DEFAULT);
+    if wanted < limits::GRANT_SHORTEST {
+        return Err(Refused::TooShort(wanted));
+    }
+    let life = wanted.min(role.longest);
+    if ask.life.is_some() && life < wanted {
+        let longest = config::duration::show(life);
+        narrowed.push(format!("role {name} gives at most {longest}"));
+    }
+    let command = command(name, role, ask.command.as_ref(), &mut narrowed)?;
+    Ok(Shaped {
+        role: name.clone(),
+        life: Duration::from_secs(life.as_secs()),
+        command,
+        narrowed,
+    })
+}
+
+fn choose<'a>(
+    config: &'a Config,
+    person: &PersonName,
+    ask: &'a Ask,
+) -> Result<(&'a RoleName, &'a Role), Refused> {
+    let nothing = || Refused::NoRole(ask.access.clone());
+    let held = config.persons.get(person).ok_or_else(nothing)?;
+    let covering: Vec<_> = config.roles_for(held, &ask.access).collect();
+    if let Some(wanted) = &ask.role {
+        let own = config.roles.get(wanted);
+        let own = own.filter(|role| !role.groups.is_disjoint(&held.groups));
+        if own.is_none() {
+            return Err(Refused::UnknownRole(wanted.clone()));
+        }
+        let found = covering.into_iter().find(|(name, _)| *name == wanted);
+        return found.ok_or_else(|| Refused::RoleDoesNotCover {
+            role: wanted.clone(),
+            access: ask.access.clone(),
+        });
+    }
+    match covering.as_slice() {
+        [] => Err(nothing()),
+        [one] => Ok(*one),
+        several => {
+            let names = several.iter().map(|(name, _)| (*name).clone());
+            Err(Refused::SeveralRoles(names.collect()))
+        }
+    }
+}
+
+/// A role's own command stays whatever is asked for; a role without one takes the person's.
+fn command(
+    name: &RoleName,
+    role: &Role,
+    asked: Option<&Command>,
+    narrowed: &mut Vec<String>,
+) -> Result<Option<Command>, Refused> {
+    let Some(forced) = &role.command else {
+        if asked.is_some() && !role.channels.contains(&Channel::Exec) {
+            return Err(Refused::NoCommands(name.clone()));
+        }
+        return Ok(asked.cloned());
+    };
+    if asked.is_some_and(|asked| asked.as_str() != forced) {
+        narrowed.push(format!("role {name} runs its own command: {forced}"));
+    }
+    let forced = forced.parse();
+    forced
+        .map(Some)
+        .map_err(|_| Refused::Unavailable(format!("the command of role {name} cannot be shown")))
+}
+
+/// A person's registered key with this fingerprint.
+fn key_of<'a>(person: &'a Person, fingerprint: &str) -> Option<&'a PublicKey> {
+    let keys = person.keys.iter();
+    keys.filter(|key| !key.key_data().is_certificate())
+        .find(|key| key.fingerprint(HashAlg::Sha256).to_string() == fingerprint)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What follows from the issuance log: a pure fold of its lines, the same at a start and while running.
+//!
+//! [`State::check`] says whether a line can follow; [`State::apply`] takes it. What cannot follow is never written,
+//! and a log that holds it is refused.
+
+mod fold;
+mod rows;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use config::words::{BastionName, PersonName, Principal, RequestId, SessionId};
+use record::clock::UnixTime;
+use record::digest::Digest;
+use record::entry::Authority;
+use record::request::Request;
+use record::text::Reason;
+use serde::{Deserialize, Serialize};
+
+pub use fold::Impossible;
+pub(crate) use rows::Rows;
+
+/// Everything that the log says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Every request, by its identifier.
+    pub(crate) cases: BTreeMap<RequestId, Case>,
+    /// Every session.
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// Every certificate that was to be signed, by its serial.
+    pub(crate) certificates: BTreeMap<u64, Certificate>,
+    /// The grants that ended before their deadline, in order.
+    pub(crate) ended: Vec<RequestId>,
+    /// The time of the last line.
+    pub(crate) last: Option<UnixTime>,
+    /// Access certificates by the digest of what was to be signed.
+    access: HashMap<Digest, u64>,
+}
+
+/// A request and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    /// What was asked.
+    #[serde(with = "rows::as_text")]
+    pub(crate) request: Request,
+    /// Where from.
+    pub(crate) source: IpAddr,
+    /// Who approved, in order.
+    pub(crate) approvals: Vec<Approval>,
+    /// What was granted.
+    pub(crate) grant: Option<Grant>,
+    /// How it ended before its time.
+    pub(crate) end: Option<End>,
+    /// The serial of the one access certificate.
+    pub(crate) certificate: Option<u64>,
+    /// The sessions that began under it.
+    pub(crate) sessions: Vec<SessionId>,
+}
+
+/// One approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approval {
+    /// Who.
+    pub(crate) person: PersonName,
+    /// When.
+    pub(crate) at: UnixTime,
+    /// The armoured SSHSIG.
+    pub(crate) signature: String,
+}
+
+/// A grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Grant {
+    /// When.
+    pub(crate) at: UnixTime,
+    /// The one absolute deadline.
+    pub(crate) until: UnixTime,
+    /// Whose approvals it rests on.
+    pub(crate) approved_by: Vec<PersonName>,
+    /// Under which policy.
+    pub(crate) policy: Digest,
+}
+
+/// How a request or its grant ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum End {
+    /// An approver said no.
+    Denied {
+        /// Who.
+        by: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+    /// The person took it back.
+    Withdrawn,
+    /// The person gave the grant back.
+    Returned,
+    /// Somebody revoked the grant.
+    Revoked {
+        /// Who.
+        by: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// One certificate that was to be signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Certificate {
+    /// Its serial.
+    pub(crate) serial: u64,
+    /// Which CA.
+    pub(crate) authority: Authority,
+    /// When.
+    pub(crate) at: UnixTime,
+    /// What is signed, base64.
+    pub(crate) to_be_signed: String,
+    /// The grant it rests on.
+    pub(crate) request: Option<RequestId>,
+    /// The session it is for.
+    pub(crate) session: Option<SessionId>,
+}
+
+/// One session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Session {
+    /// Under which grant.
+    pub(crate) request: RequestId,
+    /// Whose.
+    pub(crate) person: PersonName,
+    /// What for.
+    pub(crate) access: Principal,
+    /// Through which bastion.
+    pub(crate) bastion: BastionName,
+    /// Where from.
+    pub(crate) source: IpAddr,
+    /// When it began.
+    pub(crate) began: UnixTime,
+    /// Its certificate.
+    pub(crate) certificate: Option<u64>,
+    /// How it ended.
+    pub(crate) end: Option<SessionEnd>,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SessionEnd {
+    /// When the bastion said so.
+    pub(crate) at: UnixTime,
+    /// Why.
+    pub(crate) reason: String,
+    /// The root of the recording.
+    pub(crate) root: Digest,
+    /// The sealed frames under it.
+    pub(crate) frames: u64,
+}
+
+impl State {
+    /// The serial that the next certificate gets.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.certificates
+            .keys()
+            .next_back()
+            .map_or(1, |last| last + 1)
+    }
+
+    /// The access certificate with exactly these bytes, if this CA has logged one.
+    pub(crate) fn access_certificate(&self, to_be_signed: &str) -> Option<&Certificate> {
+        let serial = self.access.get(&Digest::of(to_be_signed.as_bytes()))?;
+        let found = self.certificates.get(serial)?;
+        (found.to_be_signed == to_be_signed).then_some(found)
+    }
+}
+
+impl Case {
+    /// Whether it still waits for a decision, apart from its time.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.grant.is_none() && self.end.is_none()
+    }
+
+    /// The grant, unless it ended early. Its deadline is another question.
+    pub(crate) const fn running(&self) -> Option<&Grant> {
+        match (&self.grant, &self.end) {
+            (Some(grant), None) => Some(grant),
+            _ => None,
+        }
+    }
+
+    /// When it is over by itself: a grant at its deadline, an open request at its expiry.
+    pub(crate) fn limit(&self) -> UnixTime {
+        let grant = self.grant.as_ref();
+        grant.map_or(self.request.expires, |grant| grant.until)
+    }
+
+    /// The persons who approved.
+    pub(crate) fn approvers(&self) -> Vec<PersonName> {
+        self.approvals.iter().map(|a| a.person.clone()).collect()
+    }
+}

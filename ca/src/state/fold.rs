@@ -1,0 +1,324 @@
+//! Which line may follow which, and what it changes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use config::words::{RequestId, SessionId};
+use record::digest::Digest;
+use record::entry::{Authority, Entry, Line};
+use record::request::Request;
+
+use super::rows::Key;
+use super::{Approval, Case, Certificate, End, Grant, Session, SessionEnd, State};
+
+/// A line that cannot follow from the lines before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it cannot follow from what stands before it: {0}")]
+pub struct Impossible(pub(crate) &'static str);
+
+type Possible<T = ()> = Result<T, Impossible>;
+
+fn must(good: bool, what: &'static str) -> Possible {
+    if good { Ok(()) } else { Err(Impossible(what)) }
+}
+
+impl State {
+    /// Whether an entry can follow.
+    pub(crate) fn check(&self, entry: &Entry) -> Possible {
+        match entry {
+            Entry::Start { .. } => Ok(()),
+            Entry::Request { text, .. } => {
+                let request = Request::parse(text);
+                let request = request.map_err(|_| Impossible("the request does not parse"))?;
+                must(!self.cases.contains_key(&request.id), "the request exists")
+            }
+            Entry::Approval {
+                request, person, ..
+            } => {
+                let case = self.open(request)?;
+                must(
+                    *person != case.request.person,
+                    "a person approves their own request",
+                )?;
+                must(
+                    !case.approvers().contains(person),
+                    "a person approves twice",
+                )
+            }
+            Entry::Denial {
+                request, person, ..
+            } => {
+                let case = self.open(request)?;
+                must(
+                    *person != case.request.person,
+                    "a person denies their own request",
+                )
+            }
+            Entry::Withdrawal { request } => self.open(request).map(drop),
+            Entry::Grant {
+                request,
+                digest,
+                approved_by,
+                ..
+            } => {
+                let case = self.open(request)?;
+                must(
+                    *digest == case.request.digest(),
+                    "the grant is for another text",
+                )?;
+                let approvers = case.approvers();
+                let all = approved_by.iter().all(|person| approvers.contains(person));
+                must(all, "the grant names somebody who has not approved")
+            }
+            Entry::Issue {
+                serial,
+                authority,
+                to_be_signed,
+                request,
+                session,
+            } => {
+                must(
+                    *serial == self.next_serial(),
+                    "the serial is not the next one",
+                )?;
+                must(
+                    STANDARD.decode(to_be_signed).is_ok(),
+                    "the certificate is not base64",
+                )?;
+                self.check_basis(*authority, request.as_ref(), session.as_ref())
+            }
+            Entry::Return { request } | Entry::Revocation { request, .. } => {
+                let running = self.case(request)?.running();
+                must(running.is_some(), "there is no running grant")
+            }
+            Entry::SessionBegin {
+                session,
+                request,
+                person,
+                access,
+                ..
+            } => {
+                must(!self.sessions.contains_key(session), "the session exists")?;
+                let case = self.case(request)?;
+                must(case.running().is_some(), "there is no running grant")?;
+                must(
+                    *person == case.request.person,
+                    "the session is another person's",
+                )?;
+                must(
+                    *access == case.request.access,
+                    "the session is for another access",
+                )
+            }
+            Entry::SessionEnd { session, .. } => must(
+                self.session(session)?.end.is_none(),
+                "the session has ended",
+            ),
+        }
+    }
+
+    fn check_basis(
+        &self,
+        authority: Authority,
+        request: Option<&RequestId>,
+        session: Option<&SessionId>,
+    ) -> Possible {
+        match (authority, request, session) {
+            (Authority::User, Some(request), None) => {
+                let case = self.case(request)?;
+                must(case.running().is_some(), "there is no running grant")?;
+                must(case.certificate.is_none(), "the grant has its certificate")
+            }
+            (Authority::Session, Some(request), Some(session)) => {
+                let begun = self.session(session)?;
+                must(
+                    begun.request == *request,
+                    "the session runs under another grant",
+                )?;
+                must(
+                    begun.certificate.is_none(),
+                    "the session has its certificate",
+                )
+            }
+            (Authority::Host | Authority::Door, None, None) => Ok(()),
+            _ => Err(Impossible("the certificate rests on the wrong thing")),
+        }
+    }
+
+    /// Takes a line, if it can follow; says which rows of the store it changes.
+    pub(crate) fn apply(&mut self, line: Line) -> Possible<Vec<Key>> {
+        self.check(&line.entry)?;
+        let at = line.at;
+        self.last = Some(at);
+        match line.entry {
+            Entry::Start { .. } => Ok(Vec::new()),
+            Entry::Request { text, source } => {
+                let request = Request::parse(&text);
+                let request = request.map_err(|_| Impossible("the request does not parse"))?;
+                let id = request.id.clone();
+                let case = Case {
+                    request,
+                    source,
+                    approvals: Vec::new(),
+                    grant: None,
+                    end: None,
+                    certificate: None,
+                    sessions: Vec::new(),
+                };
+                self.cases.insert(id.clone(), case);
+                Ok(vec![Key::Case(id)])
+            }
+            Entry::Approval {
+                request,
+                person,
+                signature,
+            } => self.change(request, |case| {
+                case.approvals.push(Approval {
+                    person,
+                    at,
+                    signature,
+                });
+            }),
+            Entry::Denial {
+                request,
+                person: by,
+                reason,
+            } => self.change(request, |case| case.end = Some(End::Denied { by, reason })),
+            Entry::Withdrawal { request } => {
+                self.change(request, |case| case.end = Some(End::Withdrawn))
+            }
+            Entry::Grant {
+                request,
+                until,
+                approved_by,
+                policy,
+                ..
+            } => self.change(request, |case| {
+                case.grant = Some(Grant {
+                    at,
+                    until,
+                    approved_by,
+                    policy,
+                });
+            }),
+            Entry::Issue {
+                serial,
+                authority,
+                to_be_signed,
+                request,
+                session,
+            } => Ok(self.issued(Certificate {
+                serial,
+                authority,
+                at,
+                to_be_signed,
+                request,
+                session,
+            })),
+            Entry::Return { request } => self.end(request, End::Returned),
+            Entry::Revocation {
+                request,
+                person: by,
+                reason,
+            } => self.end(request, End::Revoked { by, reason }),
+            Entry::SessionBegin {
+                session,
+                request,
+                person,
+                access,
+                bastion,
+                source,
+            } => {
+                let begun = Session {
+                    request: request.clone(),
+                    person,
+                    access,
+                    bastion,
+                    source,
+                    began: at,
+                    certificate: None,
+                    end: None,
+                };
+                self.sessions.insert(session.clone(), begun);
+                let mut keys = vec![Key::Session(session.clone())];
+                keys.extend(self.change(request, |case| case.sessions.push(session))?);
+                Ok(keys)
+            }
+            Entry::SessionEnd {
+                session,
+                reason,
+                root,
+                frames,
+            } => {
+                let over = SessionEnd {
+                    at,
+                    reason,
+                    root,
+                    frames,
+                };
+                if let Some(begun) = self.sessions.get_mut(&session) {
+                    begun.end = Some(over);
+                }
+                Ok(vec![Key::Session(session)])
+            }
+        }
+    }
+
+    fn issued(&mut self, certificate: Certificate) -> Vec<Key> {
+        let serial = certificate.serial;
+        let mut keys = vec![Key::Certificate(serial)];
+        match (
+            certificate.authority,
+            &certificate.request,
+            &certificate.session,
+        ) {
+            (Authority::User, Some(request), _) => {
+                let digest = Digest::of(certificate.to_be_signed.as_bytes());
+                self.access.insert(digest, serial);
+                if let Some(case) = self.cases.get_mut(request) {
+                    case.certificate = Some(serial);
+                    keys.push(Key::Case(request.clone()));
+                }
+            }
+            (_, _, Some(session)) => {
+                if let Some(begun) = self.sessions.get_mut(session) {
+                    begun.certificate = Some(serial);
+                    keys.push(Key::Session(session.clone()));
+                }
+            }
+            _ => {}
+        }
+        self.certificates.insert(serial, certificate);
+        keys
+    }
+
+    fn change(&mut self, id: RequestId, change: impl FnOnce(&mut Case)) -> Possible<Vec<Key>> {
+        let case = self.cases.get_mut(&id);
+        change(case.ok_or(Impossible("there is no such request"))?);
+        Ok(vec![Key::Case(id)])
+    }
+
+    /// Ends a running grant.
+    fn end(&mut self, id: RequestId, end: End) -> Possible<Vec<Key>> {
+        let place = self.ended.len() as u64;
+        self.ended.push(id.clone());
+        let mut keys = self.change(id, |case| case.end = Some(end))?;
+        keys.push(Key::Ended(place));
+        Ok(keys)
+    }
+
+    fn case(&self, id: &RequestId) -> Possible<&Case> {
+        let case = self.cases.get(id);
+        case.ok_or(Impossible("there is no such request"))
+    }
+
+    fn open(&self, id: &RequestId) -> Possible<&Case> {
+        let case = self.case(id)?;
+        must(case.is_open(), "the request is closed")?;
+        Ok(case)
+    }
+
+    fn session(&self, id: &SessionId) -> Possible<&Session> {
+        let session = self.sessions.get(id);
+        session.ok_or(Impossible("there is no such session"))
+    }
+}

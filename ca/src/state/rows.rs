@@ -1,0 +1,83 @@
+//! The state as rows of the store: a key and a JSON value each.
+
+use std::collections::BTreeMap;
+
+use config::words::{RequestId, SessionId};
+use serde::Serialize;
+
+use super::State;
+
+/// The whole state as the store holds it.
+pub(crate) type Rows = BTreeMap<String, Vec<u8>>;
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Key {
+    Case(RequestId),
+    Session(SessionId),
+    Certificate(u64),
+    Ended(u64),
+}
+
+impl Key {
+    fn name(&self) -> String {
+        match self {
+            Self::Case(id) => format!("request/{id}"),
+            Self::Session(id) => format!("session/{id}"),
+            Self::Certificate(serial) => format!("certificate/{serial:020}"),
+            Self::Ended(place) => format!("ended/{place:020}"),
+        }
+    }
+}
+
+impl State {
+    /// Every row.
+    pub(crate) fn rows(&self) -> Result<Rows, serde_json::Error> {
+        let cases = self.cases.keys().cloned().map(Key::Case);
+        let sessions = self.sessions.keys().cloned().map(Key::Session);
+        let certificates = self.certificates.keys().copied().map(Key::Certificate);
+        let ended = (0..self.ended.len() as u64).map(Key::Ended);
+        let keys = cases.chain(sessions).chain(certificates).chain(ended);
+        self.rows_of(&keys.collect::<Vec<_>>())
+    }
+
+    /// These rows, as they are now.
+    pub(crate) fn rows_of(&self, keys: &[Key]) -> Result<Rows, serde_json::Error> {
+        keys.iter()
+            .map(|key| Ok((key.name(), self.value(key)?)))
+            .collect()
+    }
+
+    fn value(&self, key: &Key) -> Result<Vec<u8>, serde_json::Error> {
+        match key {
+            Key::Case(id) => json(self.cases.get(id)),
+            Key::Session(id) => json(self.sessions.get(id)),
+            Key::Certificate(serial) => json(self.certificates.get(serial)),
+            Key::Ended(place) => json(usize::try_from(*place).ok().and_then(|n| self.ended.get(n))),
+        }
+    }
+}
+
+fn json<T: Serialize>(value: Option<&T>) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&value)
+}
+
+/// A request stands in the store as its canonical text.
+pub(super) mod as_text {
+    use record::request::Request;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        request: &Request,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&request.text())
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Request, D::Error> {
+        let text = String::deserialize(from)?;
+        Request::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
