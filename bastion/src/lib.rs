@@ -1,1 +1,45 @@
-//! Placeholder.
+//! Carries a session and lets nothing pass unrecorded.
+//!
+//! The way of a session, in the order of reading:
+//!
+//! * [`front`]: the listener; [`line`] can cut a connection whatever it waits for.
+//! * [`doorman`]: answers one SSH connection of a person: the outer one, and the one inside
+//!   `ssh -J`, which arrives through [`jump`].
+//! * [`visitor`]: the one place that says whether a certificate lets somebody in.
+//! * [`route`]: where a visitor may go, and nowhere else.
+//! * [`prelude`]: what a client says about a session before it begins.
+//! * [`session`]: one session from its request to its signed End; [`begin`](session) asks the CA,
+//!   opens the recorder, and only then reaches the target.
+//! * [`target`], [`host`]: the connection to the target, and whether it is that target.
+//! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
+//! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
+//! * [`running`]: the sessions that run, by the grant they run under.
+//!
+//! The bastion signs no certificate, trusts nobody on first use, and holds no key that opens a target:
+//! each session has a key of its own, in memory, and a certificate that the CA gave for it.
+
+pub mod ca_link;
+mod doorman;
+mod doors;
+mod ends;
+pub mod error;
+pub mod flow;
+mod forward;
+mod front;
+pub mod host;
+pub mod identity;
+mod jump;
+mod line;
+mod prelude;
+mod relay;
+pub mod route;
+mod running;
+mod serve;
+mod session;
+mod site;
+pub mod target;
+pub mod visitor;
+mod watcher;
+
+pub use error::BastionError;
+pub use serve::serve;

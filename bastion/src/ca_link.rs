@@ -1,0 +1,149 @@
+//! The bastion's side of the CA's API (see [`record::api`]).
+
+mod wire;
+
+use std::time::Duration;
+
+use config::limits;
+use config::rules::HostPort;
+use config::words::BastionName;
+use hyper::Method;
+use record::api::{self, path};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ssh_key::{PrivateKey, PublicKey};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// How long the CA keeps a question about ended grants open.
+const LONG_POLL: Duration = Duration::from_secs(25);
+
+/// Calls at once: each is a channel of one connection, and the CA allows so many.
+const CALLS: usize = 6;
+
+/// Why the CA gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CaError {
+    /// It answered, and refused. Its words may be shown to the person.
+    #[error("{0}")]
+    Refused(String),
+    /// It did not answer, or not in a way that can be used. Why is for the log.
+    #[error("the CA cannot be reached: {0}")]
+    Gone(String),
+}
+
+/// The CA, as a bastion calls it. Every call is bounded by [`limits::CA_ANSWER`].
+pub struct CaLink {
+    wire: wire::Wire,
+    calls: Semaphore,
+}
+
+impl CaLink {
+    /// Will call the CA at `address`, which must show `host_key`, as the bastion that holds `identity`. Connects with
+    /// the first call.
+    pub fn new(
+        address: HostPort,
+        host_key: PublicKey,
+        name: &BastionName,
+        identity: PrivateKey,
+    ) -> Self {
+        Self {
+            wire: wire::Wire::new(address, host_key, name, identity),
+            calls: Semaphore::new(CALLS),
+        }
+    }
+
+    /// The public keys that the bastion trusts.
+    pub async fn trust(&self) -> Result<api::Trust, CaError> {
+        self.call(Method::GET, path::TRUST, None::<&()>).await
+    }
+
+    /// A door certificate.
+    pub async fn door(&self, ask: &api::DoorAsk) -> Result<api::DoorGiven, CaError> {
+        self.call(Method::POST, path::DOORS, Some(ask)).await
+    }
+
+    /// Permission and certificate for one session.
+    pub async fn session(&self, ask: &api::SessionAsk) -> Result<api::SessionGiven, CaError> {
+        self.call(Method::POST, path::SESSIONS, Some(ask)).await
+    }
+
+    /// Tells the end of a session.
+    pub async fn session_end(&self, end: &api::SessionEnd) -> Result<api::Done, CaError> {
+        self.call(Method::POST, path::SESSIONS_END, Some(end)).await
+    }
+
+    /// Grants that ended early since `after`; waits for news as long as the CA does.
+    pub async fn ended(&self, after: u64) -> Result<api::Ended, CaError> {
+        let path = format!("{}?after={after}", path::ENDED);
+        self.bounded(
+            LONG_POLL + limits::CA_ANSWER,
+            Method::GET,
+            &path,
+            None::<&()>,
+        )
+        .await
+    }
+
+    async fn call<A: Serialize, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&A>,
+    ) -> Result<T, CaError> {
+        let calling = async {
+            // Never closed.
+            let _permit = self.calls.acquire().await;
+            self.bounded(limits::CA_ANSWER, method, path, body).await
+        };
+        timeout(limits::CA_ANSWER, calling)
+            .await
+            .unwrap_or_else(|_| Err(too_late()))
+    }
+
+    async fn bounded<A: Serialize, T: DeserializeOwned>(
+        &self,
+        most: Duration,
+        method: Method,
+        path: &str,
+        body: Option<&A>,
+    ) -> Result<T, CaError> {
+        let body = match body {
+            None => Vec::new(),
+            Some(body) => serde_json::to_vec(body).map_err(|e| CaError::Gone(e.to_string()))?,
+        };
+        let (status, answer) = match timeout(most, self.wire.exchange(method, path, body)).await {
+            Ok(answered) => answered.map_err(CaError::Gone)?,
+            Err(_) => {
+                self.wire.forget().await;
+                return Err(too_late());
+            }
+        };
+        match status {
+            200 => serde_json::from_slice(&answer)
+                .map_err(|e| CaError::Gone(format!("its answer is not known here: {e}"))),
+            403 => Err(CaError::Refused(why(&answer))),
+            other => Err(CaError::Gone(format!("status {other}: {}", why(&answer)))),
+        }
+    }
+}
+
+fn too_late() -> CaError {
+    CaError::Gone(format!(
+        "no answer within {} s",
+        limits::CA_ANSWER.as_secs()
+    ))
+}
+
+/// A refusal's words, without what a terminal would act on.
+fn why(answer: &[u8]) -> String {
+    match serde_json::from_slice::<api::Refusal>(answer) {
+        Ok(refusal) => refusal
+            .why
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(500)
+            .collect(),
+        Err(_) => "it gave no reason".to_owned(),
+    }
+}

@@ -1,0 +1,203 @@
+//! One SSH connection to the CA, made when it is needed, and HTTP on its channels.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::limits;
+use config::rules::HostPort;
+use config::words::BastionName;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use record::api::SUBSYSTEM;
+use russh::client::{self, ChannelOpenHandle, Handle, Msg, Session};
+use russh::keys::PrivateKeyWithHashAlg;
+use russh::keys::PublicKeyOrCertificate;
+use russh::{Channel, ChannelMsg, Preferred, SshId, compression};
+use ssh_key::{PrivateKey, PublicKey};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+pub(super) struct Wire {
+    address: HostPort,
+    host_key: PublicKey,
+    name: String,
+    identity: Arc<PrivateKey>,
+    connection: Mutex<Option<Arc<Handle<Pin>>>>,
+}
+
+impl Wire {
+    pub(super) fn new(
+        address: HostPort,
+        host_key: PublicKey,
+        name: &BastionName,
+        identity: PrivateKey,
+    ) -> Self {
+        let (name, identity) = (name.to_string(), Arc::new(identity));
+        Self {
+            address,
+            host_key,
+            name,
+            identity,
+            connection: Mutex::new(None),
+        }
+    }
+
+    /// One request and its answer: status and body. The reason of an error is for the log.
+    pub(super) async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(u16, Bytes), String> {
+        let channel = self.channel().await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(channel.into_stream()))
+                .await
+                .map_err(|e| e.to_string())?;
+        let _driver = Driver(tokio::spawn(async move {
+            let _ = connection.await;
+        }));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "ca")
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|e| e.to_string())?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| e.to_string())?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), limits::API_BODY_BYTES)
+            .collect()
+            .await
+            .map_err(|e| e.to_string())?;
+        Ok((status, body.to_bytes()))
+    }
+
+    /// Gives the connection up: the next call makes another one.
+    pub(super) async fn forget(&self) {
+        *self.connection.lock().await = None;
+    }
+
+    /// A channel that speaks the API. A connection that has died since the last call is made again, once.
+    async fn channel(&self) -> Result<Channel<Msg>, String> {
+        let (connection, fresh) = self.connection().await?;
+        match open(&connection).await {
+            Err(_) if !fresh => {
+                self.forget().await;
+                let (connection, _) = self.connection().await?;
+                open(&connection).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn connection(&self) -> Result<(Arc<Handle<Pin>>, bool), String> {
+        let mut slot = self.connection.lock().await;
+        if let Some(connection) = slot.as_ref().filter(|connection| !connection.is_closed()) {
+            return Ok((Arc::clone(connection), false));
+        }
+        let connection = Arc::new(self.connect().await?);
+        *slot = Some(Arc::clone(&connection));
+        Ok((connection, true))
+    }
+
+    async fn connect(&self) -> Result<Handle<Pin>, String> {
+        let HostPort { host, port } = &self.address;
+        let tcp = TcpStream::connect((host.as_str(), *port))
+            .await
+            .map_err(|e| e.to_string())?;
+        let _ = tcp.set_nodelay(true);
+        let config = client::Config {
+            client_id: SshId::Standard(Cow::Borrowed("SSH-2.0-hallpass-bastion")),
+            preferred: Preferred {
+                key: Cow::Owned(vec![self.host_key.algorithm()]),
+                compression: Cow::Borrowed(&[compression::NONE]),
+                ..Preferred::DEFAULT
+            },
+            inactivity_timeout: None,
+            keepalive_interval: Some(crate::site::KEEPALIVE),
+            nodelay: true,
+            ..client::Config::default()
+        };
+        let pin = Pin {
+            key: self.host_key.clone(),
+        };
+        let mut handle = client::connect_stream(Arc::new(config), tcp, pin)
+            .await
+            .map_err(|e| match e {
+                russh::Error::UnknownKey => {
+                    "it shows another host key than the pinned one (ca_host_key.pub)".to_owned()
+                }
+                other => other.to_string(),
+            })?;
+        let key = PrivateKeyWithHashAlg::new(Arc::clone(&self.identity), None);
+        let answer = handle
+            .authenticate_publickey(&self.name, key)
+            .await
+            .map_err(|e| e.to_string())?;
+        if answer.success() {
+            Ok(handle)
+        } else {
+            Err("it does not know this bastion's identity key".to_owned())
+        }
+    }
+}
+
+async fn open(connection: &Handle<Pin>) -> Result<Channel<Msg>, String> {
+    let mut channel = connection
+        .channel_open_session()
+        .await
+        .map_err(|e| e.to_string())?;
+    channel
+        .request_subsystem(true, SUBSYSTEM)
+        .await
+        .map_err(|e| e.to_string())?;
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => return Ok(channel),
+            Some(ChannelMsg::WindowAdjusted { .. }) => {}
+            _ => return Err(format!("it does not speak {SUBSYSTEM}")),
+        }
+    }
+}
+
+/// Ends an HTTP connection when its call is over or given up.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Believes one host key, and takes nothing that the CA might open.
+struct Pin {
+    key: PublicKey,
+}
+
+impl client::Handler for Pin {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        key: &PublicKeyOrCertificate,
+    ) -> Result<bool, russh::Error> {
+        Ok(key.public_key().key_data() == self.key.key_data())
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        drop(reply);
+        Ok(())
+    }
+}

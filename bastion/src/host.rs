@@ -1,0 +1,154 @@
+//! Whether a machine is the target that it should be. There is no trust on first use.
+
+use config::words::{TargetName, shown};
+use record::clock::UnixTime;
+use ssh_key::certificate::CertType;
+use ssh_key::public::KeyData;
+use ssh_key::{Algorithm, Certificate, EcdsaCurve, PublicKey};
+
+use crate::visitor::Trust;
+
+/// How a target has to prove itself.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// By a host certificate of the host CA for its name.
+    Ca(Trust),
+    /// By one of these keys.
+    Pinned(Vec<PublicKey>),
+}
+
+/// What a machine showed; that it holds the key has been proven by the key exchange (RFC 4253 §8).
+#[derive(Debug, Clone, Copy)]
+pub enum HostShown<'a> {
+    /// A plain key.
+    Key(&'a PublicKey),
+    /// A certificate.
+    Certificate(&'a Certificate),
+}
+
+/// Why a machine is not believed to be the target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostFault {
+    /// A plain key, where the configuration says `host = "ca"`.
+    #[error("it shows no host certificate")]
+    NoCertificate,
+    /// A certificate of another authority.
+    #[error("its host certificate is not signed by this site's host CA")]
+    WrongCa,
+    /// A user certificate.
+    #[error("it shows a user certificate as its own")]
+    UserCertificate,
+    /// The certificate is for other names.
+    #[error("its host certificate is for {}", shown(.0))]
+    OtherName(String),
+    /// The certificate is for every name.
+    #[error("its host certificate names no host")]
+    NoName,
+    /// The certificate is not valid yet.
+    #[error("its host certificate is not valid before {0}")]
+    NotYet(UnixTime),
+    /// The certificate is not valid any more.
+    #[error("its host certificate expired at {0}")]
+    Expired(UnixTime),
+    /// A host certificate may carry no critical option.
+    #[error("its host certificate has the critical option {}", shown(.0))]
+    Critical(String),
+    /// The certificate's signature is wrong.
+    #[error("the signature of its host certificate is wrong")]
+    Signature,
+    /// None of the pinned keys.
+    #[error("its host key is {0}, which the configuration does not list")]
+    OtherKey(String),
+}
+
+/// Decides whether what was shown proves the target, now.
+pub fn check(
+    shown: HostShown<'_>,
+    name: &TargetName,
+    proof: &Proof,
+    now: UnixTime,
+) -> Result<(), HostFault> {
+    match (proof, shown) {
+        (Proof::Ca(trust), HostShown::Certificate(certificate)) => {
+            certified(certificate, name, trust, now)
+        }
+        (Proof::Ca(_), HostShown::Key(_)) => Err(HostFault::NoCertificate),
+        (Proof::Pinned(keys), HostShown::Key(key)) => pinned(keys, key.key_data()),
+        (Proof::Pinned(keys), HostShown::Certificate(certificate)) => {
+            pinned(keys, certificate.public_key())
+        }
+    }
+}
+
+/// The kinds of host key that are asked for, so that the target shows one that can be judged.
+pub fn algorithms(proof: &Proof) -> Vec<Algorithm> {
+    match proof {
+        Proof::Ca(_) => vec![
+            Algorithm::Ed25519,
+            Algorithm::Ecdsa {
+                curve: EcdsaCurve::NistP256,
+            },
+            Algorithm::Ecdsa {
+                curve: EcdsaCurve::NistP384,
+            },
+            Algorithm::Ecdsa {
+                curve: EcdsaCurve::NistP521,
+            },
+        ],
+        Proof::Pinned(keys) => {
+            let mut kinds: Vec<Algorithm> = Vec::new();
+            for key in keys {
+                if !kinds.contains(&key.algorithm()) {
+                    kinds.push(key.algorithm());
+                }
+            }
+            kinds
+        }
+    }
+}
+
+fn certified(
+    certificate: &Certificate,
+    name: &TargetName,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<(), HostFault> {
+    if certificate.signature_key() != trust.host_ca() {
+        return Err(HostFault::WrongCa);
+    }
+    if certificate.cert_type() != CertType::Host {
+        return Err(HostFault::UserCertificate);
+    }
+    certificate
+        .verify_signature()
+        .map_err(|_| HostFault::Signature)?;
+    let names = certificate.valid_principals();
+    if names.is_empty() {
+        return Err(HostFault::NoName);
+    }
+    if !names.iter().any(|one| one == name.as_str()) {
+        return Err(HostFault::OtherName(names.join(",")));
+    }
+    if now.secs() < certificate.valid_after() {
+        return Err(HostFault::NotYet(UnixTime::from_secs(
+            certificate.valid_after(),
+        )));
+    }
+    if now.secs() >= certificate.valid_before() {
+        return Err(HostFault::Expired(UnixTime::from_secs(
+            certificate.valid_before(),
+        )));
+    }
+    match certificate.critical_options().keys().next() {
+        Some(option) => Err(HostFault::Critical(option.clone())),
+        None => Ok(()),
+    }
+}
+
+fn pinned(keys: &[PublicKey], shown: &KeyData) -> Result<(), HostFault> {
+    if keys.iter().any(|key| key.key_data() == shown) {
+        return Ok(());
+    }
+    let fingerprint = shown.fingerprint(ssh_key::HashAlg::Sha256);
+    Err(HostFault::OtherKey(fingerprint.to_string()))
+}

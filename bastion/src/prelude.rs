@@ -1,0 +1,112 @@
+//! What a client says about a session before it begins (RFC 4254 §6.2, §6.4), within bounds.
+
+use config::limits;
+use russh::Pty;
+
+/// Longest name of a terminal type, in bytes: the longest in terminfo has 25.
+const TERM_BYTES: usize = 64;
+
+/// Everything that was said and accepted.
+#[derive(Debug, Default)]
+pub(crate) struct Prelude {
+    /// The terminal, if one was asked for.
+    pub(crate) terminal: Option<Terminal>,
+    /// The environment variables that go to the target, which decides which of them it takes.
+    pub(crate) environment: Vec<(String, String)>,
+    /// What was refused so far: told once the session has begun.
+    pub(crate) refused: Vec<&'static str>,
+}
+
+/// A terminal, as the client asked for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Terminal {
+    pub(crate) name: String,
+    pub(crate) cols: u32,
+    pub(crate) rows: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) modes: Vec<(Pty, u32)>,
+}
+
+/// What a session runs (RFC 4254 §6.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// A login shell.
+    Shell,
+    /// A command, in the client's bytes.
+    Command(Vec<u8>),
+}
+
+/// A session begins: what was said before, and what it runs.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) prelude: Prelude,
+    pub(crate) runs: Runs,
+    /// The identification of the client's program (RFC 4253 §4.2), escaped.
+    pub(crate) client: String,
+}
+
+impl Prelude {
+    /// Takes a terminal; says whether it did. One session has one.
+    pub(crate) fn take_terminal(&mut self, terminal: Terminal) -> bool {
+        let name = terminal.name.as_bytes();
+        let good = self.terminal.is_none()
+            && name.len() <= TERM_BYTES
+            && name.iter().all(u8::is_ascii_graphic);
+        if good {
+            self.terminal = Some(terminal);
+        }
+        good
+    }
+
+    /// Takes an environment variable; says whether it did.
+    pub(crate) fn take_variable(&mut self, name: &str, value: &str) -> bool {
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let good = self.environment.len() < limits::ENV_COUNT
+            && name.len() + value.len() <= limits::ENV_BYTES
+            && !name.is_empty()
+            && name.bytes().all(word)
+            && !value.contains('\0');
+        if good {
+            self.environment.push((name.to_owned(), value.to_owned()));
+        }
+        good
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terminal(name: &str) -> Terminal {
+        Terminal {
+            name: name.to_owned(),
+            cols: 80,
+            rows: 24,
+            width: 0,
+            height: 0,
+            modes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn one_terminal_with_a_name_that_is_safe_to_pass_on() {
+        let mut prelude = Prelude::default();
+        assert!(!prelude.take_terminal(terminal("xterm\u{1b}[2J")));
+        assert!(!prelude.take_terminal(terminal(&"x".repeat(TERM_BYTES + 1))));
+        assert!(prelude.take_terminal(terminal("xterm-256color")));
+        assert!(!prelude.take_terminal(terminal("xterm")), "a second one");
+    }
+
+    #[test]
+    fn one_variable_past_each_bound_is_refused() {
+        let mut prelude = Prelude::default();
+        assert!(!prelude.take_variable("A", &"x".repeat(limits::ENV_BYTES)));
+        assert!(!prelude.take_variable("A=B", "x"));
+        assert!(!prelude.take_variable("A", "x\0y"));
+        for _ in 0..limits::ENV_COUNT {
+            assert!(prelude.take_variable("LANG", "C.UTF-8"));
+        }
+        assert!(!prelude.take_variable("LANG", "C.UTF-8"));
+    }
+}

@@ -1,0 +1,414 @@
+//! Moves a session's bytes: records them, lets them wait where [`Flow`] says so, and hands them on.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::limits;
+use record::recording::{Exit, RecordError, Recorded, Recorder};
+use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::flow::{Flow, Take, Way};
+use crate::forward::{Item, STDERR, forward};
+
+/// How long to wait before each message when sealing has fallen behind.
+const BEHIND: Duration = Duration::from_millis(5);
+
+/// Why a relay is over.
+#[derive(Debug)]
+pub(crate) enum Over {
+    /// The target said how the command ended, and closed.
+    Exit(Exit),
+    /// The target closed, or its connection broke, without a word.
+    TargetClosed,
+    /// The person's channel or connection is closed.
+    ClientClosed,
+    /// One direction filled its spool.
+    Full(Way),
+    /// Something could not be recorded.
+    Recorder(RecordError),
+    /// Somebody else ended it.
+    Stopped(Stop),
+}
+
+/// Why somebody else ended a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The grant's deadline.
+    Deadline,
+    /// The grant was given back or revoked.
+    GrantEnded,
+    /// The bastion was told to stop.
+    Shutdown,
+}
+
+/// What happens around a session while its bytes move.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A line of ours for the person.
+    Say(String),
+    /// The session must end.
+    Stop(Stop),
+}
+
+/// The two channels of a session, and what they had said before the relay began.
+pub(crate) struct Sides<'a> {
+    pub(crate) client: &'a mut ChannelReadHalf,
+    pub(crate) client_said: VecDeque<ChannelMsg>,
+    pub(crate) to_client: Arc<ChannelWriteHalf<russh::server::Msg>>,
+    pub(crate) target: &'a mut ChannelReadHalf,
+    pub(crate) target_said: VecDeque<ChannelMsg>,
+    pub(crate) to_target: Arc<ChannelWriteHalf<russh::client::Msg>>,
+}
+
+/// Moves bytes until the session is over. Unless it was stopped, all that the target sent before its end has been
+/// handed to the person's channel by then. `alone` says whether no other channel lives on the person's connection.
+pub(crate) async fn run(
+    recorder: &mut Recorder,
+    pty: bool,
+    sides: Sides<'_>,
+    alone: impl Fn() -> bool,
+    news: &mut mpsc::UnboundedReceiver<News>,
+) -> Over {
+    let (gave, mut given) = mpsc::unbounded_channel();
+    let up = Outlet::new(sides.to_target, Way::Up, gave.clone());
+    let down = Outlet::new(sides.to_client, Way::Down, gave);
+    let mut relay = Relay {
+        recorder,
+        pty,
+        flow: Flow::default(),
+        up,
+        down,
+        exit: None,
+        target_closed: false,
+    };
+    let mut client = Source {
+        said: sides.client_said,
+        channel: sides.client,
+        due: None,
+    };
+    let mut target = Source {
+        said: sides.target_said,
+        channel: sides.target,
+        due: None,
+    };
+    loop {
+        if let Some(over) = relay.over() {
+            return over;
+        }
+        let now = Instant::now();
+        let behind = relay.recorder.behind();
+        let from_client = client.turn(relay.flow.take(Way::Up, alone()), behind, now);
+        let from_target = match relay.target_closed {
+            true => Turn::Not,
+            false => target.turn(relay.flow.take(Way::Down, true), behind, now),
+        };
+        let pause = [from_client, from_target]
+            .into_iter()
+            .filter_map(Turn::at)
+            .min();
+        let took = tokio::select! {
+            Some(news) = news.recv() => match news {
+                News::Say(line) => relay.say(&line),
+                News::Stop(stop) => return Over::Stopped(stop),
+            },
+            Some(given) = given.recv() => match given {
+                Given::Taken(way, bytes) => {
+                    relay.given(way, bytes);
+                    Ok(())
+                }
+                Given::Lost(way) => return relay.lost(way),
+            },
+            message = client.next(), if from_client.is_now() => match message {
+                Some(ChannelMsg::Close) | None => return Over::ClientClosed,
+                Some(message) => relay.from_client(message),
+            },
+            message = target.next(), if from_target.is_now() => relay.from_target(message),
+            () = tokio::time::sleep_until(pause.unwrap_or(now)), if pause.is_some() => Ok(()),
+        };
+        if let Err(e) = took {
+            return Over::Recorder(e);
+        }
+    }
+}
+
+struct Relay<'a> {
+    recorder: &'a mut Recorder,
+    pty: bool,
+    flow: Flow,
+    up: Outlet,
+    down: Outlet,
+    exit: Option<Exit>,
+    target_closed: bool,
+}
+
+impl Relay<'_> {
+    fn over(&mut self) -> Option<Over> {
+        if let Some(way) = self.flow.over() {
+            return Some(Over::Full(way));
+        }
+        if self.target_closed && self.down.pending == 0 {
+            return Some(self.exit.take().map_or(Over::TargetClosed, Over::Exit));
+        }
+        None
+    }
+
+    fn given(&mut self, way: Way, bytes: usize) {
+        let outlet = match way {
+            Way::Up => &mut self.up,
+            Way::Down => &mut self.down,
+        };
+        outlet.pending = outlet.pending.saturating_sub(1);
+        self.flow.gave(way, bytes);
+    }
+
+    /// A side takes nothing any more.
+    fn lost(&mut self, way: Way) -> Over {
+        match (way, self.exit.take()) {
+            (Way::Down, _) => Over::ClientClosed,
+            (Way::Up, Some(exit)) => Over::Exit(exit),
+            (Way::Up, None) => Over::TargetClosed,
+        }
+    }
+
+    fn from_client(&mut self, message: ChannelMsg) -> Result<(), RecordError> {
+        let mut bytes = 0;
+        match message {
+            ChannelMsg::Data { data } => {
+                bytes = data.len();
+                let recorded = self.recorder.input(data)?;
+                self.up.put(Item::Bytes(recorded), bytes);
+            }
+            ChannelMsg::Eof => self.up.put(Item::Eof, 0),
+            ChannelMsg::WindowChange {
+                col_width,
+                row_height,
+                pix_width,
+                pix_height,
+            } => {
+                let recorded = self.recorder.resize(col_width, row_height)?;
+                self.up
+                    .put(Item::Resize(recorded, pix_width, pix_height), 0);
+            }
+            ChannelMsg::Signal { signal } => {
+                let recorded = self.recorder.marker(&format!("signal {}", name(&signal)))?;
+                self.up.put(Item::Signal(recorded, signal), 0);
+            }
+            // Answered, or refused by name, in the doorman.
+            _ => {}
+        }
+        self.flow.took(Way::Up, bytes);
+        Ok(())
+    }
+
+    fn from_target(&mut self, message: Option<ChannelMsg>) -> Result<(), RecordError> {
+        let mut bytes = 0;
+        match message {
+            Some(ChannelMsg::Data { data }) => {
+                bytes = data.len();
+                let recorded = self.recorder.output(data)?;
+                self.down.put(Item::Bytes(recorded), bytes);
+            }
+            Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => {
+                bytes = data.len();
+                let recorded = self.recorder.error_output(data)?;
+                self.down.put(Item::Errors(recorded), bytes);
+            }
+            Some(ChannelMsg::Eof) => self.down.put(Item::Eof, 0),
+            // The person hears of it when the recording is sealed.
+            Some(ChannelMsg::ExitStatus { exit_status }) => {
+                self.exited(Exit::Status(exit_status))?
+            }
+            Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                self.exited(Exit::Signal(name(&signal_name)))?
+            }
+            Some(ChannelMsg::Close) | None => self.target_closed = true,
+            Some(_) => {}
+        }
+        self.flow.took(Way::Down, bytes);
+        Ok(())
+    }
+
+    fn exited(&mut self, exit: Exit) -> Result<(), RecordError> {
+        self.exit = Some(self.recorder.exit(exit)?.into_inner());
+        Ok(())
+    }
+
+    fn say(&mut self, line: &str) -> Result<(), RecordError> {
+        let recorded = said(self.recorder, line, self.pty)?;
+        let bytes = line.len();
+        self.down.put(Item::Errors(recorded), bytes);
+        self.flow.took(Way::Down, bytes);
+        Ok(())
+    }
+}
+
+/// Records a line of ours as the person will see it: on the terminal if there is one, else on standard error.
+pub(crate) fn said(
+    recorder: &mut Recorder,
+    line: &str,
+    pty: bool,
+) -> Result<Recorded<Bytes>, RecordError> {
+    if pty {
+        recorder.output(Bytes::from(format!("hallpass: {line}\r\n")))
+    } else {
+        recorder.error_output(Bytes::from(format!("hallpass: {line}\n")))
+    }
+}
+
+/// A signal's name (RFC 4254 §6.10), as far as it is one.
+pub(crate) fn name(signal: &Sig) -> String {
+    let name = match signal {
+        Sig::Custom(name) => name.clone(),
+        known => format!("{known:?}"),
+    };
+    name.chars()
+        .filter(char::is_ascii_graphic)
+        .take(64)
+        .collect()
+}
+
+/// Collects what a side says before the relay begins, and returns when the side is gone. It stops taking
+/// at [`limits::SPOOL_SOFT`] if nothing else needs the connection, and else counts as gone at
+/// [`limits::SPOOL_HARD`].
+pub(crate) async fn hold(
+    channel: &mut ChannelReadHalf,
+    said: &mut VecDeque<ChannelMsg>,
+    held: &mut usize,
+    alone: impl Fn() -> bool,
+) {
+    while *held <= limits::SPOOL_HARD {
+        while *held >= limits::SPOOL_SOFT && alone() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        match channel.wait().await {
+            None | Some(ChannelMsg::Close) => return,
+            Some(ChannelMsg::Data { data }) => {
+                *held += data.len();
+                said.push_back(ChannelMsg::Data { data });
+            }
+            Some(
+                message @ (ChannelMsg::Eof
+                | ChannelMsg::WindowChange { .. }
+                | ChannelMsg::Signal { .. }),
+            ) => {
+                *held += 64;
+                said.push_back(message);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// A side's messages, in order, and when the next may be taken.
+struct Source<'a> {
+    said: VecDeque<ChannelMsg>,
+    channel: &'a mut ChannelReadHalf,
+    due: Option<Instant>,
+}
+
+/// Whether a message may be taken.
+#[derive(Clone, Copy)]
+enum Turn {
+    Now,
+    At(Instant),
+    Not,
+}
+
+impl Turn {
+    fn is_now(self) -> bool {
+        matches!(self, Self::Now)
+    }
+
+    fn at(self) -> Option<Instant> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Now | Self::Not => None,
+        }
+    }
+}
+
+impl Source<'_> {
+    async fn next(&mut self) -> Option<ChannelMsg> {
+        let message = match self.said.pop_front() {
+            Some(message) => Some(message),
+            None => self.channel.wait().await,
+        };
+        self.due = None;
+        message
+    }
+
+    fn turn(&mut self, take: Take, behind: bool, now: Instant) -> Turn {
+        let pause = match take {
+            Take::Not => {
+                self.due = None;
+                return Turn::Not;
+            }
+            Take::Now if behind => BEHIND,
+            Take::Now => return Turn::Now,
+            Take::After(pause) => pause,
+        };
+        let due = *self.due.get_or_insert(now + pause);
+        if now < due { Turn::At(due) } else { Turn::Now }
+    }
+}
+
+/// What a channel did with what it was handed.
+enum Given {
+    /// It took something of so many bytes.
+    Taken(Way, usize),
+    /// It takes nothing any more.
+    Lost(Way),
+}
+
+/// A task that hands things to a channel in their order.
+struct Outlet {
+    items: mpsc::UnboundedSender<(Item, usize)>,
+    pending: usize,
+    task: JoinHandle<()>,
+}
+
+impl Outlet {
+    fn new<S>(
+        channel: Arc<ChannelWriteHalf<S>>,
+        way: Way,
+        gave: mpsc::UnboundedSender<Given>,
+    ) -> Self
+    where
+        S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
+    {
+        let (items, mut waiting) = mpsc::unbounded_channel::<(Item, usize)>();
+        let task = tokio::spawn(async move {
+            while let Some((item, bytes)) = waiting.recv().await {
+                let given = match forward(&channel, item).await {
+                    Ok(()) => Given::Taken(way, bytes),
+                    Err(_) => Given::Lost(way),
+                };
+                if gave.send(given).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            items,
+            pending: 0,
+            task,
+        }
+    }
+
+    fn put(&mut self, item: Item, bytes: usize) {
+        self.pending += 1;
+        // The task ends after this outlet, or has said that the side is lost.
+        let _ = self.items.send((item, bytes));
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,210 @@
+//! A bastion's life: open, learn, listen, serve, close.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::words::BastionName;
+use config::{Config, limits, rules};
+use record::api::SessionEnd;
+use record::clock::{Clock, SystemClock};
+use record::recording::{OsDisk, RecordingStore, Recovered, Signer};
+use ssh_key::PrivateKey;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::ca_link::CaLink;
+use crate::doors::Doors;
+use crate::ends::Ends;
+use crate::error::BastionError;
+use crate::running::Running;
+use crate::site::{Believed, Phase, Site};
+use crate::watcher::{self, Backoff};
+use crate::{front, identity};
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// How long what was ended may take to be sealed and to leave.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Serves as the bastion `name` until `shutdown` is ready, and then ends: nothing new begins,
+/// [`limits::SHUTDOWN_GRACE`] passes, and each session that still runs gets its signed End.
+///
+/// Recordings that an earlier process left unfinished are ended first. Until the CA has been reached once,
+/// nobody is let in; the port is taken, and does not listen yet.
+pub async fn serve(
+    config: Config,
+    name: BastionName,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), BastionError> {
+    let own = config
+        .bastions
+        .get(&name)
+        .cloned()
+        .ok_or_else(|| BastionError::Unknown(name.clone()))?;
+    let key = identity::load(&own.data.join("identity"), &own.identity)?;
+    let ca_key = identity::load_public(&own.data.join("ca_host_key.pub"))?;
+    let socket = bind(&own)?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let link = Arc::new(CaLink::new(
+        config.ca.address.clone(),
+        ca_key,
+        &name,
+        key.clone(),
+    ));
+    let ends_dir = own.data.join("ends");
+    let ends = Ends::open(&ends_dir, Arc::clone(&link)).map_err(|source| BastionError::Disk {
+        path: ends_dir.clone(),
+        source,
+    })?;
+    let (store, recovered) = open_store(&own.data, &name, key, &clock).await?;
+    keep_recovered(&recovered, &ends).map_err(|source| BastionError::Disk {
+        path: ends_dir,
+        source,
+    })?;
+    // From here on, every session of an earlier process has its End, and the CA will hear of it.
+    let doors = Doors::new(
+        identity::fresh().map_err(BastionError::Random)?,
+        Arc::clone(&link),
+        Arc::clone(&clock),
+    );
+    let site = Arc::new(Site {
+        config,
+        name,
+        clock,
+        link,
+        doors,
+        store: Arc::new(store),
+        ends: Arc::new(ends),
+        running: Running::new(),
+        phase: watch::Sender::new(Phase::Serving),
+        trust: Believed::default(),
+    });
+    serve_site(&site, &own, socket, shutdown).await
+}
+
+async fn serve_site(
+    site: &Arc<Site>,
+    own: &rules::Bastion,
+    socket: TcpSocket,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), BastionError> {
+    let mut tasks = JoinSet::new();
+    let ends = Arc::clone(&site.ends);
+    tasks.spawn(async move { ends.run().await });
+    let mut shutdown = std::pin::pin!(shutdown);
+    let learned = tokio::select! {
+        () = &mut shutdown => false,
+        () = first_contact(site) => true,
+    };
+    if learned {
+        let listener = socket
+            .listen(BACKLOG)
+            .map_err(|source| BastionError::Listen {
+                address: own.listen,
+                source,
+            })?;
+        tracing::info!(bastion = %site.name, listen = %own.listen, "listening");
+        tasks.spawn(watcher::watch(Arc::clone(site)));
+        let renewing = Arc::clone(site);
+        tasks.spawn(async move { renewing.doors.renew().await });
+        tokio::select! {
+            () = &mut shutdown => {}
+            () = accept(listener, site) => {}
+        }
+    }
+    close(site).await;
+    tasks.shutdown().await;
+    Ok(())
+}
+
+/// Waits until the CA has said whom to believe and has certified the door.
+async fn first_contact(site: &Site) {
+    let mut backoff = Backoff::new();
+    loop {
+        let reached = match watcher::learn(&site.link, &site.trust).await {
+            Ok(()) => site.doors.certificate(None).await.map(drop),
+            Err(e) => Err(e),
+        };
+        match reached {
+            Ok(()) => return,
+            Err(e) => tracing::warn!("waiting for the CA: {e}"),
+        }
+        backoff.pause().await;
+    }
+}
+
+async fn accept(listener: TcpListener, site: &Arc<Site>) {
+    front::accept(listener, site).await;
+}
+
+/// Ends: the grace, the signed Ends, and a last try to tell the CA.
+async fn close(site: &Arc<Site>) {
+    tracing::info!("closing: nothing new begins");
+    site.phase.send_replace(Phase::Closing);
+    site.running.idle(limits::SHUTDOWN_GRACE).await;
+    site.phase.send_replace(Phase::Over);
+    if !site.running.idle(LAST).await {
+        tracing::error!(
+            "sessions are left that could not be ended: the next start ends their recordings"
+        );
+    }
+    site.ends.flush(Duration::from_secs(1)).await;
+}
+
+fn bind(own: &rules::Bastion) -> Result<TcpSocket, BastionError> {
+    let failed = |source| BastionError::Listen {
+        address: own.listen,
+        source,
+    };
+    let socket = if own.listen.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
+    .map_err(failed)?;
+    // A restart must not wait for the old connections of the port.
+    socket.set_reuseaddr(true).map_err(failed)?;
+    socket.bind(own.listen).map_err(failed)?;
+    Ok(socket)
+}
+
+async fn open_store(
+    data: &Path,
+    name: &BastionName,
+    key: PrivateKey,
+    clock: &Arc<dyn Clock>,
+) -> Result<(RecordingStore, Recovered), BastionError> {
+    let dir = data.join("recordings");
+    let signer = Signer {
+        name: name.clone(),
+        key,
+    };
+    let clock = Arc::clone(clock);
+    let opening = move || RecordingStore::open(&dir, signer, clock, Box::new(OsDisk));
+    let (store, recovered) = tokio::task::spawn_blocking(opening).await??;
+    for aside in &recovered.set_aside {
+        tracing::error!(session = %aside.session, "a recording is not recovered: {}", aside.why);
+    }
+    for session in &recovered.never_began {
+        tracing::warn!(%session, "the session never began");
+    }
+    Ok((store, recovered))
+}
+
+fn keep_recovered(recovered: &Recovered, ends: &Ends) -> std::io::Result<()> {
+    for sealed in &recovered.sealed {
+        tracing::warn!(session = %sealed.session, reason = %sealed.end.reason, "a recording was recovered");
+        ends.keep(&SessionEnd {
+            session: sealed.session.clone(),
+            reason: sealed.end.reason.to_string(),
+            root: sealed.root,
+            frames: sealed.frames,
+        })?;
+    }
+    Ok(())
+}

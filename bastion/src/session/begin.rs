@@ -1,0 +1,425 @@
+//! Before a session: permission, recorder, target, in this order.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::limits;
+use config::rules::Channel;
+use config::words::SessionId;
+use record::api::{self, SessionAsk, SessionEnd, SessionGiven};
+use record::digest::Digest;
+use record::recording::{EndReason, Header, Kind, Recorder, Size, Term};
+use record::tree::Tree;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use ssh_key::{Certificate, PrivateKey, PublicKey};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::fault::Fault;
+use super::{Herald, Reply, Teller};
+use crate::host::Proof;
+use crate::identity;
+use crate::prelude::{Prelude, Runs, Start};
+use crate::relay::{News, Stop};
+use crate::route::Route;
+use crate::running::Registered;
+use crate::site::{Phase, Site};
+use crate::target::{self, Connection, TargetError};
+
+/// A session that has begun: the recorder stands, and the target runs what it should.
+pub(super) struct Begun {
+    pub(super) recorder: Recorder,
+    pub(super) target: Connection,
+    pub(super) target_read: ChannelReadHalf,
+    pub(super) target_write: Arc<ChannelWriteHalf<russh::client::Msg>>,
+    pub(super) target_said: VecDeque<ChannelMsg>,
+    pub(super) news: mpsc::UnboundedReceiver<News>,
+    pub(super) herald: Herald,
+    /// The grant's deadline, for people.
+    pub(super) until: String,
+    /// The target's name.
+    pub(super) name: String,
+}
+
+/// A session that has not.
+pub(super) struct Failed {
+    pub(super) fault: Fault,
+    /// There is a recording already, which has to end.
+    pub(super) recorder: Option<Recorder>,
+    pub(super) reply: Reply,
+}
+
+impl From<Fault> for Box<Failed> {
+    fn from(fault: Fault) -> Self {
+        Box::new(Failed {
+            fault,
+            recorder: None,
+            reply: Reply::Success,
+        })
+    }
+}
+
+/// Asks the CA, opens the recorder, and only then reaches the target.
+pub(super) async fn begin(
+    site: &Arc<Site>,
+    route: &Route,
+    start: Start,
+) -> Result<Begun, Box<Failed>> {
+    let asked = text(&start.runs)?;
+    let permission = ask(site, route).await?;
+    // From here on the CA's log holds the session, and waits for its end.
+    let registered = site
+        .running
+        .begin(&permission.session, &permission.given.request);
+    let forced = route
+        .command()
+        .or(permission.given.command.as_deref())
+        .map(str::to_owned);
+    let runs = Running { asked, forced };
+    let recorder = open_recorder(site, route, &permission, &start, &runs).await?;
+    let failed = |recorder, fault: Fault| {
+        let reply = if matches!(fault, Fault::Request(_)) {
+            Reply::Failure
+        } else {
+            Reply::Success
+        };
+        Box::new(Failed {
+            fault,
+            recorder: Some(recorder),
+            reply,
+        })
+    };
+    if let Err(fault) = allowed(route, &permission.given, &runs) {
+        return Err(failed(recorder, fault));
+    }
+    let until = permission.given.until.time_of_day();
+    let name = route.access().target.to_string();
+    let (teller, news) = mpsc::unbounded_channel();
+    greet(&teller, &start.prelude, &permission.session, &until);
+    let deadline = permission.deadline;
+    let pty = start.prelude.terminal.is_some();
+    let (target, channel, target_said) =
+        match reach(site, route, permission, start.prelude, &runs).await {
+            Ok(reached) => reached,
+            Err(fault) => return Err(failed(recorder, fault)),
+        };
+    let (target_read, target_write) = channel.split();
+    let herald = Herald::new(tell(Arc::clone(site), teller, registered, deadline, pty));
+    let target_write = Arc::new(target_write);
+    Ok(Begun {
+        recorder,
+        target,
+        target_read,
+        target_write,
+        target_said,
+        news,
+        herald,
+        until,
+        name,
+    })
+}
+
+/// What the CA gave for one session.
+struct Permission {
+    session: SessionId,
+    given: SessionGiven,
+    deadline: Instant,
+    key: PrivateKey,
+    certificate: Certificate,
+}
+
+async fn ask(site: &Site, route: &Route) -> Result<Permission, Fault> {
+    let key = identity::fresh().map_err(|_| Fault::Random)?;
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(|_| Fault::Random)?;
+    let session = SessionId::from_parts(site.clock.wall_ms(), random);
+    let asked = SessionAsk {
+        session: session.clone(),
+        certificate: route.certificate().to_owned(),
+        access: route.access().clone(),
+        key: key.public_key().to_openssh().map_err(|_| Fault::Defect)?,
+        source: canonical(route.source()),
+    };
+    // What is left is counted from before the question: the session rather ends a moment early than late.
+    let began = Instant::now();
+    let given = site.link.session(&asked).await?;
+    let certificate = Certificate::from_openssh(&given.certificate)
+        .map_err(|_| Fault::Given("its session certificate"))?;
+    if certificate.public_key() != key.public_key().key_data() {
+        return Err(Fault::Given("a certificate for another key"));
+    }
+    let left = Duration::from_millis(given.left_ms).min(limits::GRANT_LONGEST);
+    Ok(Permission {
+        session,
+        given,
+        deadline: began + left,
+        key,
+        certificate,
+    })
+}
+
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// What runs in the end: what was asked for, or what is forced.
+struct Running {
+    asked: Option<String>,
+    forced: Option<String>,
+}
+
+impl Running {
+    /// The command to run; none for a shell.
+    fn command(&self) -> Option<&str> {
+        self.forced.as_deref().or(self.asked.as_deref())
+    }
+}
+
+/// The command that was asked for, as it will stand in the recording's header.
+fn text(runs: &Runs) -> Result<Option<String>, Fault> {
+    match runs {
+        Runs::Shell => Ok(None),
+        Runs::Command(bytes) if bytes.len() > limits::EVENT_BYTES => Err(Fault::Command),
+        Runs::Command(bytes) => String::from_utf8(bytes.clone())
+            .map(Some)
+            .map_err(|_| Fault::Command),
+    }
+}
+
+fn allowed(route: &Route, given: &SessionGiven, runs: &Running) -> Result<(), Fault> {
+    if route.command().is_some_and(|own| {
+        given
+            .command
+            .as_deref()
+            .is_some_and(|granted| granted != own)
+    }) {
+        return Err(Fault::Forced);
+    }
+    let channel = if runs.command().is_some() {
+        Channel::Exec
+    } else {
+        Channel::Shell
+    };
+    if given.channels.contains(&channel) {
+        Ok(())
+    } else {
+        Err(Fault::Channel {
+            role: given.role.clone(),
+            channel,
+        })
+    }
+}
+
+async fn open_recorder(
+    site: &Arc<Site>,
+    route: &Route,
+    permission: &Permission,
+    start: &Start,
+    runs: &Running,
+) -> Result<Recorder, Fault> {
+    let given = &permission.given;
+    let terminal = start.prelude.terminal.as_ref();
+    let header = Header {
+        session: permission.session.clone(),
+        person: given.person.clone(),
+        access: route.access().clone(),
+        role: given.role.clone(),
+        request: given.request.clone(),
+        serial: given.serial,
+        bastion: site.name.clone(),
+        source: canonical(route.source()),
+        client: start.client.clone(),
+        kind: if runs.command().is_some() {
+            Kind::Exec
+        } else {
+            Kind::Shell
+        },
+        command: runs.asked.clone(),
+        forced: runs.forced.clone(),
+        term: terminal.map(|t| Term {
+            size: Size::asked(t.cols, t.rows),
+            name: t.name.clone(),
+        }),
+        record_input: given.record_input,
+        started_ms: site.clock.wall_ms(),
+    };
+    let creating = Arc::clone(site);
+    let created = tokio::task::spawn_blocking(move || {
+        creating
+            .store
+            .create(&header)
+            .inspect_err(|_| no_recording(&creating, header.session))
+    });
+    Ok(created.await.map_err(|_| Fault::Defect)??)
+}
+
+/// The CA let a session begin that has no recording: its end says so, with the root of an empty tree.
+fn no_recording(site: &Site, session: SessionId) {
+    let root = Digest::from_bytes(*Tree::new().root().as_bytes());
+    let end = SessionEnd {
+        session,
+        reason: EndReason::Recorder.to_string(),
+        root,
+        frames: 0,
+    };
+    if let Err(e) = site.ends.keep(&end) {
+        tracing::error!("the end of a session that did not begin is not kept for the CA: {e}");
+    }
+}
+
+type Reached = (
+    Connection,
+    russh::Channel<russh::client::Msg>,
+    VecDeque<ChannelMsg>,
+);
+
+/// Connects to the target, and has it run what it should.
+async fn reach(
+    site: &Site,
+    route: &Route,
+    permission: Permission,
+    prelude: Prelude,
+    runs: &Running,
+) -> Result<Reached, Fault> {
+    let access = route.access();
+    let ask = target::Ask {
+        name: access.target.clone(),
+        login: access.login.clone(),
+        host: permission.given.host.clone(),
+        port: permission.given.port,
+        proof: proof(site, &permission.given.host_trust)?,
+        key: permission.key,
+        certificate: permission.certificate,
+        now: site.clock.wall(),
+    };
+    let connection = target::connect(ask).await?;
+    let opening = open(
+        &connection,
+        &prelude,
+        runs.command(),
+        access.target.as_str(),
+    );
+    let hanging = TargetError::Hanging {
+        name: access.target.clone(),
+        step: "opening the session",
+    };
+    let (channel, said) = timeout(limits::TARGET_CONNECT, opening)
+        .await
+        .map_err(|_| hanging)??;
+    Ok((connection, channel, said))
+}
+
+fn proof(site: &Site, trust: &api::HostTrust) -> Result<Proof, Fault> {
+    match trust {
+        api::HostTrust::Ca => {
+            let trust = site.trust.get().ok_or(Fault::Given("no host CA"))?;
+            Ok(Proof::Ca(trust.as_ref().clone()))
+        }
+        api::HostTrust::Pinned(lines) => {
+            let keys: Result<Vec<_>, _> = lines
+                .iter()
+                .map(|line| PublicKey::from_openssh(line))
+                .collect();
+            Ok(Proof::Pinned(keys.map_err(|_| Fault::Given("a host key"))?))
+        }
+    }
+}
+
+/// Opens the target's session channel, asks for the terminal and the command, and waits for the answer.
+async fn open(
+    connection: &Connection,
+    prelude: &Prelude,
+    command: Option<&str>,
+    name: &str,
+) -> Result<(russh::Channel<russh::client::Msg>, VecDeque<ChannelMsg>), Fault> {
+    let mut channel = connection.session().await?;
+    let lost = |_| Fault::Request(name.to_owned());
+    if let Some(t) = &prelude.terminal {
+        let asked = channel
+            .request_pty(true, &t.name, t.cols, t.rows, t.width, t.height, &t.modes)
+            .await;
+        asked.map_err(lost)?;
+        if !answer(&mut channel, &mut VecDeque::new()).await {
+            return Err(Fault::Request(format!("{name} gives no terminal, and")));
+        }
+    }
+    for (variable, value) in &prelude.environment {
+        channel
+            .set_env(false, variable, value)
+            .await
+            .map_err(lost)?;
+    }
+    match command {
+        Some(command) => channel.exec(true, command).await,
+        None => channel.request_shell(true).await,
+    }
+    .map_err(lost)?;
+    let mut said = VecDeque::new();
+    if answer(&mut channel, &mut said).await {
+        Ok((channel, said))
+    } else {
+        Err(Fault::Request(name.to_owned()))
+    }
+}
+
+/// The target's answer to a request. What it says besides is kept.
+async fn answer(
+    channel: &mut russh::Channel<russh::client::Msg>,
+    said: &mut VecDeque<ChannelMsg>,
+) -> bool {
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => return true,
+            Some(ChannelMsg::Failure) | None => return false,
+            Some(message) if said.len() < crate::site::QUEUE => said.push_back(message),
+            Some(_) => return false,
+        }
+    }
+}
+
+/// What the person reads at the start, if there is a terminal to read on.
+fn greet(teller: &Teller, prelude: &Prelude, session: &SessionId, until: &str) {
+    if prelude.terminal.is_some() {
+        let _ = teller.send(News::Say(format!(
+            "recorded session {session}, until {until}"
+        )));
+    }
+    for what in &prelude.refused {
+        let _ = teller.send(News::Say((*what).to_owned()));
+    }
+}
+
+/// Tells a session what happens around it.
+async fn tell(
+    site: Arc<Site>,
+    teller: Teller,
+    mut registered: Registered,
+    deadline: Instant,
+    pty: bool,
+) {
+    let mut phase = site.phase.subscribe();
+    let stop = async {
+        if phase
+            .wait_for(|phase| *phase >= Phase::Closing)
+            .await
+            .is_ok()
+            && pty
+        {
+            let grace = limits::SHUTDOWN_GRACE.as_secs();
+            let _ = teller.send(News::Say(format!(
+                "this bastion is closing: the session ends in {grace} s"
+            )));
+        }
+        let _ = phase.wait_for(|phase| *phase == Phase::Over).await;
+    };
+    let stop = tokio::select! {
+        () = tokio::time::sleep_until(deadline) => Stop::Deadline,
+        () = registered.ended() => Stop::GrantEnded,
+        () = stop => Stop::Shutdown,
+    };
+    let _ = teller.send(News::Stop(stop));
+    // Stays registered until the session lets go of this.
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,84 @@
+//! Why a session does not begin, in words for the person.
+
+use config::limits;
+use config::rules::Channel;
+use config::words::RoleName;
+use record::recording::{EndReason, RecordError, StoreError};
+
+use crate::ca_link::CaError;
+use crate::target::TargetError;
+
+/// Why a session does not begin. Nothing of the person's has reached the target.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The CA refused, or is away.
+    #[error("{}", gone(.0))]
+    Ca(#[from] CaError),
+    /// What the CA gave cannot be used: its fault or a defect.
+    #[error("the CA gave something that cannot be used ({0}); nothing was opened")]
+    Given(&'static str),
+    /// There is no recorder.
+    #[error("nothing was opened, because the recorder does not begin: {0}")]
+    Store(#[from] StoreError),
+    /// The recorder has failed.
+    #[error("nothing was opened, because the recorder failed: {0}")]
+    Recorder(#[from] RecordError),
+    /// The role does not allow it.
+    #[error("role {role} does not allow {}", in_words(*.channel))]
+    Channel {
+        /// The role.
+        role: RoleName,
+        /// What was asked for.
+        channel: Channel,
+    },
+    /// A command that is not UTF-8 cannot stand in the recording's header.
+    #[error(
+        "the command is not UTF-8, or longer than {} bytes",
+        limits::EVENT_BYTES
+    )]
+    Command,
+    /// The certificate forces another command than the CA says.
+    #[error("the certificate's command is not the one that the CA granted; nothing was opened")]
+    Forced,
+    /// The target is not reached.
+    #[error("{0}")]
+    Target(#[from] TargetError),
+    /// The target refused the shell or the command itself.
+    #[error("{0} refused to run it")]
+    Request(String),
+    /// The system gave no random numbers.
+    #[error("nothing was opened, because the system gives no random numbers")]
+    Random,
+    /// A task of ours failed: a defect.
+    #[error("nothing was opened, because a part of the bastion failed")]
+    Defect,
+}
+
+impl Fault {
+    /// The word that ends the recording.
+    pub(crate) fn reason(&self) -> EndReason {
+        match self {
+            Self::Target(_) | Self::Request(_) => EndReason::TargetRefused,
+            Self::Recorder(_) | Self::Store(_) => EndReason::Recorder,
+            _ => EndReason::Other("refused".to_owned()),
+        }
+    }
+}
+
+/// What the person hears when the CA gives nothing. Why it is away is for the log.
+pub(crate) fn gone(e: &CaError) -> String {
+    match e {
+        CaError::Refused(why) => why.clone(),
+        CaError::Gone(why) => {
+            tracing::warn!("the CA is away: {why}");
+            "the CA cannot be reached; nothing was opened; try again, or ask on call to look at `hallpass ca`".to_owned()
+        }
+    }
+}
+
+fn in_words(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Shell => "a shell: give a command to run",
+        Channel::Exec => "a command: ask for a shell",
+    }
+}

@@ -1,0 +1,84 @@
+//! What every connection of this bastion shares.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use config::Config;
+use config::words::BastionName;
+use record::clock::Clock;
+use record::recording::RecordingStore;
+use tokio::sync::watch;
+
+use crate::ca_link::CaLink;
+use crate::doors::Doors;
+use crate::ends::Ends;
+use crate::running::Running;
+use crate::visitor::Trust;
+
+/// Messages of one channel that wait between russh and us; with the packet size of 32 KiB, 1 MiB. More
+/// only costs memory when a side stands still.
+pub(crate) const QUEUE: usize = 32;
+
+/// How often a peer that says nothing is asked whether it is there …
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// … and how often in vain, before its connection is closed: a side may stand still for a minute and go on.
+pub(crate) const KEEPALIVES: usize = 4;
+
+/// How far the bastion is on its way to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It serves.
+    Serving,
+    /// Nothing new begins.
+    Closing,
+    /// What runs ends now.
+    Over,
+}
+
+/// What every connection shares.
+pub(crate) struct Site {
+    pub(crate) config: Config,
+    pub(crate) name: BastionName,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) link: Arc<CaLink>,
+    pub(crate) doors: Doors,
+    pub(crate) store: Arc<RecordingStore>,
+    pub(crate) ends: Arc<Ends>,
+    pub(crate) running: Arc<Running>,
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) trust: Believed,
+}
+
+impl Site {
+    /// Whether something new may begin.
+    pub(crate) fn serving(&self) -> bool {
+        *self.phase.borrow() == Phase::Serving
+    }
+}
+
+/// The keys that the CA said last; none before it has said any.
+#[derive(Debug, Default)]
+pub(crate) struct Believed(RwLock<Option<Arc<Trust>>>);
+
+impl Believed {
+    pub(crate) fn get(&self) -> Option<Arc<Trust>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set(&self, trust: Trust) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(trust));
+    }
+}
+
+/// An address as limits count it: an IPv6 network of 64 bits is one source.
+pub(crate) fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::from((v6.to_bits() & !u128::from(u64::MAX)).to_be_bytes()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}

@@ -1,0 +1,358 @@
+//! The connection to a target: whether it is that target, and whether it lets the login in.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use config::limits;
+use config::words::{Login, TargetName, shown};
+use record::clock::UnixTime;
+use russh::client::{self, ChannelOpenHandle, Handle, Msg, Session};
+use russh::keys::PublicKeyOrCertificate;
+use russh::{Channel, Preferred, SshId, compression};
+use ssh_key::{Certificate, PrivateKey};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::host::{self, HostFault, HostShown, Proof};
+
+/// What to connect to, and as whom.
+#[derive(Debug)]
+pub struct Ask {
+    /// The target's name.
+    pub name: TargetName,
+    /// The account.
+    pub login: Login,
+    /// Where its sshd listens: host name or address.
+    pub host: String,
+    /// And its port.
+    pub port: u16,
+    /// How it has to prove itself.
+    pub proof: Proof,
+    /// The session's own key.
+    pub key: PrivateKey,
+    /// The session certificate for that key.
+    pub certificate: Certificate,
+    /// The time that certificates are judged at.
+    pub now: UnixTime,
+}
+
+/// Why there is no connection to a target. What it says may be shown to the person.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Its name has no address.
+    #[error("{name} has no address: {source}")]
+    Unresolved {
+        /// The target.
+        name: TargetName,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing listens there.
+    #[error("{name} refuses connections: nothing listens on port {port}")]
+    Refused {
+        /// The target.
+        name: TargetName,
+        /// The port.
+        port: u16,
+    },
+    /// It cannot be reached.
+    #[error("{name} cannot be reached: {source}")]
+    Unreachable {
+        /// The target.
+        name: TargetName,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It did not answer within [`limits::TARGET_CONNECT`].
+    #[error("{name} does not answer: {} s have passed {step}", limits::TARGET_CONNECT.as_secs())]
+    Hanging {
+        /// The target.
+        name: TargetName,
+        /// While doing what.
+        step: &'static str,
+    },
+    /// It is not the target, as far as anybody can tell.
+    #[error("{name} did not prove that it is {name}: {fault}; nothing was sent to it")]
+    Host {
+        /// The target.
+        name: TargetName,
+        /// What was wrong.
+        fault: HostFault,
+    },
+    /// It does not speak SSH as we do.
+    #[error("{name} and this bastion cannot agree on SSH: {source}")]
+    Protocol {
+        /// The target.
+        name: TargetName,
+        /// What went wrong.
+        source: russh::Error,
+    },
+    /// It let nobody in under that login.
+    #[error(
+        "{name} does not let {login} in: its sshd refused the session certificate (see `hallpass target setup`)"
+    )]
+    Login {
+        /// The target.
+        name: TargetName,
+        /// The account.
+        login: Login,
+    },
+    /// It let the login in and opened no session.
+    #[error("{name} opened no session: {why}")]
+    Session {
+        /// The target.
+        name: TargetName,
+        /// What it said.
+        why: String,
+    },
+}
+
+/// An authenticated connection. Dropping it closes it.
+pub struct Connection {
+    name: TargetName,
+    handle: Handle<Usher>,
+}
+
+/// Connects, checks the host, and logs in, within [`limits::TARGET_CONNECT`] over all.
+pub async fn connect(ask: Ask) -> Result<Connection, TargetError> {
+    let name = ask.name.clone();
+    let step = Mutex::new("looking up its name");
+    let connecting = connect_steps(ask, &step);
+    match timeout(limits::TARGET_CONNECT, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => {
+            let step = *step.lock().unwrap_or_else(PoisonError::into_inner);
+            Err(TargetError::Hanging { name, step })
+        }
+    }
+}
+
+async fn connect_steps(ask: Ask, step: &Mutex<&'static str>) -> Result<Connection, TargetError> {
+    let at = |what| *step.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    let Ask {
+        name,
+        login,
+        host,
+        port,
+        proof,
+        key,
+        certificate,
+        now,
+    } = ask;
+    let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), port))
+        .await
+        .map_err(|source| TargetError::Unresolved {
+            name: name.clone(),
+            source,
+        })?
+        .collect();
+    at("connecting");
+    let tcp = TcpStream::connect(addresses.as_slice())
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::ConnectionRefused => TargetError::Refused {
+                name: name.clone(),
+                port,
+            },
+            _ => TargetError::Unreachable {
+                name: name.clone(),
+                source,
+            },
+        })?;
+    let _ = tcp.set_nodelay(true);
+    at("exchanging keys");
+    let fault = Arc::new(Mutex::new(None));
+    let config = Arc::new(settings(&proof));
+    let usher = Usher {
+        name: name.clone(),
+        proof,
+        now,
+        fault: Arc::clone(&fault),
+    };
+    let mut handle =
+        client::connect_stream(config, tcp, usher)
+            .await
+            .map_err(|source| {
+                match fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    Some(fault) => TargetError::Host {
+                        name: name.clone(),
+                        fault,
+                    },
+                    None => TargetError::Protocol {
+                        name: name.clone(),
+                        source,
+                    },
+                }
+            })?;
+    at("logging in");
+    let answer = handle
+        .authenticate_openssh_cert(login.as_str(), Arc::new(key), certificate)
+        .await
+        .map_err(|source| TargetError::Protocol {
+            name: name.clone(),
+            source,
+        })?;
+    if !answer.success() {
+        return Err(TargetError::Login { name, login });
+    }
+    Ok(Connection { name, handle })
+}
+
+impl Connection {
+    /// Opens a session channel (RFC 4254 §6.1).
+    pub async fn session(&self) -> Result<Channel<Msg>, TargetError> {
+        self.handle
+            .channel_open_session()
+            .await
+            .map_err(|e| TargetError::Session {
+                name: self.name.clone(),
+                why: match e {
+                    russh::Error::ChannelOpenFailure(failure) => shown(failure.description()),
+                    other => other.to_string(),
+                },
+            })
+    }
+
+    /// Tells the target that nothing more comes, and closes.
+    pub async fn close(self) {
+        let _ = self
+            .handle
+            .disconnect(russh::Disconnect::ByApplication, "", "en")
+            .await;
+    }
+}
+
+fn settings(proof: &Proof) -> client::Config {
+    let kinds = host::algorithms(proof);
+    let certificates = match proof {
+        Proof::Ca(_) => kinds.clone(),
+        Proof::Pinned(_) => Vec::new(),
+    };
+    client::Config {
+        client_id: SshId::Standard(Cow::Borrowed("SSH-2.0-hallpass")),
+        preferred: Preferred {
+            key: Cow::Owned(kinds),
+            host_key_certificates: Cow::Owned(certificates),
+            compression: Cow::Borrowed(&[compression::NONE]),
+            ..Preferred::DEFAULT
+        },
+        channel_buffer_size: crate::site::QUEUE,
+        inactivity_timeout: None,
+        keepalive_interval: Some(crate::site::KEEPALIVE),
+        keepalive_max: crate::site::KEEPALIVES,
+        nodelay: true,
+        ..client::Config::default()
+    }
+}
+
+/// Lets the target in if it proves itself, and takes nothing that it offers: a target opens no channel to us.
+struct Usher {
+    name: TargetName,
+    proof: Proof,
+    now: UnixTime,
+    fault: Arc<Mutex<Option<HostFault>>>,
+}
+
+impl client::Handler for Usher {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        key: &PublicKeyOrCertificate,
+    ) -> Result<bool, russh::Error> {
+        let shown = match key {
+            PublicKeyOrCertificate::PublicKey { key, .. } => HostShown::Key(key),
+            PublicKeyOrCertificate::Certificate(certificate) => HostShown::Certificate(certificate),
+        };
+        match host::check(shown, &self.name, &self.proof, self.now) {
+            Ok(()) => Ok(true),
+            Err(fault) => {
+                *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+                Ok(false)
+            }
+        }
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        drop(reply);
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        drop(reply);
+        Ok(())
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        _: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        drop(reply);
+        Ok(())
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        drop(reply);
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        drop(reply);
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        drop(reply);
+        Ok(())
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        drop(reply);
+        Ok(())
+    }
+}
