@@ -3,10 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use config::limits;
+use config::words::BastionName;
+use config::{limits, rules};
 use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{PrivateKey, PublicKey};
 use zeroize::Zeroizing;
+
+/// The file with the CA's public host key, in the bastion's directory: what the bastion believes to be its CA.
+pub const CA_HOST_KEY: &str = "ca_host_key.pub";
 
 /// Why the identity of a bastion or the pinned key of its CA cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +74,13 @@ pub fn load(path: &Path, configured: &PublicKey) -> Result<PrivateKey, IdentityE
         });
     }
     Ok(key)
+}
+
+/// Checks the key files of a bastion, without starting it: their modes, and that they are what the configuration says.
+pub fn check_identity(_: &BastionName, bastion: &rules::Bastion) -> Result<(), IdentityError> {
+    load(&bastion.data.join("identity"), &bastion.identity)?;
+    load_public(&bastion.data.join(CA_HOST_KEY))?;
+    Ok(())
 }
 
 /// Reads a public key, one line in OpenSSH's form.

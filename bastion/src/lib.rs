@@ -42,4 +42,5 @@ pub mod visitor;
 mod watcher;
 
 pub use error::BastionError;
+pub use identity::check_identity;
 pub use serve::serve;

@@ -46,7 +46,7 @@ pub async fn serve(
         .cloned()
         .ok_or_else(|| BastionError::Unknown(name.clone()))?;
     let key = identity::load(&own.data.join("identity"), &own.identity)?;
-    let ca_key = identity::load_public(&own.data.join("ca_host_key.pub"))?;
+    let ca_key = identity::load_public(&own.data.join(identity::CA_HOST_KEY))?;
     let socket = bind(&own)?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
