@@ -1,0 +1,150 @@
+//! The command line, and where its words go.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use config::Config;
+use config::words::{BastionName, TargetName};
+
+use crate::failure::Result;
+use crate::{check, evidence, generate, init, review, serve, target, trust};
+
+/// Temporary production access with plain ssh: a certificate authority and a recording bastion.
+#[derive(Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    site: Site,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which site a command is about.
+#[derive(Args)]
+pub(crate) struct Site {
+    /// The site's configuration
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/etc/hallpass/hallpass.toml"
+    )]
+    config: PathBuf,
+}
+
+impl Site {
+    /// Where its configuration lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.config
+    }
+
+    /// Its configuration, checked.
+    pub(crate) fn load(&self) -> Result<Config> {
+        Ok(Config::load(&self.config)?)
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a new site: a commented configuration and every key it needs
+    Init {
+        /// The directory to make; it must not exist yet
+        dir: PathBuf,
+    },
+    /// Check the configuration, the keys and their file modes, and say what is wrong
+    Check,
+    /// Serve the certificate authority: people and bastions talk to it over SSH
+    Ca {
+        #[command(subcommand)]
+        command: Option<CaCommand>,
+    },
+    /// Serve a bastion: it carries sessions and records every one of them
+    Bastion {
+        /// Which bastion of the configuration; may be left out if there is one
+        #[arg(long)]
+        name: Option<BastionName>,
+    },
+    /// Prepare a target
+    Target {
+        #[command(subcommand)]
+        command: TargetCommand,
+    },
+    /// Print the public keys that evidence is checked against, as an OpenSSH `allowed_signers` file
+    Trust,
+    /// Check recordings and issuance logs; needs no server and no secret
+    Verify(evidence::VerifyArgs),
+    /// Replay a recording in this terminal
+    Play(review::PlayArgs),
+    /// Write a recording in another format
+    Export(review::ExportArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// The directory they go to
+        dir: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum CaCommand {
+    /// Make the state store again from the issuance log alone; the CA must not be running
+    Rebuild,
+}
+
+#[derive(Subcommand)]
+enum TargetCommand {
+    /// Print what makes sshd on a target trust this site, ready to paste into its root shell
+    Setup {
+        /// The target; all of them if left out
+        target: Option<TargetName>,
+        /// The directory of the target's sshd configuration
+        #[arg(long, value_name = "DIR", default_value = "/etc/ssh")]
+        etc: String,
+    },
+    /// Sign a target's host key; the CA must not be running
+    Certify {
+        /// The target, by its name in the configuration
+        target: TargetName,
+        /// The target's public host key, for example a copy of its `ssh_host_ed25519_key.pub`
+        public_key: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let site = &self.site;
+        match self.command {
+            Command::Init { dir } => init::init(&dir),
+            Command::Check => check::check(site),
+            Command::Ca { command: None } => serve::ca(site),
+            Command::Ca {
+                command: Some(CaCommand::Rebuild),
+            } => serve::rebuild(site),
+            Command::Bastion { name } => serve::bastion(site, name),
+            Command::Target {
+                command: TargetCommand::Setup { target, etc },
+            } => target::setup(site, target.as_ref(), &etc),
+            Command::Target {
+                command: TargetCommand::Certify { target, public_key },
+            } => target::certify(site, &target, &public_key),
+            Command::Trust => trust::print(site),
+            Command::Verify(args) => return evidence::verify(&args),
+            Command::Play(args) => review::play(site, &args),
+            Command::Export(args) => review::export(site, &args),
+            Command::Completions { shell } => generate::completions(shell),
+            Command::Man { dir } => generate::man(&dir),
+        }?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

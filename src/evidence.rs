@@ -1,0 +1,328 @@
+//! `hallpass verify`: recordings and issuance logs, held against each other and against public keys.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use config::words::{SessionId, shown};
+use record::digest::Digest;
+use record::log::{LogReport, SessionFacts, verify_log};
+use record::recording::verify::{self, Checked, Trusted, Verdict};
+use serde_json::{Value, json};
+use ssh_key::PublicKey;
+
+use crate::failure::{Failure, Result};
+
+/// The file of public keys that lies in a site's directory.
+const SIGNERS: &str = "allowed_signers";
+
+/// The arguments of `hallpass verify`.
+#[derive(Args)]
+#[command(
+    after_help = "Exit status: 0 everything is whole, 1 something is wrong or could not be checked, 2 usage.\n\
+    Given the issuance log too, a recording that was removed or replaced whole is found."
+)]
+pub(crate) struct VerifyArgs {
+    /// Recordings, directories of recordings, and directories of issuance logs
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The public keys to check against (as `hallpass trust` prints them); if left out, the nearest
+    /// `allowed_signers` in or above each PATH
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks everything, and reports on standard output.
+pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
+    let mut report = Report {
+        json: args.json,
+        ..Report::default()
+    };
+    let (logs, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        args.paths.iter().partition(|path| is_log(path));
+    let mut sessions = BTreeMap::new();
+    for path in &logs {
+        let trusted = report.trust(args.trust.as_deref(), path)?;
+        if let Some(found) = report.log(path, &trusted)? {
+            sessions.extend(found.sessions);
+        }
+    }
+    let logged = (!logs.is_empty()).then_some(&sessions);
+    let mut seen = Vec::new();
+    for path in others {
+        let trusted = report.trust(args.trust.as_deref(), path)?;
+        report.recordings(path, &trusted, logged, &mut seen)?;
+    }
+    if args.paths.iter().any(|path| path.is_dir() && !is_log(path)) {
+        report.missing(&sessions, &seen)?;
+    }
+    report.close()
+}
+
+fn is_log(path: &Path) -> bool {
+    path.join("entries").is_file()
+}
+
+#[derive(Default)]
+struct Report {
+    json: bool,
+    good: u64,
+    bad: u64,
+    signers: Option<PathBuf>,
+}
+
+impl Report {
+    /// Reads the public keys, and says once which file they came from.
+    fn trust(&mut self, given: Option<&Path>, path: &Path) -> Result<Trusted> {
+        let file = match given {
+            Some(file) => file.to_owned(),
+            None => nearest_signers(path)?,
+        };
+        let text = fs::read_to_string(&file).map_err(|e| Failure::file("read", &file, &e))?;
+        let trusted = Trusted::from_allowed_signers(&text)
+            .map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+        if self.signers.as_ref() != Some(&file) {
+            let found = if given.is_some() {
+                ""
+            } else {
+                " (found beside what is checked; give --trust to use a copy that you keep)"
+            };
+            writeln!(io::stderr(), "checked against {}{found}", file.display())?;
+            self.signers = Some(file);
+        }
+        Ok(trusted)
+    }
+
+    fn log(&mut self, path: &Path, trusted: &Trusted) -> Result<Option<LogReport>> {
+        let keys: Vec<&PublicKey> = trusted.keys("log").collect();
+        let [key] = keys.as_slice() else {
+            return Err(Failure::new(format!(
+                "the public keys name {} keys for `log`: give one",
+                keys.len()
+            )));
+        };
+        let name = path.display().to_string();
+        match verify_log(path, key) {
+            Ok(found) => {
+                let said = format!(
+                    "issuance log, {} entries, root {}",
+                    found.position.size, found.position.root
+                );
+                self.say(
+                    true,
+                    &name,
+                    &said,
+                    &json!({"entries": found.position.size, "vouched": found.vouched}),
+                )?;
+                Ok(Some(found))
+            }
+            Err(e) => {
+                self.say(false, &name, &e.to_string(), &json!({}))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn recordings(
+        &mut self,
+        path: &Path,
+        trusted: &Trusted,
+        logged: Option<&BTreeMap<SessionId, SessionFacts>>,
+        seen: &mut Vec<SessionId>,
+    ) -> Result<()> {
+        for (session, verdict) in verdicts(path, trusted, logged)? {
+            let name = format!("{session}.cast.zst");
+            let (good, said, facts) =
+                told(&verdict, logged.and_then(|logged| logged.get(&session)));
+            self.say(good, &name, &said, &facts)?;
+            seen.push(session);
+        }
+        Ok(())
+    }
+
+    /// Names the sessions that the log knows and no recording was found of.
+    fn missing(
+        &mut self,
+        sessions: &BTreeMap<SessionId, SessionFacts>,
+        seen: &[SessionId],
+    ) -> Result<()> {
+        for (session, facts) in sessions
+            .iter()
+            .filter(|(session, _)| !seen.contains(session))
+        {
+            let name = format!("{session}.cast.zst");
+            let said = format!(
+                "missing: {} was at {} from {}, and there is no recording of it",
+                facts.person, facts.access, facts.began
+            );
+            self.say(false, &name, &said, &json!({"missing": true}))?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, good: bool, name: &str, said: &str, facts: &Value) -> Result<()> {
+        *(if good { &mut self.good } else { &mut self.bad }) += 1;
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(
+                out,
+                "{}",
+                json!({"path": name, "good": good, "said": said, "facts": facts})
+            )?;
+        } else {
+            writeln!(
+                out,
+                "{}  {name}  {said}",
+                if good { "good" } else { "BAD " }
+            )?;
+        }
+        Ok(())
+    }
+
+    fn close(self) -> Result<ExitCode> {
+        let (good, bad) = (self.good, self.bad);
+        let words = match (good, bad) {
+            (0, 0) => "nothing there to check".to_owned(),
+            (_, 0) => format!("all {good} are whole"),
+            _ => format!(
+                "{bad} of {} are wrong: keep everything as it is, and find out why",
+                good + bad
+            ),
+        };
+        writeln!(io::stderr(), "{words}")?;
+        Ok(if bad == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+fn verdicts(
+    path: &Path,
+    trusted: &Trusted,
+    logged: Option<&BTreeMap<SessionId, SessionFacts>>,
+) -> Result<Vec<(SessionId, Verdict)>> {
+    let unreadable = |e: io::Error| Failure::file("read", path, &e);
+    let roots: Option<BTreeMap<SessionId, Digest>> = logged.map(|logged| {
+        let ended = logged
+            .iter()
+            .filter_map(|(id, facts)| Some((id.clone(), facts.end.as_ref()?.root)));
+        ended.collect()
+    });
+    if path.is_dir() {
+        let found = verify::directory(path, trusted, roots.as_ref()).map_err(unreadable)?;
+        // What is missing is told once, over all directories together.
+        return Ok(found
+            .into_iter()
+            .filter(|(_, verdict)| !matches!(verdict, Verdict::Missing))
+            .collect());
+    }
+    let session = session_of(path)?;
+    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let verdict = match verify::recording(file, &session, trusted) {
+        Err(problem) => Verdict::Bad(problem),
+        Ok(checked) if checked.end.is_none() => Verdict::Unfinished(checked),
+        Ok(checked) => match roots.as_ref().map(|roots| roots.get(&session)) {
+            Some(None) => Verdict::NotInLog(checked),
+            Some(Some(root)) if *root != checked.root => Verdict::OtherRoot {
+                logged: *root,
+                found: checked.root,
+            },
+            _ => Verdict::Good(checked),
+        },
+    };
+    Ok(vec![(session, verdict)])
+}
+
+fn session_of(path: &Path) -> Result<SessionId> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".cast.zst").and_then(|id| id.parse().ok()).ok_or_else(|| {
+        Failure::new(format!(
+            "{} is neither a recording (SESSION.cast.zst) nor a directory of recordings nor one of an issuance log",
+            shown(&path.to_string_lossy())
+        ))
+    })
+}
+
+/// Whether a verdict is a good one, in words and as facts. `begun` is what the log knows of the session.
+fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, String, Value) {
+    match verdict {
+        Verdict::Good(checked) => (true, summary(checked), facts(checked)),
+        Verdict::Unfinished(checked) => (
+            true,
+            format!(
+                "{}, not finished: whole as far as it is sealed",
+                summary(checked)
+            ),
+            facts(checked),
+        ),
+        // The bastion tells the CA of the end a moment later, or when the CA is back.
+        Verdict::NotInLog(checked) if begun.is_some() => (
+            true,
+            format!("{}, its end is not in the log yet", summary(checked)),
+            facts(checked),
+        ),
+        Verdict::NotInLog(checked) => (
+            false,
+            "the log knows of no such session".to_owned(),
+            facts(checked),
+        ),
+        Verdict::OtherRoot { logged, found } => {
+            let said = format!(
+                "this is not the recording that the log speaks of: its root is {found}, logged is {logged}"
+            );
+            (false, said, json!({}))
+        }
+        Verdict::Bad(problem) => (
+            false,
+            problem.to_string(),
+            json!({"offset": problem.offset, "frame": problem.frame, "at_us": problem.at_us}),
+        ),
+        Verdict::Missing => (false, "missing".to_owned(), json!({"missing": true})),
+    }
+}
+
+fn summary(checked: &Checked) -> String {
+    let seconds = checked.duration.as_secs();
+    let length = format!("{}:{:02}", seconds / 60, seconds % 60);
+    let who = checked
+        .header
+        .as_ref()
+        .map_or_else(String::new, |h| format!("{} {}, ", h.person, h.access));
+    let end = checked
+        .end
+        .as_ref()
+        .map_or_else(String::new, |end| format!(", {}", end.reason));
+    let frames = if checked.frames == 1 {
+        "1 frame".to_owned()
+    } else {
+        format!("{} frames", checked.frames)
+    };
+    format!("{who}{length}, {frames}{end}")
+}
+
+fn facts(checked: &Checked) -> Value {
+    json!({
+        "root": checked.root,
+        "frames": checked.frames,
+        "bytes": checked.bytes,
+        "end": checked.end.as_ref().map(|end| end.reason.as_str()),
+    })
+}
+
+fn nearest_signers(path: &Path) -> Result<PathBuf> {
+    let path = fs::canonicalize(path).map_err(|e| Failure::file("read", path, &e))?;
+    path.ancestors().map(|dir| dir.join(SIGNERS)).find(|file| file.is_file()).ok_or_else(|| {
+        Failure::new(format!(
+            "no public keys to check {} against: give --trust FILE, as `hallpass trust` prints it",
+            path.display()
+        ))
+    })
+}

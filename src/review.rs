@@ -1,0 +1,131 @@
+//! `hallpass play` and `hallpass export`.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use config::words::{SessionId, shown};
+use player::view::parse_time;
+use player::{Format, PlayOptions};
+
+use crate::cli::Site;
+use crate::failure::{Failure, Result};
+
+/// The arguments of `hallpass play`.
+#[derive(Args)]
+#[command(
+    after_help = "Keys: space holds, arrows go 5 s, page keys a minute, 0-9 to tenths, g to a time, + and - \
+    change the speed, i cuts long waits, ? shows all of them, q leaves."
+)]
+pub(crate) struct PlayArgs {
+    /// A recording's file, or a session's identifier
+    recording: String,
+    /// Where to begin, as 1:23 or seconds
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = time)]
+    at: Duration,
+    /// How fast, from 0.25 to 16
+    #[arg(long, value_name = "TIMES")]
+    speed: Option<f64>,
+    /// Cut waits that are longer than this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = time)]
+    idle: Option<Duration>,
+}
+
+/// The arguments of `hallpass export`.
+#[derive(Args)]
+pub(crate) struct ExportArgs {
+    /// A recording's file, or a session's identifier
+    recording: String,
+    /// What to write
+    #[arg(long, value_enum)]
+    format: As,
+    /// Where to; standard output if left out
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum As {
+    /// asciicast v2, for asciinema before 3.0
+    V2,
+    /// asciicast v3
+    V3,
+    /// What stood on the screen, as plain text
+    Txt,
+}
+
+/// Replays a recording.
+pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
+    let path = find(site, &args.recording)?;
+    let options = PlayOptions {
+        at: args.at,
+        speed: args.speed,
+        idle: args.idle,
+    };
+    Ok(player::play(&path, options)?)
+}
+
+/// Writes a recording in another format.
+pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
+    let path = find(site, &args.recording)?;
+    let format = match args.format {
+        As::V2 => Format::V2,
+        As::V3 => Format::V3,
+        As::Txt => Format::Txt,
+    };
+    let Some(output) = &args.output else {
+        let mut out = BufWriter::new(io::stdout().lock());
+        return player::export(&path, format, &mut out).or_else(if_somebody_reads);
+    };
+    let failed = |e: &io::Error| Failure::file("written", output, e);
+    let mut out = BufWriter::new(File::create_new(output).map_err(|e| failed(&e))?);
+    let written = player::export(&path, format, &mut out);
+    if written.is_err() {
+        // Half an export would pass for a whole one.
+        let _ = fs::remove_file(output);
+    }
+    written?;
+    out.flush().map_err(|e| failed(&e))
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn if_somebody_reads(error: player::export::ExportError) -> Result<()> {
+    match error {
+        player::export::ExportError::Write(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Err(other.into()),
+    }
+}
+
+/// The file that was named, or that of the session that was.
+fn find(site: &Site, given: &str) -> Result<PathBuf> {
+    let path = Path::new(given);
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    let Ok(session) = given.to_ascii_uppercase().parse::<SessionId>() else {
+        return Err(Failure::new(format!(
+            "there is no file {}, and no session is called so",
+            shown(given)
+        )));
+    };
+    let config = site.load()?;
+    let name = format!("{session}.cast.zst");
+    let places = config
+        .bastions
+        .values()
+        .map(|bastion| bastion.data.join("recordings").join(&name));
+    places
+        .into_iter()
+        .find(|path| path.exists())
+        .ok_or_else(|| {
+            Failure::new(format!(
+                "there is no recording of {session} on this machine: give its file"
+            ))
+        })
+}
+
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    parse_time(text).ok_or_else(|| "write it like 1:23, or in seconds".to_owned())
+}

@@ -1,0 +1,83 @@
+//! The two services.
+
+use std::future::Future;
+use std::io::{IsTerminal, Write};
+
+use config::Config;
+use config::words::BastionName;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Site;
+use crate::failure::{Failure, Result};
+
+/// Serves the certificate authority until SIGTERM or SIGINT.
+pub(crate) fn ca(site: &Site) -> Result<()> {
+    let config = site.load()?;
+    log();
+    let runtime = Runtime::new()?;
+    runtime
+        .block_on(async { Ok(ca::serve(site.path().to_owned(), config, asked_to_stop()?).await?) })
+}
+
+/// Makes the CA's state store again.
+pub(crate) fn rebuild(site: &Site) -> Result<()> {
+    let entries = ca::rebuild(&site.load()?)?;
+    Ok(writeln!(
+        std::io::stdout(),
+        "the state store holds what {entries} entries of the issuance log say"
+    )?)
+}
+
+/// Serves a bastion until SIGTERM or SIGINT.
+pub(crate) fn bastion(site: &Site, name: Option<BastionName>) -> Result<()> {
+    let config = site.load()?;
+    let name = match name {
+        Some(name) => name,
+        None => the_only(&config)?,
+    };
+    log();
+    let runtime = Runtime::new()?;
+    runtime.block_on(async { Ok(bastion::serve(config, name, asked_to_stop()?).await?) })
+}
+
+fn the_only(config: &Config) -> Result<BastionName> {
+    let mut names = config.bastions.keys();
+    match (names.next(), names.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        (None, _) => Err(Failure::new(
+            "the configuration has no bastion: add [bastion.NAME]",
+        )),
+        _ => {
+            let all: Vec<_> = config.bastions.keys().map(BastionName::as_str).collect();
+            Err(Failure::new(format!(
+                "there are several bastions: say --name with one of {}",
+                all.join(", ")
+            )))
+        }
+    }
+}
+
+fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    })
+}
+
+/// Log lines go to standard error; `RUST_LOG` says how many.
+fn log() {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,russh=warn"));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_writer(std::io::stderr)
+        .init();
+}

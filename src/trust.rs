@@ -1,0 +1,38 @@
+//! The public keys that evidence is checked against.
+
+use std::fs;
+use std::io::{self, Write};
+
+use config::Config;
+use ssh_key::PublicKey;
+
+use crate::cli::Site;
+use crate::failure::{Failure, Result};
+
+/// The namespace of checkpoints' signatures.
+const NAMESPACE: &str = "checkpoint@hallpass";
+
+/// Prints the site's `allowed_signers`.
+pub(crate) fn print(site: &Site) -> Result<()> {
+    let text = allowed_signers(&site.load()?)?;
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+/// An OpenSSH `allowed_signers` file (`ssh-keygen(1)`): the log's key and each bastion's identity.
+pub(crate) fn allowed_signers(config: &Config) -> Result<String> {
+    let path = config.ca.data.join("keys/log.pub");
+    let text = fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
+    let mut lines = line("log", &PublicKey::from_openssh(text.trim())?)?;
+    for (name, bastion) in &config.bastions {
+        lines += &line(name.as_str(), &bastion.identity)?;
+    }
+    Ok(lines)
+}
+
+fn line(principal: &str, key: &PublicKey) -> Result<String> {
+    let bare = PublicKey::from(key.key_data().clone()).to_openssh()?;
+    Ok(format!(
+        "{principal} namespaces=\"{NAMESPACE}\" {}\n",
+        bare.trim()
+    ))
+}
