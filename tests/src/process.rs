@@ -118,6 +118,20 @@ pub fn run_with(command: &mut Command, input: &[u8]) -> Result<Output> {
     live.finish(LIMIT)
 }
 
+/// The same command in a terminal of its own, 100 columns wide and 30 rows high: its three streams
+/// become one.
+pub fn in_terminal(command: &Command) -> Result<Command> {
+    let mut script = Command::new(crate::programs::find("script")?);
+    let shell = format!("stty cols 100 rows 30; exec {}", spell(command));
+    script
+        .arg("-qec")
+        .arg(shell)
+        .arg("/dev/null")
+        .env("TERM", "xterm-256color")
+        .env("SHELL", "/bin/sh");
+    Ok(script)
+}
+
 /// A program that runs while the test talks to it.
 pub struct Live {
     child: Child,

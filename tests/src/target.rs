@@ -64,7 +64,7 @@ impl Target {
              AuthorizedKeysFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
              PermitRootLogin prohibit-password\nUsePAM no\nStrictModes no\nPidFile none\nPrintMotd no\n\
              PrintLastLog no\nAcceptEnv LANG LC_*\nMaxStartups 200\nMaxSessions 200\n\
-             Subsystem sftp internal-sftp\nLogLevel DEBUG1\n",
+             Subsystem sftp internal-sftp\nLogLevel VERBOSE\n",
             port = self.port
         );
         let path = self.directory.join("sshd_config");

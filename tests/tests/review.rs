@@ -26,15 +26,7 @@ fn hostile_recording(world: &World, at: &str) -> Result<std::path::PathBuf> {
 fn play(world: &World, recording: &Path, until: &str) -> Result<Vec<u8>> {
     let mut play = world.hallpass_command(&["play"])?;
     play.arg(recording);
-    let shell = format!("stty cols 100 rows 30; exec {}", process::spell(&play));
-    let mut script = Command::new(programs::find("script")?);
-    script
-        .arg("-qec")
-        .arg(shell)
-        .arg("/dev/null")
-        .env("TERM", "xterm-256color")
-        .env("SHELL", "/bin/sh");
-    let mut live = Live::start(&mut script)?;
+    let mut live = Live::start(&mut process::in_terminal(&play)?)?;
     live.wait_out(until, LIMIT)?;
     live.send("q")?;
     Ok(live.finish(LIMIT)?.ok()?.stdout)
@@ -122,7 +114,7 @@ fn promise_39_asciinema_takes_what_is_exported() -> Result<()> {
     fs::write(&file, &v2.stdout)?;
     // Stock asciinema writes out what a terminal would have been sent.
     let mut cat = Command::new(programs::find("asciinema")?);
-    let sent = process::run(cat.arg("cat").arg(&file))?.ok()?;
+    let sent = process::run(&mut process::in_terminal(cat.arg("cat").arg(&file))?)?.ok()?;
     assert!(
         sent.out().contains("\u{1b}]0;owned\u{7}") && sent.out().contains("still here"),
         "{sent}"

@@ -17,7 +17,10 @@ fn a_day_with_it() -> Result<()> {
     let mut asked = world.ask(alice, &at, &["--for", "15m"])?;
     asked.live.wait_err("waiting for approval", LIMIT)?;
     assert!(
-        asked.live.err().contains("role db-oncall, needs 1 of sre"),
+        asked
+            .live
+            .err()
+            .contains("role db-oncall, needs 1 of group sre (bob or carol)"),
         "{}",
         asked.live.err()
     );
@@ -93,7 +96,7 @@ fn a_day_with_it() -> Result<()> {
         let file = world.root().join("exported.cast");
         fs::write(&file, &exported.stdout)?;
         let mut asciinema = Command::new(programs::find("asciinema")?);
-        process::run(asciinema.arg("cat").arg(&file))?.ok()?;
+        process::run(&mut process::in_terminal(asciinema.arg("cat").arg(&file))?)?.ok()?;
         world.hallpass(&["export", "--format", "txt", path])?.ok()?;
     }
     world

@@ -187,16 +187,8 @@ fn review(show: &mut Show, world: &World) -> Result<()> {
 
 /// Plays a recording in a terminal of its own, which `script` makes.
 fn replay(show: &mut Show, world: &World, path: &str) -> Result<()> {
-    let mut play = world.hallpass_command(&["play", path])?;
-    play.env("TERM", "xterm-256color");
-    let shell = format!("stty cols 100 rows 30; exec {}", process::spell(&play));
-    let mut script = Command::new(programs::find("script")?);
-    script
-        .arg("-qec")
-        .arg(shell)
-        .arg("/dev/null")
-        .env("TERM", "xterm-256color");
-    let mut live = process::Live::start(&mut script)?;
+    let play = world.hallpass_command(&["play", path])?;
+    let mut live = process::Live::start(&mut process::in_terminal(&play)?)?;
     live.wait_out("seen from", LIMIT)
         .map_err(expected("the session's own output in the replay"))?;
     live.send("q")?;
