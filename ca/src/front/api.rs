@@ -46,6 +46,8 @@ pub(super) async fn serve(
     let io = TokioIo::new(channel.into_stream());
     let connection = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
+        // The end of what a client sends is not the end of what it reads.
+        .half_close(true)
         .serve_connection(io, service);
     tokio::select! {
         ended = connection => if let Err(e) = ended {
