@@ -15,7 +15,7 @@ const NORMAL: usize = 2;
 const SNAPSHOT_EVERY: usize = 1 << 20;
 
 /// All snapshots together hold at most so many bytes.
-const SNAPSHOT_BYTES: usize = 64 << 20;
+const SNAPSHOT_BYTES: usize = 24 << 20;
 
 /// Bytes that are shown between two looks at the keys: a piece this small costs milliseconds, whatever it holds.
 const PIECE: usize = 512;
@@ -174,7 +174,7 @@ impl Deck {
         let found = if forward {
             marks.find(|at| *at > here)
         } else {
-            marks.filter(|at| *at < here).last()
+            marks.rfind(|at| *at < here)
         };
         if let Some(at) = found {
             self.seek(at);

@@ -118,7 +118,7 @@ impl Screen {
     pub fn row(&self, row: usize) -> impl Iterator<Item = Cell> + '_ {
         let line = self.terminal.screen().line(row);
         line.into_iter()
-            .flat_map(|line| line.cells())
+            .flat_map(avt::Line::cells)
             .map(|cell| Cell {
                 char: if is_visible(cell.char()) {
                     cell.char()

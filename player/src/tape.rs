@@ -2,12 +2,12 @@
 
 use record::recording::{Data, End, Event, Header, Size, Stream};
 
-/// Most bytes of terminal output that a replay holds in memory. A longer recording is exported, which
-/// needs none.
-pub const TAPE_BYTES: usize = 128 << 20;
+/// Most bytes that a replay holds of a recording, so that with the largest screen and its snapshots it stays
+/// below 256 MiB. A longer recording is exported, which needs none.
+pub const TAPE_BYTES: usize = 64 << 20;
 
-/// Most events that a replay holds: each costs some tens of bytes whatever it says.
-pub const TAPE_EVENTS: usize = 2_000_000;
+/// What an event costs beside its bytes: its step, and the smallest allocation.
+const EVENT_COST: usize = 96;
 
 /// A recording is too large to be replayed from memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,8 @@ impl Tape {
                 }
                 _ => continue,
             };
-            if bytes > TAPE_BYTES || tape.steps.len() >= TAPE_EVENTS {
+            bytes += EVENT_COST;
+            if bytes > TAPE_BYTES {
                 return Ok(Err(TooLarge));
             }
             tape.steps.push(Step {

@@ -46,9 +46,7 @@ pub fn draw(
     area: Rect,
     buffer: &mut Buffer,
 ) -> Option<Position> {
-    let Some(height) = area.height.checked_sub(1) else {
-        return None;
-    };
+    let height = area.height.checked_sub(1)?;
     let window = Rect { height, ..area };
     let cursor = draw_screen(deck, look, window, buffer);
     if look.help {

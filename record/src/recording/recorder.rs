@@ -119,7 +119,8 @@ impl Recorder {
     pub fn exit(&mut self, exit: Exit) -> Result<Recorded<Exit>, RecordError> {
         self.append(
             &mut match &exit {
-                Exit::Status(status) => Some(Data::Exit(*status)),
+                // Readers of asciicast keep it signed; the End has it as it was.
+            Exit::Status(status) => Some(Data::Exit((*status).min(i32::MAX.cast_unsigned()))),
                 Exit::Signal(_) => None,
             }
             .into_iter(),

@@ -1,0 +1,119 @@
+//! Recordings that are made to hurt. One test, so that the memory that is measured is its own.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{header, recording};
+use player::deck::Deck;
+use player::tape::{TAPE_BYTES, Tape};
+use record::recording::{Reader, Recorder};
+
+/// The most memory that this process has ever held, in bytes.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse::<usize>()
+        .unwrap()
+        << 10
+}
+
+fn reset_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+/// Opens and plays for three seconds, or to the end; gives the longest that the keys had to wait.
+fn play(path: &std::path::Path) -> Option<Duration> {
+    let reader = Reader::open(path).unwrap();
+    let tape = Tape::load(reader.header().clone(), reader.all_events())
+        .unwrap()
+        .ok()?;
+    let mut deck = Deck::new(tape, None);
+    deck.seek(u64::MAX);
+    let (begun, mut longest) = (Instant::now(), Duration::ZERO);
+    loop {
+        let piece = Instant::now();
+        let more = deck.work();
+        longest = longest.max(piece.elapsed());
+        if !more || begun.elapsed() > Duration::from_secs(3) {
+            return Some(longest);
+        }
+    }
+}
+
+/// Waits until sealing has caught up.
+fn slowly(recorder: &mut Recorder) -> &mut Recorder {
+    while recorder.behind() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    recorder
+}
+
+#[test]
+fn promise_38_bombs_are_refused_or_played_within_256_mib() {
+    type Bomb = (&'static str, u32, fn(&mut Recorder));
+    let bombs: [Bomb; 5] = [
+        ("repetitions on the largest screen", 1000, |recorder| {
+            for _ in 0..100 {
+                recorder
+                    .output("x\x1b[65535b".repeat(1000))
+                    .unwrap()
+                    .into_inner();
+            }
+        }),
+        ("resizes", 1000, |recorder| {
+            for n in 0..2_000_u32 {
+                recorder
+                    .resize(1 + n % 2 * 5000, 5000 - n % 2 * 4999)
+                    .unwrap()
+                    .into_inner();
+                recorder.output("x".repeat(100)).unwrap().into_inner();
+            }
+        }),
+        ("a great many small events", 80, |recorder| {
+            // Text and bytes in turn, each an event of its own.
+            let pairs = [b"x".repeat(32).as_slice(), b"\xff"]
+                .concat()
+                .repeat(20_000);
+            for _ in 0..20 {
+                slowly(recorder).output(&pairs).unwrap().into_inner();
+            }
+        }),
+        ("a great many bytes", 80, |recorder| {
+            let blanks = vec![b' '; 1 << 20];
+            for _ in 0..70 {
+                slowly(recorder).output(&blanks).unwrap().into_inner();
+            }
+        }),
+        (
+            "as much as is still replayed, on a screen of many colours",
+            1000,
+            |recorder| {
+                let cell = |n: u32| format!("\x1b[38;5;{};48;5;{}mx", n % 256, n % 255);
+                let cells: String = (0..40_000).map(cell).collect();
+                for _ in 0..TAPE_BYTES / cells.len() - 1 {
+                    slowly(recorder).output(&cells).unwrap().into_inner();
+                }
+            },
+        ),
+    ];
+    for (name, side, bomb) in bombs {
+        let (_dir, path) = recording(&header(side, side), |recorder, clock| {
+            bomb(recorder);
+            clock.step(1);
+        });
+        reset_peak();
+        let longest = play(&path);
+        let peak = peak() >> 20;
+        assert!(peak < 256, "{name}: {peak} MiB");
+        assert!(
+            longest.is_none_or(|longest| longest < Duration::from_secs(1)),
+            "{name}: {longest:?}"
+        );
+    }
+}
