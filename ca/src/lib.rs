@@ -21,6 +21,8 @@ mod lint;
 mod policy;
 mod state;
 mod store;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 pub use desk::{Desk, DeskError, rebuild};

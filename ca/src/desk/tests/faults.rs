@@ -1,0 +1,306 @@
+//! What happens when the log, the store or the process fails at any step.
+
+use super::*;
+use crate::cert::Plan;
+use crate::issue::Signer;
+use crate::state::Rows;
+use record::entry::Authority;
+use ssh_key::PublicKey;
+use std::sync::Mutex as SyncMutex;
+
+/// Everything that was ever signed.
+type Signed = Arc<SyncMutex<Vec<Vec<u8>>>>;
+
+struct Counting {
+    inner: Box<dyn Signer>,
+    signed: Signed,
+}
+
+impl Signer for Counting {
+    fn public(&self) -> &PublicKey {
+        self.inner.public()
+    }
+
+    fn sign(&mut self, to_be_signed: &[u8]) -> [u8; 64] {
+        self.signed.lock().unwrap().push(to_be_signed.to_vec());
+        self.inner.sign(to_be_signed)
+    }
+}
+
+/// Counts down to the one call that fails, before or after it has done its work.
+struct Fault {
+    left: Option<usize>,
+    happened: bool,
+}
+
+impl Fault {
+    /// Whether this call fails, and whether its work is done.
+    fn strikes(&mut self) -> (bool, bool) {
+        match self.left {
+            Some(0) => {
+                self.left = None;
+                (true, self.happened)
+            }
+            Some(n) => {
+                self.left = Some(n - 1);
+                (false, true)
+            }
+            None => (false, true),
+        }
+    }
+}
+
+struct FaultyJournal(Log, Fault);
+
+impl Journal for FaultyJournal {
+    fn append(&mut self, line: &Line) -> Result<Position, LogError> {
+        let (fails, works) = self.1.strikes();
+        let done = if works {
+            Some(self.0.append(line)?)
+        } else {
+            None
+        };
+        done.filter(|_| !fails).ok_or(LogError::Poisoned)
+    }
+}
+
+struct FaultyStore(Sled, Fault);
+
+impl Store for FaultyStore {
+    fn load(&self) -> Result<Option<(Position, Rows)>, StoreError> {
+        self.0.load()
+    }
+
+    fn commit(&mut self, position: Position, rows: Rows) -> Result<(), StoreError> {
+        let (fails, works) = self.1.strikes();
+        if works {
+            self.0.commit(position, rows)?;
+        }
+        if fails {
+            return Err(sled::Error::Io(std::io::Error::from_raw_os_error(28)).into());
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, position: Position, rows: Rows) -> Result<(), StoreError> {
+        self.0.replace(position, rows)
+    }
+}
+
+/// A desk whose nth write to the log or the store fails.
+fn faulty(
+    world: &World,
+    log: Fault,
+    store: Fault,
+    signed: &Signed,
+) -> Result<Arc<Desk>, DeskError> {
+    let data = world.path().join("ca");
+    let mut keys = Keys::load(&data).unwrap();
+    let old = keys.signers;
+    let count = |inner| -> Box<dyn Signer> {
+        Box::new(Counting {
+            inner,
+            signed: signed.clone(),
+        })
+    };
+    keys.signers = crate::keys::Signers {
+        user: count(old.user),
+        session: count(old.session),
+        host: count(old.host),
+        door: count(old.door),
+    };
+    let opened = Log::open(&data.join("log"), keys.log.clone()).unwrap();
+    let position = opened.log.position();
+    let sled = Sled::open(&data.join("store")).unwrap();
+    Desk::assemble(
+        world.config(),
+        world.clock.clone(),
+        keys,
+        opened.lines,
+        position,
+        Box::new(FaultyJournal(opened.log, log)),
+        Box::new(FaultyStore(sled, store)),
+    )
+}
+
+/// The whole day: ask, approve, collect, a door, a session, its end.
+async fn day(desk: &Desk) -> Result<(), Refused> {
+    let alice = caller("alice", "alice");
+    let id = desk.request(&alice, ask("postgres@db1.prod")).await?.id;
+    approve(desk, &id, "bob", "bob").await?;
+    let issued = desk.collect(&alice, &id).await?;
+    let door = api::DoorAsk {
+        door: api::Door::Own,
+        key: line("door"),
+    };
+    desk.door(&gate(), door).await?;
+    desk.open_session(&gate(), session_ask(1, &issued.certificate))
+        .await?;
+    let end = api::SessionEnd {
+        session: session(1),
+        reason: "exit".to_owned(),
+        root: Digest::of(b"root"),
+        frames: 1,
+    };
+    desk.end_session(&gate(), end).await?;
+    Ok(())
+}
+
+const WRITES: usize = 9;
+
+fn none() -> Fault {
+    Fault {
+        left: None,
+        happened: false,
+    }
+}
+
+fn intents(world: &World) -> Vec<Vec<u8>> {
+    use base64::Engine as _;
+    let lines = world.lines();
+    let issues = lines.iter().filter_map(|line| match &line.entry {
+        Entry::Issue { to_be_signed, .. } => Some(to_be_signed),
+        _ => None,
+    });
+    issues
+        .map(|text| {
+            base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .unwrap()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn promise_21_whatever_fails_nothing_is_signed_that_the_log_does_not_hold() {
+    for in_log in [true, false] {
+        for happened in [false, true] {
+            for n in 0..=WRITES {
+                let world = World::new();
+                let signed = Signed::default();
+                let fault = Fault {
+                    left: Some(n),
+                    happened,
+                };
+                let (log, store) = if in_log {
+                    (fault, none())
+                } else {
+                    (none(), fault)
+                };
+                let done = match faulty(&world, log, store, &signed) {
+                    Ok(desk) => {
+                        let done = day(&desk).await;
+                        if done.is_err() {
+                            let refused = desk
+                                .request(&caller("alice", "alice"), ask("viewer@db1.prod"))
+                                .await;
+                            assert!(
+                                matches!(refused, Err(Refused::Unavailable(_))),
+                                "promise 22: after a failure nothing is taken"
+                            );
+                        }
+                        done
+                    }
+                    Err(DeskError::Unavailable(why)) => Err(why),
+                    Err(other) => panic!("{other}"),
+                };
+                assert_eq!(done.is_ok(), n == WRITES, "write {n}: {done:?}");
+                let logged = intents(&world);
+                let signed = signed.lock().unwrap().clone();
+                assert!(
+                    signed.iter().all(|bytes| logged.contains(bytes)),
+                    "write {n}"
+                );
+                assert!(signed.len() <= logged.len(), "write {n}");
+                // And a restart goes on from what the log says.
+                let desk = world.open();
+                let again = SessionFilter::default();
+                drop(desk.sessions(&caller("alice", "alice"), &again));
+                asked(&desk).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn promise_21_an_intent_without_a_signature_becomes_that_very_certificate() {
+    let world = World::new();
+    let signed = Signed::default();
+    let desk = world.open();
+    let id = granted(&desk).await;
+    drop(desk);
+    // The append of the intent has happened, and the CA died before it knew.
+    let fault = Fault {
+        left: Some(1),
+        happened: true,
+    };
+    let desk = faulty(&world, fault, none(), &signed).unwrap();
+    let alice = caller("alice", "alice");
+    assert!(desk.collect(&alice, &id).await.is_err());
+    assert_eq!(signed.lock().unwrap().len(), 0);
+    drop(desk);
+    let [intent] = <[Vec<u8>; 1]>::try_from(intents(&world)).unwrap();
+    let issued = collected(&world.open(), &id).await;
+    let read = crate::lint::read_line(&issued.certificate).unwrap();
+    assert_eq!(read.to_be_signed, intent);
+    assert_eq!(world.issues(Authority::User), 1);
+}
+
+#[tokio::test]
+async fn promise_22_a_log_that_lost_lines_stops_the_start() {
+    let world = World::new();
+    let desk = world.open();
+    granted(&desk).await;
+    drop(desk);
+    let log = world.path().join("ca/log");
+    std::fs::rename(&log, world.path().join("gone")).unwrap();
+    assert!(matches!(world.try_open(), Err(DeskError::Behind { .. })));
+    std::fs::remove_dir_all(&log).unwrap();
+    std::fs::rename(world.path().join("gone"), &log).unwrap();
+    assert!(world.try_open().is_ok());
+}
+
+#[tokio::test]
+async fn promise_08_a_second_desk_on_the_same_log_refuses() {
+    let world = World::new();
+    let desk = world.open();
+    assert!(matches!(
+        world.try_open(),
+        Err(DeskError::Log(LogError::Locked(_)))
+    ));
+    let refused = crate::host::certify(
+        world.config(),
+        world.clock.clone(),
+        &"db1.prod".parse().unwrap(),
+        &line("hostkey"),
+    );
+    assert!(matches!(refused, Err(DeskError::Log(LogError::Locked(_)))));
+    drop(desk);
+}
+
+#[tokio::test]
+async fn promise_23_the_signed_bytes_are_the_linted_and_the_logged_bytes() {
+    let world = World::new();
+    let signed = Signed::default();
+    let desk = faulty(&world, none(), none(), &signed).unwrap();
+    day(&desk).await.unwrap();
+    assert_eq!(*signed.lock().unwrap(), intents(&world));
+    assert_eq!(signed.lock().unwrap().len(), 3);
+    // Lint hands on the bytes that it has read, and they are what comes out.
+    let plan = Plan {
+        authority: Authority::Door,
+        subject: crate::testing::public("x"),
+        serial: 7,
+        key_id: "hallpass:door:gate:gate".to_owned(),
+        principals: vec!["gate".to_owned()],
+        after: world.clock.wall(),
+        before: world.clock.wall().after(Duration::from_secs(60)),
+        force_command: None,
+        source_address: Vec::new(),
+        pty: false,
+    };
+    let ca = desk.public_keys().door.clone();
+    let unsigned = plan.build(&ca, &[9; 32]).unwrap();
+    let bytes = unsigned.bytes.clone();
+    assert_eq!(crate::lint::lint(unsigned, &ca).unwrap().bytes, bytes);
+}

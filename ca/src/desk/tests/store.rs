@@ -1,0 +1,62 @@
+//! The state store is what the log says, whatever happens to it.
+
+use super::*;
+
+/// What the store holds, byte for byte.
+fn held(world: &World) -> (Position, crate::state::Rows) {
+    let store = Sled::open(&world.path().join("ca/store")).unwrap();
+    store.load().unwrap().unwrap()
+}
+
+async fn lived(world: &World) {
+    let desk = world.open();
+    let id = granted(&desk).await;
+    let issued = collected(&desk, &id).await;
+    desk.open_session(&gate(), session_ask(1, &issued.certificate))
+        .await
+        .unwrap();
+    desk.give_back(&caller("alice", "alice"), &id)
+        .await
+        .unwrap();
+    let denied = asked(&desk).await;
+    let why = "no".parse().unwrap();
+    desk.deny(&caller("bob", "bob"), &denied, why)
+        .await
+        .unwrap();
+    asked(&desk).await;
+}
+
+#[tokio::test]
+async fn a_rebuilt_store_is_the_one_that_was_lived() {
+    let world = World::new();
+    lived(&world).await;
+    let before = held(&world);
+    assert!(before.1.len() >= 7, "{:?}", before.1.keys());
+    let lines = rebuild(&world.config()).unwrap();
+    assert_eq!(lines, before.0.size);
+    assert_eq!(held(&world), before);
+    std::fs::remove_dir_all(world.path().join("ca/store")).unwrap();
+    rebuild(&world.config()).unwrap();
+    assert_eq!(held(&world), before);
+}
+
+#[tokio::test]
+async fn a_store_that_differs_or_does_not_open_is_made_again() {
+    let world = World::new();
+    lived(&world).await;
+    let before = held(&world);
+    let store = world.path().join("ca/store");
+    {
+        let tree = sled::open(&store).unwrap();
+        let key = before.1.keys().next().unwrap().clone();
+        tree.insert(key.as_bytes(), "{}").unwrap();
+        tree.flush().unwrap();
+    }
+    drop(world.open());
+    assert_eq!(held(&world).1, before.1);
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::write(&store, "not a store").unwrap();
+    drop(world.open());
+    assert_eq!(held(&world).1, before.1);
+    assert!(world.path().join("ca/store.broken").is_file());
+}

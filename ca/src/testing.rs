@@ -1,0 +1,196 @@
+//! A small world for this crate's tests: a few persons, targets and roles, and a clock to step.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use config::Config;
+use record::clock::Clock;
+use record::request::APPROVAL_NAMESPACE;
+use record::sshsig;
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{PrivateKey, PublicKey};
+
+use crate::desk::{Ask, Caller};
+
+/// A moment in November 2026.
+pub(crate) const START: u64 = 1_795_312_324;
+
+/// Both clocks, stepped by hand.
+pub(crate) struct TestClock {
+    wall_ms: AtomicU64,
+    monotonic_ms: AtomicU64,
+}
+
+impl TestClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            wall_ms: AtomicU64::new(START * 1000),
+            monotonic_ms: AtomicU64::new(5_000),
+        })
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        self.wall_ms.fetch_add(ms, Ordering::Relaxed);
+        self.monotonic_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn set_wall(&self, secs: u64) {
+        self.wall_ms.store(secs * 1000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn wall_ms(&self) -> u64 {
+        self.wall_ms.load(Ordering::Relaxed)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.monotonic_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// The key with this name, the same each time.
+pub(crate) fn key(name: &str) -> PrivateKey {
+    let seed = record::digest::Digest::of(name.as_bytes());
+    PrivateKey::from(Ed25519Keypair::from_seed(seed.as_bytes()))
+}
+
+pub(crate) fn public(name: &str) -> PublicKey {
+    key(name).public_key().clone()
+}
+
+pub(crate) fn line(name: &str) -> String {
+    public(name).to_openssh().unwrap()
+}
+
+/// alice (two keys) and mallory are on call; bob, carol and alice's colleague dave approve; carol is in both groups.
+pub(crate) fn config_text() -> String {
+    format!(
+        r#"
+[ca]
+listen = "127.0.0.1:7022"
+address = "ca.internal:7022"
+data = "ca"
+
+[bastion.gate]
+listen = "127.0.0.1:7023"
+address = "gate.internal:7023"
+identity = "{gate}"
+source = ["10.0.0.5/32"]
+
+[bastion.other]
+listen = "127.0.0.1:7024"
+address = "other.internal:7024"
+identity = "{other}"
+
+[person.alice]
+groups = ["oncall"]
+keys = ["{alice}", "{alice2}"]
+
+[person.mallory]
+groups = ["oncall"]
+keys = ["{mallory}"]
+
+[person.bob]
+groups = ["sre"]
+keys = ["{bob}", "{bob2}"]
+
+[person.carol]
+groups = ["sre", "oncall"]
+keys = ["{carol}"]
+
+[person.dave]
+groups = ["sre"]
+keys = ["{dave}"]
+
+[person.guest]
+keys = ["{guest}"]
+
+[target."db1.prod"]
+address = "db1.internal:22"
+host = "ca"
+
+[target."db2.prod"]
+address = "db2.internal:22"
+host = "{db2}"
+
+[role.db-oncall]
+groups = ["oncall"]
+logins = ["postgres"]
+targets = ["db1.prod"]
+longest = "30m"
+approvals = {{ count = 1, from = "sre" }}
+break-glass = true
+
+[role.db-root]
+groups = ["oncall"]
+logins = ["root"]
+targets = ["db1.prod", "db2.prod"]
+longest = "10m"
+approvals = {{ count = 2, from = "sre" }}
+
+[role.db-look]
+groups = ["oncall"]
+logins = ["viewer"]
+targets = ["db1.prod"]
+approvals = {{ count = 0 }}
+
+[role.db-status]
+groups = ["oncall"]
+logins = ["postgres"]
+targets = ["db2.prod"]
+command = "systemctl status postgresql"
+approvals = {{ count = 0 }}
+"#,
+        gate = line("gate"),
+        other = line("other"),
+        alice = line("alice"),
+        alice2 = line("alice2"),
+        mallory = line("mallory"),
+        bob = line("bob"),
+        bob2 = line("bob2"),
+        carol = line("carol"),
+        dave = line("dave"),
+        guest = line("guest"),
+        db2 = line("db2"),
+    )
+}
+
+pub(crate) fn config(dir: &Path, text: &str) -> Config {
+    match Config::parse(&dir.join("hallpass.toml"), text.to_owned()) {
+        Ok(config) => config,
+        Err(e) => panic!("{e}"),
+    }
+}
+
+/// A person on a connection that proved the key of this name.
+pub(crate) fn caller(person: &str, key: &str) -> Caller {
+    Caller {
+        person: person.parse().unwrap(),
+        key: public(key),
+        source: "192.0.2.7".parse().unwrap(),
+    }
+}
+
+pub(crate) fn ask(access: &str) -> Ask {
+    Ask {
+        access: access.parse().unwrap(),
+        role: None,
+        life: None,
+        reason: "INC-42 replication stuck".parse().unwrap(),
+        command: None,
+        break_glass: false,
+    }
+}
+
+/// An approval of this text by the key of this name.
+pub(crate) fn approval(key_name: &str, text: &str) -> String {
+    sshsig::sign(&key(key_name), APPROVAL_NAMESPACE, text.as_bytes()).unwrap()
+}
