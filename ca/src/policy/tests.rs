@@ -1,1 +1,199 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use record::digest::Digest;
+
 use super::*;
+use crate::testing::{START, ask, config, config_text, public};
+
+const PEOPLE: [&str; 7] = [
+    "alice", "mallory", "bob", "carol", "dave", "guest", "nobody",
+];
+const ACCESS: [&str; 6] = [
+    "postgres@db1.prod",
+    "root@db1.prod",
+    "root@db2.prod",
+    "viewer@db1.prod",
+    "postgres@db2.prod",
+    "root@db9.prod",
+];
+const ROLES: [&str; 5] = ["db-oncall", "db-root", "db-look", "db-status", "gone"];
+const STATUS: &str = "systemctl status postgresql";
+
+fn rules() -> &'static Config {
+    static RULES: LazyLock<Config> =
+        LazyLock::new(|| config(Path::new("/nowhere"), &config_text()));
+    &RULES
+}
+
+prop_compose! {
+    fn requests()(
+        person in prop::sample::select(&PEOPLE[..]),
+        access in prop::sample::select(&ACCESS[..]),
+        role in prop::sample::select(&ROLES[..]),
+        command in prop::sample::select(vec![None, Some(STATUS), Some("id")]),
+        seconds in 10_u64..43_200,
+        break_glass in any::<bool>(),
+        own_key in prop::bool::weighted(0.9),
+    ) -> Request {
+        let key = if own_key { person } else { "stranger" };
+        Request {
+            id: "7F3K-9QMD".parse().unwrap(),
+            person: person.parse().unwrap(),
+            key: public(key).fingerprint(HashAlg::Sha256).to_string(),
+            access: access.parse().unwrap(),
+            role: role.parse().unwrap(),
+            command: command.map(|text| text.parse().unwrap()),
+            seconds,
+            break_glass,
+            reason: "because".parse().unwrap(),
+            policy: Digest::of(b"policy"),
+            asked: UnixTime::from_secs(START),
+            expires: UnixTime::from_secs(START + 3600),
+        }
+    }
+}
+
+fn approvals() -> impl Strategy<Value = Vec<PersonName>> {
+    let person = prop::sample::select(&PEOPLE[..]).prop_map(|name| name.parse().unwrap());
+    prop::collection::vec(person, 0..8)
+}
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::from_secs(START + seconds)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whoever approves, the one who asks is never among those who count, nor anybody outside the group, nor one twice.
+    #[test]
+    fn promise_30_only_other_persons_of_the_group_count_each_once(request in requests(), by in approvals()) {
+        let config = rules();
+        if let Decision::Granted { approved_by, .. } = decide(config, &request, &by, None, at(1)) {
+            let role = &config.roles[&request.role];
+            let wanted = role.quorum.as_ref().filter(|_| !request.break_glass);
+            let distinct: std::collections::BTreeSet<_> = approved_by.iter().collect();
+            prop_assert_eq!(distinct.len(), approved_by.len());
+            prop_assert!(!approved_by.contains(&request.person));
+            match wanted {
+                None => prop_assert!(approved_by.is_empty()),
+                Some(quorum) => {
+                    prop_assert!(approved_by.len() >= quorum.count as usize);
+                    for name in &approved_by {
+                        prop_assert!(by.contains(name));
+                        prop_assert!(config.persons[name].groups.contains(&quorum.from));
+                    }
+                }
+            }
+        }
+    }
+
+    /// More approvals never turn a yes into anything else, and their order and number of times do not matter.
+    #[test]
+    fn approvals_only_ever_help(request in requests(), by in approvals(), more in approvals()) {
+        let config = rules();
+        let before = decide(config, &request, &by, None, at(1));
+        let all: Vec<_> = by.iter().chain(&more).cloned().collect();
+        let after = decide(config, &request, &all, None, at(1));
+        if let Decision::Granted { until, .. } = before {
+            let kept = matches!(after, Decision::Granted { until: later, .. } if later == until);
+            prop_assert!(kept);
+        }
+        let mut turned: Vec<_> = all.iter().chain(&all).cloned().collect();
+        turned.reverse();
+        prop_assert_eq!(decide(config, &request, &turned, None, at(1)), after);
+    }
+
+    /// One no, and nothing is granted.
+    #[test]
+    fn a_denial_wins(request in requests(), by in approvals()) {
+        let carol: PersonName = "carol".parse().unwrap();
+        let decision = decide(rules(), &request, &by, Some(&carol), at(1));
+        prop_assert_eq!(decision, Decision::Refused(Why::Denied(carol)));
+    }
+
+    /// What is granted is within the role: its persons, its accesses, its command, its longest life, its break-glass.
+    #[test]
+    fn a_grant_is_never_wider_than_its_role(request in requests(), by in approvals(), after in 0_u64..4_000) {
+        let config = rules();
+        if let Decision::Granted { until, .. } = decide(config, &request, &by, None, at(after)) {
+            let role = &config.roles[&request.role];
+            prop_assert!(after < 3600, "past its expiry nothing is granted");
+            prop_assert!(until.since(at(after)) <= role.longest);
+            prop_assert!(until.since(at(after)) <= request.life());
+            prop_assert!(role.covers(&request.access));
+            prop_assert!(!role.groups.is_disjoint(&config.persons[&request.person].groups));
+            prop_assert!(!request.break_glass || role.break_glass);
+            let command = request.command.as_ref().map(Command::as_str);
+            prop_assert!(role.command.is_none() || role.command.as_deref() == command);
+            let keys = &config.persons[&request.person].keys;
+            let own = keys.iter().any(|key| key.fingerprint(HashAlg::Sha256).to_string() == request.key);
+            prop_assert!(own);
+        }
+    }
+
+    /// A request waits only for persons who may still say yes, and enough of them.
+    #[test]
+    fn whoever_is_waited_for_can_help(request in requests(), by in approvals()) {
+        let config = rules();
+        if let Decision::Needs(need) = decide(config, &request, &by, None, at(1)) {
+            prop_assert!(need.missing() > 0);
+            prop_assert!(need.who.len() >= need.missing() as usize);
+            prop_assert!(!need.who.contains(&request.person));
+            let all: Vec<_> = by.iter().chain(&need.who).cloned().collect();
+            let granted = matches!(decide(config, &request, &all, None, at(1)), Decision::Granted { .. });
+            prop_assert!(granted);
+        }
+    }
+
+    /// Whatever is asked, what comes out is within the role, and decides to something.
+    #[test]
+    fn an_ask_is_only_ever_narrowed(
+        person in prop::sample::select(&PEOPLE[..]),
+        access in prop::sample::select(&ACCESS[..]),
+        seconds in prop::option::of(0_u64..100_000),
+        command in prop::sample::select(vec![None, Some(STATUS), Some("id")]),
+    ) {
+        let config = rules();
+        let ask = Ask {
+            life: seconds.map(Duration::from_secs),
+            command: command.map(|text| text.parse().unwrap()),
+            ..ask(access)
+        };
+        if let Ok(shaped) = shape(config, &person.parse().unwrap(), &ask) {
+            let role = &config.roles[&shaped.role];
+            prop_assert!(shaped.life <= role.longest);
+            prop_assert!(seconds.is_none_or(|s| shaped.life <= Duration::from_secs(s)));
+            prop_assert!(shaped.life >= limits::GRANT_SHORTEST);
+            let given = shaped.command.as_ref().map(Command::as_str);
+            match &role.command {
+                Some(forced) => prop_assert_eq!(given, Some(forced.as_str())),
+                None => prop_assert_eq!(given, command),
+            }
+        }
+    }
+}
+
+#[test]
+fn several_roles_are_named_and_one_is_chosen_by_name() {
+    let text = config_text().replace(
+        "[role.db-status]",
+        "[role.db-promote]\ngroups = [\"oncall\"]\nlogins = [\"postgres\"]\ntargets = [\"db1.prod\"]\n\
+         command = \"pg_ctl promote\"\napprovals = { count = 0 }\n\n[role.db-status]",
+    );
+    let config = config(Path::new("/nowhere"), &text);
+    let alice = "alice".parse().unwrap();
+    let mut wanted = ask("postgres@db1.prod");
+    let names = ["db-oncall", "db-promote"].map(|name| name.parse().unwrap());
+    assert_eq!(
+        shape(&config, &alice, &wanted),
+        Err(Refused::SeveralRoles(names.to_vec()))
+    );
+    wanted.role = Some("db-promote".parse().unwrap());
+    let shaped = shape(&config, &alice, &wanted).unwrap();
+    assert_eq!(shaped.command.unwrap().as_str(), "pg_ctl promote");
+}
