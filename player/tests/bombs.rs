@@ -1,5 +1,7 @@
 //! Recordings that are made to hurt. One test, so that the memory that is measured is its own.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! What is exported, judged by other programs.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::process::Command;
@@ -119,14 +121,14 @@ fn promise_39_version_3_reads_back_as_the_same_events() {
         match (&theirs.payload, &ours.data) {
             (EventPayload::Output(text), Data::Bytes(Stream::Output, bytes))
             | (EventPayload::Input(text), Data::Bytes(Stream::Input, bytes)) => {
-                assert_eq!(text.as_bytes(), bytes)
+                assert_eq!(text.as_bytes(), bytes);
             }
             (EventPayload::Resize(theirs), Data::Resize(ours)) => {
                 assert_eq!((theirs.cols, theirs.rows), (ours.cols(), ours.rows()));
             }
             (EventPayload::Marker(theirs), Data::Marker(ours)) => assert_eq!(theirs, ours),
             (EventPayload::Exit(theirs), Data::Exit(ours)) => {
-                assert_eq!(theirs.code(), i32::try_from(*ours).unwrap())
+                assert_eq!(theirs.code(), i32::try_from(*ours).unwrap());
             }
             (EventPayload::Unknown { code, data }, Data::Bytes(Stream::Output, bytes)) => {
                 assert_eq!(code, "B");

@@ -1,5 +1,7 @@
 //! The same bytes in an independent terminal show the same screen.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -63,9 +65,10 @@ fn ours(bytes: &[u8], cols: u16, rows: u16) -> Vec<String> {
 #[test]
 fn promise_37_the_screen_is_the_one_that_tmux_shows() {
     let editor = "\x1b[?1049h\x1b[2J\x1b[1;1Hfirst\x1b[2;1Hsecond\x1b[3;1Hthird\x1b[2;1H\x1b[Linserted\x1b[24;1H-- INSERT --\x1b[4;5H\x1b[1K#";
-    let scrolling: String = (0..60)
+    let lines: Vec<String> = (0..60)
         .map(|n| format!("line {n} \u{8907}\u{88fd} caf\u{e9}\r\n"))
         .collect();
+    let scrolling = lines.concat();
     let region = "\x1b[5;10r\x1b[10;1Ha\r\nb\r\nc\r\nd\x1b[5;1H\x1bMtop\x1b[r\x1b[12;1Hbelow";
     let line = format!(
         "{}\x1b[1;1H\x1b[4Pcut\x1b[3@\x1b[2;1Htab\tto\tstops\x1b[3;1H\x1b[7mx",
