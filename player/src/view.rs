@@ -192,14 +192,17 @@ fn status(deck: &Deck, window: Rect) -> String {
     let idle = deck.idle().map_or_else(String::new, |idle| {
         format!("  waits ≤ {} s", idle.as_secs_f64())
     });
-    format!(
-        " {state} {now} {} {}  {}×{idle}{part}  {} {}  {end}  ? help",
-        progress(deck, 16),
+    let left = format!(" {state} {now} ");
+    let right = format!(
+        " {}  ? help  {}×{idle}  {} {}  {end}{part}",
         time(tape.duration_us),
         deck.speed(),
         header.person,
         header.access,
-    )
+    );
+    let used = left.chars().count() + right.chars().count();
+    let room = usize::from(window.width).saturating_sub(used);
+    left + &progress(deck, room.clamp(4, 40) as u64) + &right
 }
 
 fn progress(deck: &Deck, width: u64) -> String {
