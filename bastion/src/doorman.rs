@@ -90,7 +90,12 @@ impl Doorman {
     /// Turns somebody away. The reason is told by way of `keyboard-interactive`, without a question, to
     /// clients that then ask for that method (RFC 4256 §3.2): it is the one place for a word before a login.
     fn turn_away(&mut self, user: &str, refusal: Refusal) -> Auth {
-        tracing::info!(source = %self.source, user = %shown(user), "turned away: {refusal}");
+        if refusal == Refusal::BareKey {
+            // Most clients show the bare key before its certificate.
+            tracing::debug!(source = %self.source, user = %shown(user), "turned away: {refusal}");
+        } else {
+            tracing::info!(source = %self.source, user = %shown(user), "turned away: {refusal}");
+        }
         if self.refusal.is_none() || refusal != Refusal::BareKey {
             self.refusal = Some(refusal);
         }

@@ -84,6 +84,7 @@ pub(crate) async fn run(
         up,
         down,
         exit: None,
+        client_done: false,
         target_closed: false,
     };
     let mut client = Source {
@@ -143,6 +144,7 @@ struct Relay<'a> {
     up: Outlet,
     down: Outlet,
     exit: Option<Exit>,
+    client_done: bool,
     target_closed: bool,
 }
 
@@ -183,7 +185,10 @@ impl Relay<'_> {
                 let recorded = self.recorder.input(data)?;
                 self.up.put(Item::Bytes(recorded), bytes);
             }
-            ChannelMsg::Eof => self.up.put(Item::Eof, 0),
+            ChannelMsg::Eof => {
+                self.client_done = true;
+                self.up.put(Item::Eof, 0);
+            }
             ChannelMsg::WindowChange {
                 col_width,
                 row_height,
@@ -218,6 +223,9 @@ impl Relay<'_> {
                 let recorded = self.recorder.error_output(data)?;
                 self.down.put(Item::Errors(recorded), bytes);
             }
+            // A client that has sent its own end closes as soon as it hears of this one, and then takes no exit
+            // status any more. The close that follows says the same.
+            Some(ChannelMsg::Eof) if self.client_done => {}
             Some(ChannelMsg::Eof) => self.down.put(Item::Eof, 0),
             // The person hears of it when the recording is sealed.
             Some(ChannelMsg::ExitStatus { exit_status }) => {

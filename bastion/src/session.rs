@@ -314,7 +314,6 @@ impl Client {
                         .await;
                 }
             }
-            let _ = self.write.eof().await;
             let _ = self.write.close().await;
         };
         let _ = tokio::time::timeout(LAST_WORD, leaving).await;
