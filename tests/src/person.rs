@@ -86,7 +86,7 @@ impl Person {
         let ssh = self.home.join(".ssh");
         let text = format!(
             "Host ca\n    HostName 127.0.0.1\n    Port {ca_port}\n\n\
-             Host *\n    IdentityFile {ssh}/id_ed25519\n    IdentitiesOnly yes\n    BatchMode yes\n    \
+             Host *\n    IdentityFile {ssh}/id_ed25519\n    IdentitiesOnly yes\n    \
              UserKnownHostsFile {ssh}/known_hosts\n    GlobalKnownHostsFile /dev/null\n    \
              StrictHostKeyChecking yes\n    ConnectTimeout 20\n\n",
             ssh = ssh.display()

@@ -1,5 +1,6 @@
 //! The whole product, step by checked step.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::Command;
 use std::time::Instant;
@@ -73,7 +74,8 @@ fn ask_and_approve(show: &mut Show, world: &World) -> Result<()> {
     live.wait_err("waiting", LIMIT)
         .map_err(expected("that the request waits for an approval"))?;
     let id = access::request_id(&live.err())?;
-    show.came(&live.err());
+    let seen = live.err();
+    show.came(&seen);
     let asked = Asked { id, live };
 
     show.title("Bob reads what is asked, and agrees: his agent signs the request's very text");
@@ -83,9 +85,8 @@ fn ask_and_approve(show: &mut Show, world: &World) -> Result<()> {
     ssh(show, &world.bob, &["-A", "ca", "approve", &asked.id])?.ok()?;
 
     show.title("Alice's command has come back with a certificate");
-    let seen = asked.live.err().len();
     let output = asked.live.finish(LIMIT)?.ok()?;
-    show.came(output.err().get(seen..).unwrap_or_default());
+    show.came(output.err().get(seen.len()..).unwrap_or_default());
     world.alice.save_certificate(&output.stdout)?;
     show.command(&world.alice, "ssh-keygen -L -f ~/.ssh/id_ed25519-cert.pub");
     let shown = keys::show(&world.alice.certificate())?;
@@ -103,14 +104,14 @@ fn sessions(show: &mut Show, world: &World) -> Result<()> {
     let args = ["-tt", "-J", "bastion", &at];
     show.command(&world.alice, &format!("ssh -J bastion {at}"));
     let mut live = world.alice.ssh_live(&args)?;
-    live.send("echo \"seen from $(id -un): ${SSH_CONNECTION##* }\"; uptime; exit 7\n")?;
+    live.send("uptime; echo seen-by:$(id -un); exit 7\n")?;
     live.close();
     let output = live.finish(LIMIT)?;
-    show.came(&output.out());
+    show.came(&readable(&output.out()));
     let output = output
         .exits(7)
         .map_err(expected("the status that she left with"))?;
-    output.prints(&format!("seen from {}", world.login))?;
+    output.prints(&format!("seen-by:{}", world.login))?;
 
     show.title("Another login on the same machine was not asked for, so it is refused");
     let output = ssh(
@@ -189,44 +190,62 @@ fn review(show: &mut Show, world: &World) -> Result<()> {
 fn replay(show: &mut Show, world: &World, path: &str) -> Result<()> {
     let play = world.hallpass_command(&["play", path])?;
     let mut live = process::Live::start(&mut process::in_terminal(&play)?)?;
-    live.wait_out("seen from", LIMIT)
+    live.wait_out(&format!("seen-by:{}", world.login), LIMIT)
         .map_err(expected("the session's own output in the replay"))?;
     live.send("q")?;
     let output = live.finish(LIMIT)?.ok()?;
-    show.came(&readable(&output.out()));
+    show.came(&screen(&output.out()));
     Ok(())
 }
 
-/// The readable part of what a program drew: without control sequences, each line once.
-fn readable(drawn: &str) -> String {
-    let mut text = String::new();
+/// What stood in the terminal last: the player places each run of text by a cursor move, and
+/// nothing else in what it writes changes a place.
+fn screen(drawn: &str) -> String {
+    let mut rows: BTreeMap<usize, Vec<char>> = BTreeMap::new();
+    let (mut row, mut column) = (1, 1);
     let mut rest = drawn.chars();
     while let Some(c) = rest.next() {
-        match c {
-            '\u{1b}' => text.push_str(skip_sequence(&mut rest)),
-            '\n' | ' '.. => text.push(c),
-            _ => {}
+        if c != '\u{1b}' {
+            let line = rows.entry(row).or_default();
+            line.resize(line.len().max(column), ' ');
+            if let Some(cell) = line.get_mut(column - 1) {
+                *cell = c;
+            }
+            column += 1;
+            continue;
+        }
+        let mut sequence = String::new();
+        for c in rest.by_ref().skip(1) {
+            sequence.push(c);
+            if c.is_ascii_alphabetic() {
+                break;
+            }
+        }
+        if let Some(place) = sequence.strip_suffix('H') {
+            let mut numbers = place
+                .split(';')
+                .map(|number| number.parse().unwrap_or(1).max(1));
+            (row, column) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1));
         }
     }
-    let mut lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.len() > 3)
-        .collect();
-    lines.dedup();
-    lines.join("\n")
+    let lines = rows
+        .values()
+        .map(|line| line.iter().collect::<String>().trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Skips the rest of a control sequence. A cursor move stands between two pieces of text in different
-/// places, so it counts as the end of a line.
-fn skip_sequence(rest: &mut std::str::Chars<'_>) -> &'static str {
-    if rest.next() != Some('[') {
-        return "";
+/// What a shell wrote, without the switches that it sends to its terminal.
+fn readable(written: &str) -> String {
+    let mut text = String::new();
+    let mut pieces = written.split('\u{1b}');
+    text.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let end = piece
+            .find(|c: char| c.is_ascii_alphabetic())
+            .map_or(piece.len(), |at| at + 1);
+        text.push_str(piece.get(end..).unwrap_or_default());
     }
-    match rest.find(char::is_ascii_alphabetic) {
-        Some('H') => "\n",
-        _ => "",
-    }
+    text
 }
 
 fn build() -> Result<()> {
