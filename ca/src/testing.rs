@@ -1,7 +1,5 @@
 //! A small world for this crate's tests: a few persons, targets and roles, and a clock to step.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -164,7 +164,9 @@ impl Hall {
     /// Tells everybody who waits: the policy has changed.
     pub(super) fn tell_all(&self) {
         let waiting: Vec<_> = self.watches().keys().cloned().collect();
-        waiting.iter().for_each(|id| self.tell(id));
+        for id in &waiting {
+            self.tell(id);
+        }
     }
 
     pub(super) fn tell_ended(&self) {

@@ -183,15 +183,12 @@ impl Writer {
         if let (Some(line), Some(serial)) = (self.released.get(id), case.certificate) {
             return Ok(issued(line.clone(), serial));
         }
-        let signed = match case.certificate {
-            Some(serial) => {
-                let logged = self.hall.logged(serial)?;
-                self.sign(logged)?
-            }
-            None => {
-                let plan = self.hall.access_plan(&case, role, key, until);
-                self.issue(plan, Some(id.clone()), None)?
-            }
+        let signed = if let Some(serial) = case.certificate {
+            let logged = self.hall.logged(serial)?;
+            self.sign(logged)?
+        } else {
+            let plan = self.hall.access_plan(&case, role, key, until);
+            self.issue(plan, Some(id.clone()), None)?
         };
         tracing::info!(request = %id, person = %case.request.person, serial = signed.serial, "access certificate released");
         self.released.insert(id.clone(), signed.line.clone());

@@ -154,7 +154,6 @@ impl Writer {
         Ok(())
     }
 
-    #[expect(clippy::type_complexity, reason = "one use, just above")]
     fn take(
         &self,
         line: Line,

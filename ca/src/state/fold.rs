@@ -1,5 +1,7 @@
 //! Which line may follow which, and what it changes.
 
+use std::net::IpAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::words::{RequestId, SessionId};
@@ -151,22 +153,7 @@ impl State {
         self.last = Some(at);
         match line.entry {
             Entry::Start { .. } => Ok(Vec::new()),
-            Entry::Request { text, source } => {
-                let request = Request::parse(&text);
-                let request = request.map_err(|_| Impossible("the request does not parse"))?;
-                let id = request.id.clone();
-                let case = Case {
-                    request,
-                    source,
-                    approvals: Vec::new(),
-                    grant: None,
-                    end: None,
-                    certificate: None,
-                    sessions: Vec::new(),
-                };
-                self.cases.insert(id.clone(), case);
-                Ok(vec![Key::Case(id)])
-            }
+            Entry::Request { text, source } => self.asked(&text, source),
             Entry::Approval {
                 request,
                 person,
@@ -229,7 +216,7 @@ impl State {
                 source,
             } => {
                 let begun = Session {
-                    request: request.clone(),
+                    request,
                     person,
                     access,
                     bastion,
@@ -238,10 +225,7 @@ impl State {
                     certificate: None,
                     end: None,
                 };
-                self.sessions.insert(session.clone(), begun);
-                let mut keys = vec![Key::Session(session.clone())];
-                keys.extend(self.change(request, |case| case.sessions.push(session))?);
-                Ok(keys)
+                self.begun(session, begun)
             }
             Entry::SessionEnd {
                 session,
@@ -249,18 +233,47 @@ impl State {
                 root,
                 frames,
             } => {
-                let over = SessionEnd {
+                let end = SessionEnd {
                     at,
                     reason,
                     root,
                     frames,
                 };
-                if let Some(begun) = self.sessions.get_mut(&session) {
-                    begun.end = Some(over);
-                }
-                Ok(vec![Key::Session(session)])
+                Ok(self.over(session, end))
             }
         }
+    }
+
+    fn asked(&mut self, text: &str, source: IpAddr) -> Possible<Vec<Key>> {
+        let request = Request::parse(text);
+        let request = request.map_err(|_| Impossible("the request does not parse"))?;
+        let id = request.id.clone();
+        let case = Case {
+            request,
+            source,
+            approvals: Vec::new(),
+            grant: None,
+            end: None,
+            certificate: None,
+            sessions: Vec::new(),
+        };
+        self.cases.insert(id.clone(), case);
+        Ok(vec![Key::Case(id)])
+    }
+
+    fn begun(&mut self, id: SessionId, session: Session) -> Possible<Vec<Key>> {
+        let mut keys = vec![Key::Session(id.clone())];
+        let request = session.request.clone();
+        self.sessions.insert(id.clone(), session);
+        keys.extend(self.change(request, |case| case.sessions.push(id))?);
+        Ok(keys)
+    }
+
+    fn over(&mut self, id: SessionId, end: SessionEnd) -> Vec<Key> {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.end = Some(end);
+        }
+        vec![Key::Session(id)]
     }
 
     fn issued(&mut self, certificate: Certificate) -> Vec<Key> {

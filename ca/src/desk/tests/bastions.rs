@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{key, public};
+use base64::Engine as _;
 use record::entry::Authority;
 use record::tree::leaf_hash;
 
@@ -161,7 +162,6 @@ fn forged(world: &World, id: &RequestId) -> String {
     crate::wire::put(&mut wrapped, &signature);
     let mut blob = unsigned.bytes;
     crate::wire::put(&mut blob, &wrapped);
-    use base64::Engine as _;
     let digits = base64::engine::general_purpose::STANDARD.encode(blob);
     format!("ssh-ed25519-cert-v01@openssh.com {digits}")
 }
@@ -237,7 +237,6 @@ fn nested(depth: usize) -> Vec<u8> {
 }
 
 fn as_line(blob: &[u8]) -> String {
-    use base64::Engine as _;
     let digits = base64::engine::general_purpose::STANDARD.encode(blob);
     format!("ssh-ed25519-cert-v01@openssh.com {digits}")
 }
@@ -324,7 +323,6 @@ async fn promise_26_an_approval_by_a_certified_key_or_a_ca_key_is_refused() {
         for part in [b"approval@hallpass".as_slice(), b"", b"sha512", b"x"] {
             crate::wire::put(&mut forged, part);
         }
-        use base64::Engine as _;
         let digits = base64::engine::general_purpose::STANDARD.encode(&forged);
         let armoured =
             format!("-----BEGIN SSH SIGNATURE-----\n{digits}\n-----END SSH SIGNATURE-----\n");
