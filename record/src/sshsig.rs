@@ -1,9 +1,9 @@
 //! SSHSIG signatures ([PROTOCOL.sshsig]), as `ssh-keygen -Y sign` makes and `-Y verify` checks them.
 //!
-//! Verification is at least as strict as OpenSSH's. `ssh-key` checks Ed25519 with dalek's
-//! `verify`, which accepts keys and points of small order; here `verify_strict` decides, which
-//! refuses them, and refuses an S that is not reduced. For keys on a token, the touch flag must
-//! be set ([PROTOCOL.u2f]): `sshd` wants it by default, while `ssh-keygen -Y verify` of 9.2 does not look.
+//! What `ssh-keygen -Y verify` refuses is refused here, and more. `ssh-key` checks Ed25519 with dalek's `verify`, which
+//! like OpenSSH 9.2 accepts keys and points of small order; here `verify_strict` decides, which refuses them. An S that
+//! is not reduced is refused, which OpenSSH 9.2 accepts. For keys on a token, the touch flag must be set
+//! ([PROTOCOL.u2f]): `sshd` wants it by default, while `ssh-keygen -Y verify` of 9.2 does not look.
 //!
 //! [PROTOCOL.sshsig]: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig
 //! [PROTOCOL.u2f]: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.u2f

@@ -22,8 +22,7 @@ const TRAILER_MAGIC: u32 = 0x184D_2A56;
 const SEEK_MAGIC: u32 = 0x184D_2A5E;
 const SEEK_FOOTER: u32 = 0x8F92_EAB1;
 
-/// The level that the frames are compressed at: FACTS of the sizes stand in the design, above it memory grows
-/// faster than the files shrink.
+/// The level that the frames are compressed at: above it, memory for each stream grows faster than the files shrink.
 const LEVEL: i32 = 9;
 
 /// Largest stored size of a zstd frame, which holds at most [`limits::FRAME_MAX_BYTES`]: what does not

@@ -148,21 +148,47 @@ pub fn recording(
     trusted: &Trusted,
 ) -> Result<Checked, Problem> {
     let mut scan = Scan::begin(from, session, Signers::Only(&trusted.0))?;
+    let end = to_the_end(&mut scan)?;
+    Ok(checked(scan, end))
+}
+
+fn to_the_end(scan: &mut Scan<'_, impl Read>) -> Result<Option<End>, Problem> {
     let mut end = None;
     loop {
         match scan.step()? {
             Step::Frame(frame) => end = frame.end,
-            Step::Finished | Step::Unfinished => {
-                return Ok(Checked {
-                    root: Digest::from_bytes(*scan.tree.root().as_bytes()),
-                    frames: scan.tree.size(),
-                    bytes: scan.good,
-                    duration: Duration::from_micros(scan.at_us),
-                    header: scan.header,
-                    end,
-                });
-            }
+            Step::Finished | Step::Unfinished => return Ok(end),
         }
+    }
+}
+
+fn checked<R>(scan: Scan<'_, R>, end: Option<End>) -> Checked {
+    Checked {
+        root: Digest::from_bytes(*scan.tree.root().as_bytes()),
+        frames: scan.tree.size(),
+        bytes: scan.good,
+        duration: Duration::from_micros(scan.at_us),
+        header: scan.header,
+        end,
+    }
+}
+
+/// Checks a recording whose lines are still beside it in `tails`: a frame that is only there in part is being
+/// written, or was when the bastion died, and its lines are whole.
+fn with_tails(
+    from: impl Read,
+    session: &SessionId,
+    trusted: &Trusted,
+    tails: &BTreeSet<u32>,
+) -> Result<Checked, Problem> {
+    let mut scan = Scan::begin(from, session, Signers::Only(&trusted.0))?;
+    match to_the_end(&mut scan) {
+        Ok(end) => Ok(checked(scan, end)),
+        Err(Problem {
+            fault: Fault::Cut(_),
+            ..
+        }) if tails.iter().any(|n| u64::from(*n) <= scan.tree.size()) => Ok(checked(scan, None)),
+        Err(problem) => Err(problem),
     }
 }
 
@@ -216,7 +242,7 @@ fn judge(
         Err(e) => return Verdict::Bad(whole(Fault::Io(e))),
     };
     let root = logged.and_then(|logged| logged.get(session));
-    match recording(file, session, trusted) {
+    match with_tails(file, session, trusted, tails) {
         Ok(checked) if checked.end.is_none() => match root {
             None if !tails.is_empty() => Verdict::Unfinished(checked),
             _ => Verdict::Bad(Problem {

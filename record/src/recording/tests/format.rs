@@ -263,6 +263,27 @@ fn a_recording_can_be_read_while_it_is_written() {
 }
 
 #[test]
+fn a_frame_that_is_being_written_is_no_alarm() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let mut recorder = store.create(&header(id(1))).unwrap();
+    recorder.output("so far").unwrap().into_inner();
+    let running = snapshot(dir.path());
+    recorder.finish(EndReason::Exit).unwrap();
+    let name = format!("{}.cast.zst", id(1));
+    let whole = fs::read(dir.path().join(&name)).unwrap();
+    let preamble = fs::metadata(running.path().join(&name)).unwrap().len();
+    for cut in usize::try_from(preamble).unwrap()..whole.len() {
+        fs::write(running.path().join(&name), &whole[..cut]).unwrap();
+        let verdicts = verify::directory(running.path(), &trusted(), None).unwrap();
+        assert!(
+            matches!(verdicts.as_slice(), [(_, Verdict::Unfinished(_))]),
+            "cut at {cut}: {verdicts:?}"
+        );
+    }
+}
+
+#[test]
 fn unknown_events_survive_and_are_passed_over() {
     use super::super::event::{read_line, write_line};
     let mut at_us = 0;
