@@ -12,7 +12,7 @@ use crate::failure::Result;
 pub(crate) fn check(site: &Site) -> Result<()> {
     let config = site.load()?;
     if config.ca.data.exists() {
-        ca::PublicKeys::load(&config.ca.data)?;
+        ca::check_keys(&config)?;
     }
     for bastion in config
         .bastions

@@ -1,14 +1,15 @@
 //! Host certificates of targets, made by hand beside the stopped CA.
 
+use std::sync::Arc;
+
 use config::Config;
 use config::words::TargetName;
 use record::clock::Clock;
-use std::sync::Arc;
 
 use crate::desk::{DeskError, certify_host};
 
-/// Makes a host certificate for a target from its public host key, in OpenSSH's one-line form: logged first, like every
-/// other one. Takes the log's lock, and so refuses while the CA runs.
+/// Makes a host certificate for a target from its public host key, both in OpenSSH's one-line form: logged first, like
+/// every other certificate. Takes the log's lock, and so refuses while the CA runs.
 pub fn certify(
     config: Arc<Config>,
     clock: Arc<dyn Clock>,

@@ -226,6 +226,11 @@ impl Keys {
     }
 }
 
+/// Whether the CA could start with its key files: their modes, what they hold, and that no key serves two purposes.
+pub fn check_keys(config: &Config) -> Result<(), KeysError> {
+    apart(&PublicKeys::load(&config.ca.data)?, config)
+}
+
 /// Refuses a configuration in which a CA's key is a person's, a bastion's or a target's.
 pub(crate) fn apart(public: &PublicKeys, config: &Config) -> Result<(), KeysError> {
     let persons = config.persons.iter().flat_map(|(name, person)| {

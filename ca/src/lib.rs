@@ -27,4 +27,4 @@ mod wire;
 
 pub use desk::{Desk, DeskError, rebuild};
 pub use front::{CaError, serve};
-pub use keys::{KeysError, PublicKeys, create_key, init_keys};
+pub use keys::{KeysError, PublicKeys, check_keys, create_key, init_keys};

@@ -380,3 +380,28 @@ async fn promise_26_a_certificate_is_nobodys_key_in_the_configuration() {
         assert!(desk.bastion(&key).is_none());
     }
 }
+
+#[test]
+fn a_host_certificate_is_made_by_hand_and_logged_first() {
+    let world = World::new();
+    drop(world.open());
+    let certify = |target: &str, key: &str| {
+        let target = target.parse().unwrap();
+        crate::host::certify(world.config(), world.clock.clone(), &target, key)
+    };
+    let certificate = certify("db1.prod", &line("hostkey")).unwrap();
+    let read = ssh_key::Certificate::from_openssh(&certificate).unwrap();
+    assert_eq!(read.valid_principals(), ["db1.prod"]);
+    assert!(read.cert_type().is_host());
+    assert_eq!(world.issues(Authority::Host), 1);
+    assert!(matches!(
+        certify("db9.prod", &line("hostkey")),
+        Err(DeskError::Unavailable(Refused::Message(
+            "there is no such target"
+        )))
+    ));
+    assert!(matches!(
+        certify("db1.prod", &certificate),
+        Err(DeskError::Unavailable(Refused::Key(_)))
+    ));
+}
