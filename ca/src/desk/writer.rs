@@ -39,7 +39,10 @@ pub(super) struct Writer {
     /// Access certificates that were released since the start. Losing them loses nothing: the same bytes are
     /// signed again.
     pub(super) released: HashMap<RequestId, String>,
+    /// A write has failed: what is on the disk is unknown until a restart has read it.
     broken: bool,
+    /// An operation is under way, or one has panicked.
+    inside: bool,
 }
 
 impl Writer {
@@ -56,6 +59,7 @@ impl Writer {
             signers,
             released: HashMap::new(),
             broken: false,
+            inside: false,
         }
     }
 
@@ -64,24 +68,15 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
-        if self.broken {
+        if self.broken || self.inside {
             return Err(unavailable(
                 "an earlier write failed; mend the disk, then restart",
             ));
         }
-        self.broken = true;
-        let (failed, done) = self.attempt(work);
-        self.broken = failed;
-        done
-    }
-
-    fn attempt<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Refused>,
-    ) -> (bool, Result<T, Refused>) {
-        self.broken = false;
+        self.inside = true;
         let done = work(self);
-        (self.broken, done)
+        self.inside = false;
+        done
     }
 
     pub(super) fn reload(&mut self, config: Arc<Config>) -> Result<(), Refused> {

@@ -304,3 +304,16 @@ async fn promise_23_the_signed_bytes_are_the_linted_and_the_logged_bytes() {
     let bytes = unsigned.bytes.clone();
     assert_eq!(crate::lint::lint(unsigned, &ca).unwrap().bytes, bytes);
 }
+
+#[tokio::test]
+async fn promise_22_after_a_panic_nothing_is_taken_until_a_restart() {
+    let world = World::new();
+    let desk = world.open();
+    let defect = desk.run(|_: &mut Writer| -> Result<(), Refused> { panic!("a defect") });
+    assert!(matches!(defect.await, Err(Refused::Unavailable(_))));
+    let alice = caller("alice", "alice");
+    let refused = desk.request(&alice, ask("postgres@db1.prod")).await;
+    assert!(matches!(refused, Err(Refused::Unavailable(_))));
+    drop(desk);
+    asked(&world.open()).await;
+}
