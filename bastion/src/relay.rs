@@ -18,6 +18,10 @@ use crate::forward::{Item, STDERR, forward};
 /// How long to wait before each message when sealing has fallen behind.
 const BEHIND: Duration = Duration::from_millis(5);
 
+/// How long the end of the target's output rests before it is handed on: mostly the exit status and the close
+/// follow at once.
+const EOF_REST: Duration = Duration::from_millis(200);
+
 /// Why a relay is over.
 #[derive(Debug)]
 pub(crate) enum Over {
@@ -85,6 +89,7 @@ pub(crate) async fn run(
         down,
         exit: None,
         client_done: false,
+        eof_due: None,
         target_closed: false,
     };
     let mut client = Source {
@@ -102,6 +107,7 @@ pub(crate) async fn run(
             return over;
         }
         let now = Instant::now();
+        relay.rested(now);
         let behind = relay.recorder.behind();
         let from_client = client.turn(relay.flow.take(Way::Up, alone()), behind, now);
         let from_target = match relay.target_closed {
@@ -111,6 +117,7 @@ pub(crate) async fn run(
         let pause = [from_client, from_target]
             .into_iter()
             .filter_map(Turn::at)
+            .chain(relay.eof_due)
             .min();
         let took = tokio::select! {
             Some(news) = news.recv() => match news {
@@ -145,6 +152,7 @@ struct Relay<'a> {
     down: Outlet,
     exit: Option<Exit>,
     client_done: bool,
+    eof_due: Option<Instant>,
     target_closed: bool,
 }
 
@@ -166,6 +174,18 @@ impl Relay<'_> {
         };
         outlet.pending = outlet.pending.saturating_sub(1);
         self.flow.gave(way, bytes);
+    }
+
+    /// Hands on the end of the target's output, once it has rested. A client that has sent its own end closes as
+    /// soon as it hears of this one, and then takes no exit status any more; the close that follows tells it
+    /// the same.
+    fn rested(&mut self, now: Instant) {
+        if self.eof_due.is_some_and(|due| due <= now) {
+            self.eof_due = None;
+            if !self.client_done {
+                self.down.put(Item::Eof, 0);
+            }
+        }
     }
 
     /// A side takes nothing any more.
@@ -223,10 +243,7 @@ impl Relay<'_> {
                 let recorded = self.recorder.error_output(data)?;
                 self.down.put(Item::Errors(recorded), bytes);
             }
-            // A client that has sent its own end closes as soon as it hears of this one, and then takes no exit
-            // status any more. The close that follows says the same.
-            Some(ChannelMsg::Eof) if self.client_done => {}
-            Some(ChannelMsg::Eof) => self.down.put(Item::Eof, 0),
+            Some(ChannelMsg::Eof) => self.eof_due = Some(Instant::now() + EOF_REST),
             // The person hears of it when the recording is sealed.
             Some(ChannelMsg::ExitStatus { exit_status }) => {
                 self.exited(Exit::Status(exit_status))?

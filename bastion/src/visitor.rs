@@ -116,6 +116,9 @@ pub enum Refusal {
     /// A certificate for a key that is itself a certificate.
     #[error("the certificate is for a key that is itself a certificate")]
     Nested,
+    /// A certificate for a key of one of the CAs, which logs in nowhere.
+    #[error("the certificate is for a CA's own key")]
+    CaKey,
     /// The signature does not belong to it.
     #[error("the certificate's signature is wrong")]
     Signature,
@@ -247,6 +250,9 @@ fn signed_by(certificate: &Certificate, trust: &Trust) -> Result<String, Refusal
     }
     if !is_plain(certificate.public_key()) {
         return Err(Refusal::Nested);
+    }
+    if [&trust.user_ca, &trust.host_ca].contains(&certificate.public_key()) {
+        return Err(Refusal::CaKey);
     }
     certificate
         .verify_signature()
