@@ -57,6 +57,8 @@ pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), CaError> {
+    // Before anything else: until then, a SIGHUP would end the process.
+    let mut hangup = signal(SignalKind::hangup()).map_err(CaError::Signal)?;
     let address = config.ca.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -76,7 +78,6 @@ pub async fn serve(
         alive,
     };
     tracing::info!(%address, "the certificate authority listens");
-    let mut hangup = signal(SignalKind::hangup()).map_err(CaError::Signal)?;
     tokio::pin!(shutdown);
     loop {
         tokio::select! {

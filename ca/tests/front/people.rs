@@ -239,6 +239,7 @@ fn an_agent_with_many_keys_gets_in() {
     let mut running = std::process::Command::new("ssh-agent")
         .args(["-D", "-a", agent.to_str().unwrap()])
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     until("the agent runs", || agent.exists());

@@ -207,6 +207,7 @@ impl Person {
             .arg("-a")
             .arg(home.join("agent"))
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let person = Self {
