@@ -346,3 +346,30 @@ fn seeking_finds_the_chunk() {
         );
     }
 }
+
+/// A recording as version 1 wrote it. It is never written anew: a version that cannot read it has broken the format.
+const GOLDEN: &[u8] = include_bytes!("golden/1.cast.zst");
+
+fn golden_session(recorder: &mut Recorder, clock: &HandClock) {
+    recorder.output("$ caf\u{e9}\r\n").unwrap().into_inner();
+    clock.step(1_500_000);
+    recorder.input("ls\r").unwrap().into_inner();
+    recorder.output(b"\xff\xfe").unwrap().into_inner();
+    recorder.error_output("no such file").unwrap().into_inner();
+    recorder.resize(100, 30).unwrap().into_inner();
+    recorder.marker("here").unwrap().into_inner();
+    clock.step(59_000_001);
+    recorder.exit(Exit::Status(2)).unwrap().into_inner();
+}
+
+#[test]
+fn promise_45_a_recording_of_version_1_is_read_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(format!("{}.cast.zst", id(1))), GOLDEN).unwrap();
+    let checked = assert_finished(dir.path(), &id(1));
+    let root = "sha256:f359db31654411e8c45e78bf608100b7ef2312e7de0ecbde963bdeb3f859b872";
+    assert_eq!(checked.root.to_string(), root);
+    assert_eq!(checked.header, Some(header(id(1))));
+    let (_now, events_now) = record(&header(id(1)), golden_session);
+    assert_eq!(events(dir.path(), &id(1)), events_now);
+}
