@@ -10,6 +10,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind};
 use record::recording::Reader;
 use record::recording::reader::ReadError;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::deck::Deck;
 use crate::keys::{self, Ask};
@@ -21,6 +22,9 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// How long it is worked without a look at the keys.
 const WORK: Duration = Duration::from_millis(15);
+
+/// Time between two looks at whether the terminal is still there.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Longest time that is typed.
 const TYPED: usize = 16;
@@ -66,23 +70,32 @@ pub fn play(path: &Path, options: PlayOptions) -> Result<(), PlayError> {
     }
     deck.seek(u64::try_from(options.at.as_micros()).unwrap_or(u64::MAX));
     let told = stop_signals()?;
+    end_with_the_terminal();
     let mut terminal = ratatui::try_init()?;
     let played = Player::new(deck).run(&mut terminal, &told);
     ratatui::try_restore()?;
     Ok(played?)
 }
 
-/// Set when the process is told to end, so that the terminal is put right first.
+/// Set when the process is told to end, so that the terminal is put right first. Told twice, it ends at once.
 fn stop_signals() -> io::Result<Arc<AtomicBool>> {
     let told = Arc::new(AtomicBool::new(false));
-    for signal in [
-        signal_hook::consts::SIGTERM,
-        signal_hook::consts::SIGHUP,
-        signal_hook::consts::SIGINT,
-    ] {
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&told))?;
         signal_hook::flag::register(signal, Arc::clone(&told))?;
     }
     Ok(told)
+}
+
+/// Ends the process when its terminal goes away, as SIGHUP does where it arrives: crossterm would read the end of
+/// its input for ever, and never return from waiting for a key.
+fn end_with_the_terminal() {
+    std::thread::spawn(|| {
+        while io::stdin().is_terminal() {
+            std::thread::sleep(LOOK);
+        }
+        signal_hook::low_level::emulate_default_handler(SIGHUP)
+    });
 }
 
 struct Player {
