@@ -112,13 +112,11 @@ impl CaLink {
             None => Vec::new(),
             Some(body) => serde_json::to_vec(body).map_err(|e| CaError::Gone(e.to_string()))?,
         };
-        let (status, answer) = match timeout(most, self.wire.exchange(method, path, body)).await {
-            Ok(answered) => answered.map_err(CaError::Gone)?,
-            Err(_) => {
-                self.wire.forget().await;
-                return Err(too_late());
-            }
+        let Ok(answered) = timeout(most, self.wire.exchange(method, path, body)).await else {
+            self.wire.forget().await;
+            return Err(too_late());
         };
+        let (status, answer) = answered.map_err(CaError::Gone)?;
         match status {
             200 => serde_json::from_slice(&answer)
                 .map_err(|e| CaError::Gone(format!("its answer is not known here: {e}"))),

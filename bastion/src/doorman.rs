@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use config::limits;
 use config::words::{TargetName, shown};
@@ -26,6 +27,9 @@ use crate::visitor::{self, Entry, Passage, Refusal, Shown};
 
 /// Longest identification of a client's program that is kept: RFC 4253 §4.2 allows 255 bytes.
 const CLIENT_CHARS: usize = 255;
+
+/// How long a line takes to be shown, before a failure makes `ssh` leave at once without showing it.
+pub(crate) const HEARD: Duration = Duration::from_millis(200);
 
 /// One connection of a person.
 pub(crate) struct Doorman {
@@ -490,7 +494,12 @@ impl Handler for Doorman {
         };
         tracing::info!(source = %self.source, "refused: subsystem {}", shown(name));
         tell(id, what, false, session)?;
-        session.channel_failure(id)
+        let handle = session.handle();
+        tokio::spawn(async move {
+            tokio::time::sleep(HEARD).await;
+            let _ = handle.channel_failure(id).await;
+        });
+        Ok(())
     }
 
     async fn agent_request(

@@ -1,5 +1,7 @@
 //! Whether a machine is the target that it should be. There is no trust on first use.
 
+use std::sync::Arc;
+
 use config::words::{TargetName, shown};
 use record::clock::UnixTime;
 use ssh_key::certificate::CertType;
@@ -12,7 +14,7 @@ use crate::visitor::Trust;
 #[derive(Debug, Clone)]
 pub enum Proof {
     /// By a host certificate of the host CA for its name.
-    Ca(Trust),
+    Ca(Arc<Trust>),
     /// By one of these keys.
     Pinned(Vec<PublicKey>),
 }

@@ -110,9 +110,10 @@ pub(crate) async fn run(
         relay.rested(now);
         let behind = relay.recorder.behind();
         let from_client = client.turn(relay.flow.take(Way::Up, alone()), behind, now);
-        let from_target = match relay.target_closed {
-            true => Turn::Not,
-            false => target.turn(relay.flow.take(Way::Down, true), behind, now),
+        let from_target = if relay.target_closed {
+            Turn::Not
+        } else {
+            target.turn(relay.flow.take(Way::Down, true), behind, now)
         };
         let pause = [from_client, from_target]
             .into_iter()
@@ -133,9 +134,9 @@ pub(crate) async fn run(
             },
             message = client.next(), if from_client.is_now() => match message {
                 Some(ChannelMsg::Close) | None => return Over::ClientClosed,
-                Some(message) => relay.from_client(message),
+                Some(message) => relay.client_said(message),
             },
-            message = target.next(), if from_target.is_now() => relay.from_target(message),
+            message = target.next(), if from_target.is_now() => relay.target_said(message),
             () = tokio::time::sleep_until(pause.unwrap_or(now)), if pause.is_some() => Ok(()),
         };
         if let Err(e) = took {
@@ -197,7 +198,7 @@ impl Relay<'_> {
         }
     }
 
-    fn from_client(&mut self, message: ChannelMsg) -> Result<(), RecordError> {
+    fn client_said(&mut self, message: ChannelMsg) -> Result<(), RecordError> {
         let mut bytes = 0;
         match message {
             ChannelMsg::Data { data } => {
@@ -230,7 +231,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn from_target(&mut self, message: Option<ChannelMsg>) -> Result<(), RecordError> {
+    fn target_said(&mut self, message: Option<ChannelMsg>) -> Result<(), RecordError> {
         let mut bytes = 0;
         match message {
             Some(ChannelMsg::Data { data }) => {
@@ -246,10 +247,10 @@ impl Relay<'_> {
             Some(ChannelMsg::Eof) => self.eof_due = Some(Instant::now() + EOF_REST),
             // The person hears of it when the recording is sealed.
             Some(ChannelMsg::ExitStatus { exit_status }) => {
-                self.exited(Exit::Status(exit_status))?
+                self.exited(Exit::Status(exit_status))?;
             }
             Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                self.exited(Exit::Signal(name(&signal_name)))?
+                self.exited(Exit::Signal(name(&signal_name)))?;
             }
             Some(ChannelMsg::Close) | None => self.target_closed = true,
             Some(_) => {}

@@ -14,6 +14,7 @@ use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::doorman::HEARD;
 use crate::flow::Way;
 use crate::forward::{Item, STDERR, forward};
 use crate::jump::Place;
@@ -51,7 +52,7 @@ pub(crate) fn begin(
             held: 0,
             place,
         };
-        attend(&site, &route, client, started).await;
+        Box::pin(attend(&site, &route, client, started)).await;
     });
 }
 
@@ -67,7 +68,9 @@ async fn attend(
     };
     let counted = site.running.count();
     let pty = start.prelude.terminal.is_some();
-    let begun = client.while_held(begin::begin(site, route, start)).await;
+    let begun = client
+        .while_held(Box::pin(begin::begin(site, route, start)))
+        .await;
     match begun {
         None => client.close().await,
         Some(Ok(begun)) => carry(site, client, begun, pty).await,
@@ -198,7 +201,7 @@ async fn end(
 ) {
     if let Some(line) = words.line.take() {
         match relay::said(&mut recorder, &line, pty) {
-            Ok(recorded) => client.hand(Item::Errors(recorded)).await,
+            Ok(said) => client.hand(Item::Errors(said)).await,
             // A recorder that has failed does not keep its own failure from being told.
             Err(_) => client.tell(Some(line), pty).await,
         }
@@ -299,6 +302,7 @@ impl Client {
                     let _ = self.handle.channel_success(self.id).await;
                 }
                 Reply::Failure => {
+                    tokio::time::sleep(HEARD).await;
                     let _ = self.handle.channel_failure(self.id).await;
                 }
             }

@@ -41,10 +41,12 @@ pub struct Ask {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Its name has no address.
-    #[error("{name} has no address: {source}")]
+    #[error("{name} cannot be found at {host}: {source}")]
     Unresolved {
         /// The target.
         name: TargetName,
+        /// Its address in the configuration.
+        host: String,
         /// What the system said.
         source: io::Error,
     },
@@ -119,13 +121,11 @@ pub async fn connect(ask: Ask) -> Result<Connection, TargetError> {
     let name = ask.name.clone();
     let step = Mutex::new("looking up its name");
     let connecting = connect_steps(ask, &step);
-    match timeout(limits::TARGET_CONNECT, connecting).await {
-        Ok(connected) => connected,
-        Err(_) => {
-            let step = *step.lock().unwrap_or_else(PoisonError::into_inner);
-            Err(TargetError::Hanging { name, step })
-        }
-    }
+    let Ok(connected) = timeout(limits::TARGET_CONNECT, connecting).await else {
+        let step = *step.lock().unwrap_or_else(PoisonError::into_inner);
+        return Err(TargetError::Hanging { name, step });
+    };
+    connected
 }
 
 async fn connect_steps(ask: Ask, step: &Mutex<&'static str>) -> Result<Connection, TargetError> {
@@ -144,6 +144,7 @@ async fn connect_steps(ask: Ask, step: &Mutex<&'static str>) -> Result<Connectio
         .await
         .map_err(|source| TargetError::Unresolved {
             name: name.clone(),
+            host: host.clone(),
             source,
         })?
         .collect();

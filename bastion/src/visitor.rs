@@ -189,7 +189,7 @@ pub fn enter(shown: Shown<'_>, now: UnixTime, trust: &Trust) -> Result<Entry, Re
     within(certificate, now)?;
     let principals = principals(certificate)?;
     let command = options(certificate, shown.source)?;
-    let Some(access) = asked(shown)? else {
+    let Some(access) = asked(shown) else {
         let mut targets: Vec<TargetName> = principals.into_iter().map(|one| one.target).collect();
         targets.sort();
         targets.dedup();
@@ -218,19 +218,16 @@ pub fn enter(shown: Shown<'_>, now: UnixTime, trust: &Trust) -> Result<Entry, Re
 }
 
 /// What the user name asks for: none for a way through; a principal, or the escaped name if it is none.
-#[expect(clippy::type_complexity, reason = "read in one place, just above")]
-fn asked(shown: Shown<'_>) -> Result<Option<Result<Principal, String>>, Refusal> {
+fn asked(shown: Shown<'_>) -> Option<Result<Principal, String>> {
     let (login, target) = match (shown.inside, shown.user.split_once('%')) {
         (Some(target), _) => (shown.user, target.as_str()),
         (None, Some((login, target))) => (login, target),
-        (None, None) => return Ok(None),
+        (None, None) => return None,
     };
     // A login or target with an `@` in it does not parse, so what is put together here cannot be taken apart
     // in another place.
     let principal = format!("{login}@{target}").parse::<Principal>();
-    Ok(Some(principal.map_err(|_| {
-        config::words::shown(&format!("{login}@{target}"))
-    })))
+    Some(principal.map_err(|_| config::words::shown(&format!("{login}@{target}"))))
 }
 
 /// The certificate's text, once type, signer, size and signature are right.

@@ -1,8 +1,6 @@
 //! Two peers that move bytes through a relay, each behind a model of russh's connection: it gives window
 //! credit on receipt, and then waits until the channel's queue takes what it has received.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::VecDeque;
 
 use config::limits;

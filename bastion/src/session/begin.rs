@@ -315,7 +315,7 @@ fn proof(site: &Site, trust: &api::HostTrust) -> Result<Proof, Fault> {
     match trust {
         api::HostTrust::Ca => {
             let trust = site.trust.get().ok_or(Fault::Given("no host CA"))?;
-            Ok(Proof::Ca(trust.as_ref().clone()))
+            Ok(Proof::Ca(trust))
         }
         api::HostTrust::Pinned(lines) => {
             let keys: Result<Vec<_>, _> = lines

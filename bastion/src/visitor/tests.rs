@@ -1,11 +1,5 @@
 //! Every reason to turn a certificate away, each with a certificate that the real `ssh-keygen` made.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
