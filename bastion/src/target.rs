@@ -67,7 +67,7 @@ pub enum TargetError {
         source: io::Error,
     },
     /// It did not answer within [`limits::TARGET_CONNECT`].
-    #[error("{name} did not answer within {} s ({step})", limits::TARGET_CONNECT.as_secs())]
+    #[error("{name} does not answer: {} s have passed ({step})", limits::TARGET_CONNECT.as_secs())]
     Hanging {
         /// The target.
         name: TargetName,
