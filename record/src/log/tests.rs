@@ -223,3 +223,35 @@ fn promise_04_one_failed_write_or_sync_poisons_the_log_until_a_restart() {
         }
     }
 }
+
+#[test]
+fn one_byte_past_the_longest_line_is_neither_written_nor_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = Log::open(dir.path(), key()).unwrap().log;
+    let padded = |more: usize| {
+        let entry = Entry::Request {
+            text: "a".repeat(more),
+            source: "192.0.2.7".parse().unwrap(),
+        };
+        Line::new(UnixTime::from_secs(1), entry)
+    };
+    let empty = padded(0).encode().unwrap().len();
+    let most = LINE_BYTES - empty;
+    let too_long = padded(most + 1);
+    assert!(matches!(
+        log.append(&too_long),
+        Err(LogError::Unwritable(_))
+    ));
+    log.append(&padded(most)).unwrap();
+    drop(log);
+    assert!(verify_log(dir.path(), key().public_key()).is_ok());
+    let path = dir.path().join("entries");
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.push_str(&too_long.encode().unwrap());
+    text.push('\n');
+    fs::write(&path, text).unwrap();
+    assert!(matches!(
+        verify_log(dir.path(), key().public_key()),
+        Err(LogError::Line { line: 2, .. })
+    ));
+}

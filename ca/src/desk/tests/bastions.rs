@@ -48,6 +48,14 @@ async fn a_session_begins_and_ends_once() {
         Err(Refused::UnknownSession(session(1))),
         "only the bastion that began it"
     );
+    for reason in ["", "two\nlines", "\u{202e}tixe", &"x".repeat(65)] {
+        let reason = reason.to_owned();
+        let wrong = api::SessionEnd { reason, ..end(1) };
+        assert_eq!(
+            desk.end_session(&gate(), wrong).await,
+            Err(Refused::Message("why the session ended is a word or two"))
+        );
+    }
     desk.end_session(&gate(), end(1)).await.unwrap();
     desk.end_session(&gate(), end(1)).await.unwrap();
     let forged = api::SessionEnd {

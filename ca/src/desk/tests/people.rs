@@ -313,7 +313,7 @@ async fn the_certificate_is_for_the_key_that_asked() {
 }
 
 #[tokio::test]
-async fn a_grant_is_over_at_its_deadline_whichever_clock_says_so() {
+async fn promise_07_a_grant_is_over_at_its_deadline_whichever_clock_says_so() {
     let world = World::new();
     let alice = caller("alice", "alice");
     let expired = Err(Refused::Closed(Standing::Expired));
@@ -435,7 +435,7 @@ async fn break_glass_is_granted_at_once_where_the_role_says_so() {
 }
 
 #[tokio::test]
-async fn a_revoked_grant_is_told_to_bastions_at_once() {
+async fn promise_32_a_revoked_grant_is_told_to_bastions_at_once() {
     let world = World::new();
     let desk = world.open();
     let id = granted(&desk).await;
