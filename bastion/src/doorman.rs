@@ -175,7 +175,7 @@ impl Doorman {
     }
 
     async fn no_channel(&self, what: &str, reply: ChannelOpenHandle) {
-        tracing::info!(source = %self.source, "refused: {what}");
+        tracing::info!(source = %self.source, "refused: {}", what.trim_end_matches(" is"));
         let reason = match self.who {
             Who::Passing(_) => {
                 format!("hallpass: {what} not carried here; use `ssh -J BASTION LOGIN@TARGET`")
@@ -542,3 +542,6 @@ impl Handler for Doorman {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,8 +93,10 @@ pub enum Entry {
 /// Why a certificate opens nothing. What it says may be shown to the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A key without a certificate.
-    #[error("no access certificate was shown: ask for one with `ssh ca request LOGIN@TARGET`")]
+    /// A key without a certificate, or with one that russh drops before we see it because its time is not now.
+    #[error(
+        "no access certificate that is valid now was shown: ask for one with `ssh ca request LOGIN@TARGET`"
+    )]
     BareKey,
     /// The bastion has not heard from its CA yet.
     #[error(
