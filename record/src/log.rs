@@ -9,7 +9,8 @@
 //! * [`verify_log`] reads a log without a lock and without a secret.
 //!
 //! `checkpoint` is a checkpoint's body ([`crate::checkpoint`]), directly followed by the SSHSIG over it. It is
-//! replaced whole, and may be older than the log; the log is never older than it.
+//! replaced whole after each line, so that it vouches for all of them, or for all but the last one if the writer
+//! died in between; a log that is further ahead of it than that was tampered with.
 
 mod read;
 
@@ -32,9 +33,6 @@ pub const ORIGIN: &str = "hallpass/log";
 
 /// Longest line that is written or read, in bytes: an SSHSIG of the largest size, escaped, fits twice.
 pub const LINE_BYTES: usize = 64 << 10;
-
-/// A checkpoint is written at least after so many lines.
-const CHECKPOINT_EVERY: u64 = 64;
 
 /// How far the log reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -96,6 +94,16 @@ pub enum LogError {
         /// How many lines the checkpoint covers.
         size: u64,
     },
+    /// Lines stand there that the signed checkpoint does not know, more than a writer that died leaves.
+    #[error("{}: has {has} lines, and its checkpoint vouches for {size} only: it is not the newest one; restore it, or keep the log as evidence", path.display())]
+    Unvouched {
+        /// The file.
+        path: PathBuf,
+        /// How many lines it has.
+        has: u64,
+        /// How many the checkpoint covers.
+        size: u64,
+    },
     /// A line that this program would not read again. A defect of this program.
     #[error("a line that cannot be written: {0}")]
     Unwritable(String),
@@ -128,7 +136,6 @@ pub struct Log {
     key: PrivateKey,
     disk: Box<dyn Disk>,
     tree: Tree,
-    vouched: u64,
     poisoned: bool,
 }
 
@@ -169,11 +176,10 @@ impl Log {
         // The last lines may have been written and never synced: they are made durable before
         // anybody is answered on their word.
         file.sync_all().map_err(|e| failed(&path, e))?;
-        let mut log = Self {
+        let log = Self {
             dir: dir.to_owned(),
             key,
             disk: Box::new(file),
-            vouched: 0,
             tree: read.tree,
             poisoned: false,
         };
@@ -185,8 +191,8 @@ impl Log {
         })
     }
 
-    /// Appends one line. When this returns `Ok`, the line is durable; after any error nothing more is taken
-    /// until a restart has read what is really there.
+    /// Appends one line. When this returns `Ok`, the line is durable, and so is a checkpoint that vouches for it;
+    /// after any error nothing more is taken until a restart has read what is really there.
     pub fn append(&mut self, line: &Line) -> Result<Position, LogError> {
         if self.poisoned {
             return Err(LogError::Poisoned);
@@ -201,9 +207,8 @@ impl Log {
         self.disk.append(&bytes).map_err(|e| failed(&path, e))?;
         self.disk.sync().map_err(|e| failed(&path, e))?;
         self.tree.push(leaf);
-        if self.tree.size() >= self.vouched + CHECKPOINT_EVERY {
-            self.checkpoint()?;
-        }
+        // If we die here, the checkpoint is one line behind, and the next start writes it anew.
+        self.checkpoint()?;
         self.poisoned = false;
         Ok(self.position())
     }
@@ -217,28 +222,17 @@ impl Log {
     }
 
     /// Signs and stores what the log holds now.
-    pub fn checkpoint(&mut self) -> Result<(), LogError> {
+    fn checkpoint(&self) -> Result<(), LogError> {
         let body = Checkpoint::of(ORIGIN, &self.tree).to_string();
         let path = self.dir.join("checkpoint");
         let signature = sshsig::sign(&self.key, checkpoint::NAMESPACE, body.as_bytes())
             .map_err(|e: SignError| LogError::Unwritable(e.to_string()))?;
-        replace(&self.dir, &path, (body + &signature).as_bytes()).map_err(|e| failed(&path, e))?;
-        self.vouched = self.tree.size();
-        Ok(())
+        replace(&self.dir, &path, (body + &signature).as_bytes()).map_err(|e| failed(&path, e))
     }
 
     /// The key that signs the checkpoints.
     pub fn key(&self) -> &PublicKey {
         self.key.public_key()
-    }
-}
-
-impl Drop for Log {
-    /// Leaves a checkpoint of the whole log; without it the last one still holds.
-    fn drop(&mut self) {
-        if !self.poisoned && self.vouched < self.tree.size() {
-            drop(self.checkpoint());
-        }
     }
 }
 

@@ -125,14 +125,20 @@ pub(super) fn read(
     key: &PublicKey,
     mut each: impl FnMut(Line),
 ) -> Result<Read, LogError> {
-    // The checkpoint first: the log can only have grown since.
-    let vouched = stored_checkpoint(dir, key)?;
     let path = dir.join("entries");
     let file = File::open(&path).map_err(|e| failed(&path, e))?;
+    // In this order, a log that grows meanwhile has no more lines below this length than the checkpoint
+    // vouches for, and one that is just written; and no fewer lines than the checkpoint in the end.
+    let length = file.metadata().map_err(|e| failed(&path, e))?.len();
+    let vouched = stored_checkpoint(dir, key)?;
+    let mut before = 0;
     let mut lines = Lines::new(&path, file);
     let mut root_then = (vouched.as_ref().is_none_or(|c| c.size == 0)).then(|| lines.tree.root());
     while let Some(line) = lines.next()? {
         each(line);
+        if lines.good <= length {
+            before = lines.tree.size();
+        }
         if vouched.as_ref().map(|c| c.size) == Some(lines.tree.size()) {
             root_then = Some(lines.tree.root());
         }
@@ -152,6 +158,10 @@ pub(super) fn read(
         (Some(checkpoint), Some(root)) if root != checkpoint.root => {
             let size = checkpoint.size;
             return Err(LogError::Forked { path, size });
+        }
+        (Some(checkpoint), _) if before > checkpoint.size + 1 => {
+            let (has, size) = (before, checkpoint.size);
+            return Err(LogError::Unvouched { path, has, size });
         }
         _ => {}
     }

@@ -109,6 +109,73 @@ fn promise_09_a_log_cut_below_its_checkpoint_is_named() {
 }
 
 #[test]
+fn promise_09_every_line_is_vouched_for_as_soon_as_it_is_answered_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let entries = dir.path().join("entries");
+    let mut log = Log::open(dir.path(), key()).unwrap().log;
+    for n in 0..5 {
+        log.append(&line(n)).unwrap();
+    }
+    let report = verify_log(dir.path(), key().public_key()).unwrap();
+    assert_eq!((report.position.size, report.vouched), (5, 5));
+    // While the log is in use, as after a kill, no line can be taken out and none be changed for another.
+    let whole = fs::read_to_string(&entries).unwrap();
+    for gone in 0..5 {
+        let lines = whole.split_inclusive('\n').enumerate();
+        let rest: String = lines
+            .filter(|(n, _)| *n != gone)
+            .map(|(_, line)| line)
+            .collect();
+        fs::write(&entries, rest).unwrap();
+        let found = verify_log(dir.path(), key().public_key());
+        assert!(
+            matches!(
+                found,
+                Err(LogError::Shorter {
+                    has: 4,
+                    size: 5,
+                    ..
+                })
+            ),
+            "without line {gone}: {found:?}"
+        );
+    }
+    fs::write(&entries, whole).unwrap();
+    assert!(verify_log(dir.path(), key().public_key()).is_ok());
+}
+
+#[test]
+fn promise_09_an_old_checkpoint_is_not_taken_for_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let checkpoint = dir.path().join("checkpoint");
+    filled(dir.path(), 3);
+    let old = fs::read(&checkpoint).unwrap();
+    filled(dir.path(), 1);
+    // One line ahead: the writer died before it had signed.
+    fs::write(&checkpoint, &old).unwrap();
+    assert_eq!(
+        verify_log(dir.path(), key().public_key()).unwrap().vouched,
+        3
+    );
+    assert!(Log::open(dir.path(), key()).is_ok());
+    // More than one: another line could have stood in any place but the first three.
+    filled(dir.path(), 1);
+    fs::write(&checkpoint, &old).unwrap();
+    let ahead = |found: Result<(), LogError>| {
+        matches!(
+            found,
+            Err(LogError::Unvouched {
+                has: 5,
+                size: 3,
+                ..
+            })
+        )
+    };
+    assert!(ahead(verify_log(dir.path(), key().public_key()).map(drop)));
+    assert!(ahead(Log::open(dir.path(), key()).map(drop)));
+}
+
+#[test]
 fn promise_09_a_checkpoint_of_another_key_or_none_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path(), 5);

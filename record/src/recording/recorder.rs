@@ -120,7 +120,7 @@ impl Recorder {
         self.append(
             &mut match &exit {
                 // Readers of asciicast keep it signed; the End has it as it was.
-            Exit::Status(status) => Some(Data::Exit((*status).min(i32::MAX.cast_unsigned()))),
+                Exit::Status(status) => Some(Data::Exit((*status).min(i32::MAX.cast_unsigned()))),
                 Exit::Signal(_) => None,
             }
             .into_iter(),
