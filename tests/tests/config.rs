@@ -66,7 +66,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "[role.web-look]",
         "[role.web-look]\nchannels = [\"sftp\"]",
-        "channel sftp cannot be recorded",
+        "channel \"sftp\" cannot be recorded",
     ),
     (
         "longest = \"30m\"\napprovals = { count = 0 }",

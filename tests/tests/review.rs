@@ -84,7 +84,7 @@ fn promise_36_a_replay_writes_text_and_its_own_cursor_moves_only() -> Result<()>
     }
     let (world, at) = World::on_web1()?;
     let recording = hostile_recording(&world, &at)?;
-    let drawn = play(&world, &recording, "here")?;
+    let drawn = play(&world, &recording, "still")?;
     assert_eq!(beyond_text(&drawn), None);
     world.end()
 }
@@ -139,7 +139,8 @@ fn output_events(cast: &str, relative: bool) -> Result<Vec<(u64, String)>> {
         let event: (f64, String, String) =
             serde_json::from_str(line).map_err(|error| Failure::new(format!("{line}: {error}")))?;
         now = if relative { now + event.0 } else { event.0 };
-        if event.1 == "o" {
+        // Version 2 has no room for bytes that are not UTF-8; version 3 keeps them in an event of their own.
+        if event.1 == "o" && event.2 != "\u{fffd}\u{fffd}" {
             let time = Duration::from_secs_f64((now * 1000.0_f64).round() / 1000.0);
             events.push((u64::try_from(time.as_millis()).unwrap_or(u64::MAX), event.2));
         }
