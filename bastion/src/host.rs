@@ -82,10 +82,10 @@ pub fn check(
     }
 }
 
-/// The kinds of host key that are asked for, so that the target shows one that can be judged.
-pub fn algorithms(proof: &Proof) -> Vec<Algorithm> {
+/// The kinds of host key to ask for, one list for each attempt, so that the target shows one that can be judged.
+pub fn attempts(proof: &Proof) -> Vec<Vec<Algorithm>> {
     match proof {
-        Proof::Ca(_) => vec![
+        Proof::Ca(_) => vec![vec![
             Algorithm::Ed25519,
             Algorithm::Ecdsa {
                 curve: EcdsaCurve::NistP256,
@@ -96,15 +96,11 @@ pub fn algorithms(proof: &Proof) -> Vec<Algorithm> {
             Algorithm::Ecdsa {
                 curve: EcdsaCurve::NistP521,
             },
-        ],
+        ]],
         Proof::Pinned(keys) => {
-            let mut kinds: Vec<Algorithm> = Vec::new();
-            for key in keys {
-                if !kinds.contains(&key.algorithm()) {
-                    kinds.push(key.algorithm());
-                }
-            }
-            kinds
+            let mut kinds: Vec<Algorithm> = keys.iter().map(PublicKey::algorithm).collect();
+            kinds.dedup();
+            kinds.into_iter().map(|kind| vec![kind]).collect()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use config::limits;
@@ -10,7 +11,7 @@ use record::clock::UnixTime;
 use russh::client::{self, ChannelOpenHandle, Handle, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, Preferred, SshId, compression};
-use ssh_key::{Certificate, PrivateKey};
+use ssh_key::{Algorithm, Certificate, PrivateKey};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -129,64 +130,23 @@ pub async fn connect(ask: Ask) -> Result<Connection, TargetError> {
 }
 
 async fn connect_steps(ask: Ask, step: &Mutex<&'static str>) -> Result<Connection, TargetError> {
-    let at = |what| *step.lock().unwrap_or_else(PoisonError::into_inner) = what;
-    let Ask {
-        name,
-        login,
-        host,
-        port,
-        proof,
-        key,
-        certificate,
-        now,
-    } = ask;
-    let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), port))
+    let addresses: Vec<_> = tokio::net::lookup_host((ask.host.as_str(), ask.port))
         .await
         .map_err(|source| TargetError::Unresolved {
-            name: name.clone(),
-            host: host.clone(),
+            name: ask.name.clone(),
+            host: ask.host.clone(),
             source,
         })?
         .collect();
-    at("connecting");
-    let tcp = TcpStream::connect(addresses.as_slice())
-        .await
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::ConnectionRefused => TargetError::Refused {
-                name: name.clone(),
-                port,
-            },
-            _ => TargetError::Unreachable {
-                name: name.clone(),
-                source,
-            },
-        })?;
-    let _ = tcp.set_nodelay(true);
-    at("exchanging keys");
-    let fault = Arc::new(Mutex::new(None));
-    let config = Arc::new(settings(&proof));
-    let usher = Usher {
-        name: name.clone(),
-        proof,
-        now,
-        fault: Arc::clone(&fault),
-    };
-    let mut handle =
-        client::connect_stream(config, tcp, usher)
-            .await
-            .map_err(|source| {
-                match fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                    Some(fault) => TargetError::Host {
-                        name: name.clone(),
-                        fault,
-                    },
-                    None => TargetError::Protocol {
-                        name: name.clone(),
-                        source,
-                    },
-                }
-            })?;
-    at("logging in");
+    let mut handle = prove(&ask, &addresses, step).await?;
+    at(step, "logging in");
+    let Ask {
+        name,
+        login,
+        key,
+        certificate,
+        ..
+    } = ask;
     let answer = handle
         .authenticate_openssh_cert(login.as_str(), Arc::new(key), certificate)
         .await
@@ -198,6 +158,91 @@ async fn connect_steps(ask: Ask, step: &Mutex<&'static str>) -> Result<Connectio
         return Err(TargetError::Login { name, login });
     }
     Ok(Connection { name, handle })
+}
+
+fn at(step: &Mutex<&'static str>, what: &'static str) {
+    *step.lock().unwrap_or_else(PoisonError::into_inner) = what;
+}
+
+/// Connects, and has the target prove itself. One that is known by a key of one kind may show another kind first, so
+/// each kind that is listed is asked for.
+async fn prove(
+    ask: &Ask,
+    addresses: &[SocketAddr],
+    step: &Mutex<&'static str>,
+) -> Result<Handle<Usher>, TargetError> {
+    let mut fault = None;
+    for kinds in host::attempts(&ask.proof) {
+        at(step, "connecting");
+        let tcp = dial(ask, addresses).await?;
+        at(step, "exchanging keys");
+        match shake(ask, tcp, kinds).await {
+            Err(
+                other @ TargetError::Host {
+                    fault: HostFault::OtherKey(_),
+                    ..
+                },
+            ) => fault = Some(other),
+            Err(TargetError::Protocol {
+                source: russh::Error::NoCommonAlgo { .. },
+                ..
+            }) if fault.is_some() => {}
+            Err(
+                none @ TargetError::Protocol {
+                    source: russh::Error::NoCommonAlgo { .. },
+                    ..
+                },
+            ) => fault = Some(none),
+            shaken => return shaken,
+        }
+    }
+    Err(fault.unwrap_or(TargetError::Host {
+        name: ask.name.clone(),
+        fault: HostFault::NoCertificate,
+    }))
+}
+
+async fn dial(ask: &Ask, addresses: &[SocketAddr]) -> Result<TcpStream, TargetError> {
+    let tcp = TcpStream::connect(addresses)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::ConnectionRefused => TargetError::Refused {
+                name: ask.name.clone(),
+                port: ask.port,
+            },
+            _ => TargetError::Unreachable {
+                name: ask.name.clone(),
+                source,
+            },
+        })?;
+    // Without it, only latency suffers.
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
+}
+
+async fn shake(
+    ask: &Ask,
+    tcp: TcpStream,
+    kinds: Vec<Algorithm>,
+) -> Result<Handle<Usher>, TargetError> {
+    let fault = Arc::new(Mutex::new(None));
+    let config = Arc::new(settings(&ask.proof, kinds));
+    let (name, proof, now) = (ask.name.clone(), ask.proof.clone(), ask.now);
+    let usher = Usher {
+        name,
+        proof,
+        now,
+        fault: Arc::clone(&fault),
+    };
+    client::connect_stream(config, tcp, usher)
+        .await
+        .map_err(|source| {
+            let name = ask.name.clone();
+            match fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(fault) => TargetError::Host { name, fault },
+                None => TargetError::Protocol { name, source },
+            }
+        })
 }
 
 impl Connection {
@@ -224,8 +269,7 @@ impl Connection {
     }
 }
 
-fn settings(proof: &Proof) -> client::Config {
-    let kinds = host::algorithms(proof);
+fn settings(proof: &Proof, kinds: Vec<Algorithm>) -> client::Config {
     let certificates = match proof {
         Proof::Ca(_) => kinds.clone(),
         Proof::Pinned(_) => Vec::new(),

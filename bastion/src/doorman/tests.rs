@@ -47,10 +47,10 @@ impl House {
         }
         let own = identity::fresh().unwrap();
         let name: config::words::BastionName = "bastion".parse().unwrap();
-        let line = own.public_key().to_openssh().unwrap();
+        let public_line = own.public_key().to_openssh().unwrap();
         let sample = config::sample::Sample {
             bastion: &name,
-            identity: &line,
+            identity: &public_line,
         }
         .text();
         let config = Config::parse(&dir.path().join("hallpass.toml"), sample).unwrap();
@@ -93,7 +93,7 @@ impl House {
     }
 
     fn key(&self, name: &str) -> Arc<PrivateKey> {
-        Arc::new(PrivateKey::read_openssh_file(&self.dir.path().join(name)).unwrap())
+        Arc::new(PrivateKey::read_openssh_file(self.dir.path().join(name)).unwrap())
     }
 
     fn access(&self, subject: &str) -> Certificate {
