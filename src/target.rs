@@ -129,15 +129,15 @@ fn script(
 }
 
 fn sshd_lines(target: &Target, etc: &str) -> String {
-    let mut lines = format!(
+    let lines = format!(
         "TrustedUserCAKeys {etc}/hallpass/session_ca.pub\n\
          AuthorizedPrincipalsFile {etc}/hallpass/principals/%u\n\
          RevokedKeys {etc}/hallpass/revoked"
     );
-    if matches!(target.host, HostTrust::Ca) {
-        lines += &format!("\nHostCertificate {etc}/ssh_host_ed25519_key-cert.pub");
+    match target.host {
+        HostTrust::Ca => format!("{lines}\nHostCertificate {etc}/ssh_host_ed25519_key-cert.pub"),
+        HostTrust::Pinned(_) => lines,
     }
-    lines
 }
 
 /// An sshd of 9.8 or later counts every failed login against its source, and to it all people come
