@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::site::{Site, keygen, public, until};
+use crate::site::{Site, add_to, keygen, public, until};
 
 #[test]
 fn a_request_is_approved_with_a_forwarded_agent() {
@@ -161,7 +161,7 @@ fn two_approvals_are_two_persons() {
     );
     live.wait_err("approved by bob; still needs 1 of group sre (carol) … ");
     let twice = site.bob.with(&["-A", "ca", "approve", &id], b"");
-    assert_eq!(twice.status, 1);
+    assert_eq!(twice.status, 1, "{twice:?}");
     assert!(
         twice.err.contains("you have approved this request already"),
         "{twice:?}"
@@ -242,16 +242,13 @@ fn an_agent_with_many_keys_gets_in() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until("the agent runs", || agent.exists());
     let add = |key: &std::path::Path| {
-        let mut add = site.alice.program("ssh-add");
-        assert!(
-            add.env("SSH_AUTH_SOCK", &agent)
+        add_to(
+            site.alice
+                .program("ssh-add")
+                .env("SSH_AUTH_SOCK", &agent)
                 .arg("-q")
-                .arg(key)
-                .status()
-                .unwrap()
-                .success()
+                .arg(key),
         );
     };
     for (n, kind) in ["rsa", "ecdsa", "ed25519", "rsa", "ed25519", "ecdsa"]

@@ -215,11 +215,6 @@ impl Person {
             home,
             agent,
         };
-        let end = Instant::now() + SOON;
-        while !person.home.join("agent").exists() {
-            assert!(Instant::now() < end, "no agent");
-            thread::sleep(Duration::from_millis(5));
-        }
         person.add(&key);
         person
     }
@@ -233,8 +228,12 @@ impl Person {
     }
 
     pub(crate) fn add(&self, key: &Path) {
-        let mut add = self.program("ssh-add");
-        assert!(add.arg("-q").arg(key).status().unwrap().success());
+        add_to(
+            self.program("ssh-add")
+                .env("SSH_AUTH_SOCK", self.home.join("agent"))
+                .arg("-q")
+                .arg(key),
+        );
     }
 
     pub(crate) fn program(&self, program: &str) -> Command {
@@ -398,6 +397,15 @@ fn collect(
             into.lock().unwrap().extend_from_slice(&buffer[..count]);
         }
     })
+}
+
+/// Adds a key to an agent that may not listen yet.
+pub(crate) fn add_to(add: &mut Command) {
+    let end = Instant::now() + SOON;
+    while !add.stderr(Stdio::null()).status().unwrap().success() {
+        assert!(Instant::now() < end, "no agent");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Waits until something is so.
