@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use config::words::BastionName;
 use config::{Config, limits, rules};
-use record::api::SessionEnd;
 use record::clock::{Clock, SystemClock};
+use record::recording::verify::Trusted;
 use record::recording::{OsDisk, RecordingStore, Recovered, Signer};
 use ssh_key::PrivateKey;
 use tokio::net::{TcpListener, TcpSocket};
@@ -61,11 +61,13 @@ pub async fn serve(
         path: ends_dir.clone(),
         source,
     })?;
+    let trusted = Trusted::nobody().and(&name, key.public_key());
     let (store, recovered) = open_store(&own.data, &name, key, &clock).await?;
-    keep_recovered(&recovered, &ends).map_err(|source| BastionError::Disk {
-        path: ends_dir,
-        source,
-    })?;
+    ends.recover(&recovered, store.dir(), &trusted)
+        .map_err(|source| BastionError::Disk {
+            path: ends_dir,
+            source,
+        })?;
     // From here on, every session of an earlier process has its End, and the CA will hear of it.
     let doors = Doors::new(
         identity::fresh().map_err(BastionError::Random)?,
@@ -190,21 +192,11 @@ async fn open_store(
     for aside in &recovered.set_aside {
         tracing::error!(session = %aside.session, "a recording is not recovered: {}", aside.why);
     }
+    for sealed in &recovered.sealed {
+        tracing::warn!(session = %sealed.session, reason = %sealed.end.reason, "a recording was recovered");
+    }
     for session in &recovered.never_began {
         tracing::warn!(%session, "the session never began");
     }
     Ok((store, recovered))
-}
-
-fn keep_recovered(recovered: &Recovered, ends: &Ends) -> std::io::Result<()> {
-    for sealed in &recovered.sealed {
-        tracing::warn!(session = %sealed.session, reason = %sealed.end.reason, "a recording was recovered");
-        ends.keep(&SessionEnd {
-            session: sealed.session.clone(),
-            reason: sealed.end.reason.to_string(),
-            root: sealed.root,
-            frames: sealed.frames,
-        })?;
-    }
-    Ok(())
 }

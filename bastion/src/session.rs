@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use record::api::SessionEnd;
-use record::recording::{EndReason, Exit, RecordError, Recorder, Sealed};
+use record::recording::{EndReason, Exit, RecordError, Recorder};
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::doorman::HEARD;
+use crate::ends::end_of;
 use crate::flow::Way;
 use crate::forward::{Item, STDERR, forward};
 use crate::jump::Place;
@@ -210,7 +210,7 @@ async fn end(
     let kept = tokio::task::spawn_blocking(move || {
         let sealed = recorder.finish(reason)?;
         // If we die here, the recording is whole, and the CA has not heard of its end.
-        let kept = keeping.ends.keep(&told(&sealed));
+        let kept = keeping.ends.keep(&end_of(&sealed));
         Ok::<_, RecordError>((sealed, kept))
     })
     .await;
@@ -227,15 +227,6 @@ async fn end(
             client.tell(Some(recorder_failed(&e)), pty).await;
         }
         Err(e) => tracing::error!("a recording is not sealed: {e}"),
-    }
-}
-
-fn told(sealed: &Sealed) -> SessionEnd {
-    SessionEnd {
-        session: sealed.session.clone(),
-        reason: sealed.end.reason.to_string(),
-        root: sealed.root,
-        frames: sealed.frames,
     }
 }
 

@@ -183,7 +183,7 @@ proptest! {
     /// Whatever the order in which peers, loops and relay get their turns: every message arrives once and in
     /// order, and when everybody gets turns, everything arrives.
     #[test]
-    fn promise_13_15_nothing_is_lost_and_nobody_locks_up(
+    fn promise_15_nothing_is_lost_and_nobody_locks_up(
         up in 0_u32..200,
         down in 0_u32..200,
         alone: bool,

@@ -8,10 +8,8 @@ use std::time::Duration;
 use config::limits;
 use config::rules::Channel;
 use config::words::SessionId;
-use record::api::{self, SessionAsk, SessionEnd, SessionGiven};
-use record::digest::Digest;
+use record::api::{self, SessionAsk, SessionGiven};
 use record::recording::{EndReason, Header, Kind, Recorder, Size, Term};
-use record::tree::Tree;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use ssh_key::{Certificate, PrivateKey, PublicKey};
 use tokio::sync::mpsc;
@@ -19,6 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::fault::Fault;
 use super::{Herald, Reply, Teller};
+use crate::ends::never_began;
 use crate::host::Proof;
 use crate::identity;
 use crate::prelude::{Prelude, Runs, Start};
@@ -247,26 +246,21 @@ async fn open_recorder(
     };
     let creating = Arc::clone(site);
     let created = tokio::task::spawn_blocking(move || {
-        creating
-            .store
-            .create(&header)
-            .inspect_err(|_| no_recording(&creating, header.session))
+        // If we die here, the CA waits for the end of a session that the next start does not know.
+        if let Err(e) = creating.ends.begin(&header.session) {
+            tracing::error!(session = %header.session, "its begin is not noted: {e}");
+        }
+        // If we die here, the next start tells the CA that the session never began.
+        let created = creating.store.create(&header);
+        if created.is_err() {
+            let end = never_began(header.session, &EndReason::Recorder);
+            if let Err(e) = creating.ends.keep(&end) {
+                tracing::error!(session = %end.session, "the end is not kept for the CA: {e}");
+            }
+        }
+        created
     });
     Ok(created.await.map_err(|_| Fault::Defect)??)
-}
-
-/// The CA let a session begin that has no recording: its end says so, with the root of an empty tree.
-fn no_recording(site: &Site, session: SessionId) {
-    let root = Digest::from_bytes(*Tree::new().root().as_bytes());
-    let end = SessionEnd {
-        session,
-        reason: EndReason::Recorder.to_string(),
-        root,
-        frames: 0,
-    };
-    if let Err(e) = site.ends.keep(&end) {
-        tracing::error!("the end of a session that did not begin is not kept for the CA: {e}");
-    }
 }
 
 type Reached = (
