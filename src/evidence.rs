@@ -157,10 +157,18 @@ impl Report {
             .filter(|(session, _)| !seen.contains(session))
         {
             let name = format!("{session}.cast.zst");
-            let said = format!(
-                "missing: {} was at {} from {}, and there is no recording of it",
+            let whose = format!(
+                "{} was let in to {} at {}",
                 facts.person, facts.access, facts.began
             );
+            // An end with nothing sealed: the bastion was given leave and did not begin.
+            if facts.end.as_ref().is_some_and(|end| end.frames == 0) {
+                let said =
+                    format!("never began, says its bastion: {whose}, and no byte was carried");
+                self.say(true, &name, &said, &json!({"never-began": true}))?;
+                continue;
+            }
+            let said = format!("missing: {whose}, and there is no recording of it");
             self.say(false, &name, &said, &json!({"missing": true}))?;
         }
         Ok(())
