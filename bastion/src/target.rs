@@ -42,7 +42,7 @@ pub struct Ask {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Its name has no address.
-    #[error("{name} cannot be found at {host}: {source}")]
+    #[error("{name} has no address: {host}: {source}")]
     Unresolved {
         /// The target.
         name: TargetName,
