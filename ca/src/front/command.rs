@@ -43,7 +43,7 @@ pub(super) enum Verb {
     Deny(Because),
     /// Give a grant back before its time, or take a waiting request back
     Return(One),
-    /// End somebody's grant, or your own, at once
+    /// End somebody's grant at once
     Revoke(Because),
     /// Which sessions there were, and are
     Sessions(Sessions),
@@ -195,8 +195,27 @@ fn explain(error: &clap::Error, words: &[String]) -> NotACommand {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => NotACommand::Help(text),
-        ErrorKind::MissingRequiredArgument => NotACommand::Usage(missing(&text, words)),
-        _ => NotACommand::Usage(text),
+        ErrorKind::MissingRequiredArgument => {
+            NotACommand::Usage(missing(&more(&text, words), words))
+        }
+        _ => NotACommand::Usage(more(&text, words)),
+    }
+}
+
+/// Says where more stands. The `--help` that clap would have people try ends up with their own `ssh` when they
+/// type it behind `ssh ca`.
+fn more(text: &str, words: &[String]) -> String {
+    let text = text
+        .strip_suffix("For more information, try '--help'.\n")
+        .unwrap_or(text);
+    let verb = words.first().filter(|verb| {
+        Typed::command()
+            .get_subcommands()
+            .any(|known| known.get_name() == verb.as_str())
+    });
+    match verb {
+        Some(verb) => format!("{text}More:  ssh ca help {verb}\n"),
+        None => format!("{text}More:  ssh ca help\n"),
     }
 }
 
@@ -206,17 +225,17 @@ fn missing(text: &str, words: &[String]) -> String {
     let has_reason = words.iter().any(|word| word.starts_with("--reason"));
     let hint = match (verb, has_reason) {
         ("request", false) => {
-            "hint: say why:  ssh ca request LOGIN@TARGET --reason \"INC-42 replication stuck\"\n"
+            "Say why:  ssh ca request LOGIN@TARGET --reason \"INC-42 replication stuck\"\n"
         }
         ("request", true) => {
-            "hint: name the access first:  ssh ca request postgres@db1.prod --reason TEXT\n"
+            "Name the access first:  ssh ca request postgres@db1.prod --reason TEXT\n"
         }
         ("deny" | "revoke", false) => {
-            "hint: say why:  --reason \"a sentence that the other person reads\"\n"
+            "Say why:  --reason \"a sentence that the other person reads\"\n"
         }
-        _ => "hint: `ssh ca pending` shows the names of what waits\n",
+        _ => "`ssh ca pending` shows the names of what waits\n",
     };
-    format!("{text}\n{hint}")
+    format!("{text}{hint}")
 }
 
 #[cfg(test)]
@@ -255,12 +274,12 @@ mod tests {
     #[test]
     fn what_is_wrong_says_what_to_type() {
         assert!(usage("request postgres@db1.prod").contains("--reason \"INC-42"));
-        assert!(usage("request --reason disk full").contains("name the access first"));
+        assert!(usage("request --reason disk full").contains("Name the access first"));
         assert!(usage("request postgres --reason x").contains("write it as LOGIN@TARGET"));
         assert!(usage("request a@b --reason x --for soon").contains("15m"));
         assert!(usage("show 12").contains("it looks like 7F3K-9QMD"));
         assert!(usage("aprove 7F3K-9QMD").contains("approve"));
-        assert!(usage("deny 7F3K-9QMD").contains("say why"));
+        assert!(usage("deny 7F3K-9QMD").contains("Say why"));
     }
 
     #[test]

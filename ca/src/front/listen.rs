@@ -57,13 +57,22 @@ pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), CaError> {
+    serve_by(Arc::new(SystemClock::new()), config_path, config, shutdown).await
+}
+
+/// [`serve`], by another clock.
+pub async fn serve_by(
+    clock: Arc<dyn Clock>,
+    config_path: PathBuf,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), CaError> {
     // Before anything else: until then, a SIGHUP would end the process.
     let mut hangup = signal(SignalKind::hangup()).map_err(CaError::Signal)?;
     let address = config.ca.listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| CaError::Listen { address, source })?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let desk = Desk::open(Arc::new(config), Arc::clone(&clock))?;
     let (stop, stopping) = watch::channel(false);
     let (alive, all_gone) = mpsc::channel(1);

@@ -31,4 +31,4 @@ mod run;
 mod show;
 mod ssh_config;
 
-pub use listen::{CaError, serve};
+pub use listen::{CaError, serve, serve_by};

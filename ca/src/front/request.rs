@@ -12,6 +12,9 @@ use super::command;
 use super::render;
 use crate::desk::{Ask, Asked, Issued, Need, Refused, Standing, Status};
 
+/// How often whoever waits looks whether the request's time is over.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// Asks for access, waits for the approvals, and prints the certificate.
 pub(super) async fn request(call: &Call, typed: command::Request) -> Result<(), Stop> {
     let no_wait = typed.no_wait;
@@ -144,9 +147,11 @@ async fn wait(call: &Call, id: &RequestId) -> Result<(), Stop> {
     }
 }
 
-/// Time alone wakes nobody at the desk: one second past the end is when to look again.
+/// Time alone wakes nobody at the desk: one second past the end is when to look again, or sooner, for
+/// clocks that are stepped meanwhile.
 fn until_past(now: UnixTime, expires: UnixTime) -> Duration {
-    expires.since(now).saturating_add(Duration::from_secs(1))
+    let left = expires.since(now).saturating_add(Duration::from_secs(1));
+    left.min(LOOK_AGAIN)
 }
 
 fn approved(needs: &[Need]) -> String {

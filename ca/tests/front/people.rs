@@ -397,7 +397,7 @@ fn exit_statuses_say_what_happened() {
 
     let usage = site.alice.ca(&["request", "postgres@db1.prod"]);
     assert_eq!(usage.status, 2);
-    assert!(usage.err.contains("hint: say why:"), "{usage:?}");
+    assert!(usage.err.contains("Say why:"), "{usage:?}");
     assert_eq!(usage.out, "");
 
     let live = site
@@ -431,6 +431,20 @@ fn exit_statuses_say_what_happened() {
         back.err.starts_with(&format!("withdrew {waiting}")),
         "{back:?}"
     );
+}
+
+#[test]
+fn a_request_that_nobody_answers_expires() {
+    let site = Site::new();
+    let live = site
+        .alice
+        .live(&["ca", "request", "postgres@db1.prod", "--reason", "x"]);
+    live.wait_err("waiting for approval … ");
+    site.clock.step(config::limits::REQUEST_OPEN);
+    let told = live.finish();
+    assert_eq!(told.status, 4, "{told:?}");
+    assert!(told.err.contains("has expired: ask again"), "{told:?}");
+    assert_eq!(told.out, "");
 }
 
 #[test]

@@ -6,10 +6,12 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use record::clock::{Clock, SystemClock};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -24,6 +26,7 @@ pub(crate) struct Site {
     pub(crate) carol: Person,
     pub(crate) bastion: PathBuf,
     pub(crate) port: u16,
+    pub(crate) clock: Arc<Stepped>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<Result<(), ca::CaError>>>,
     runtime: Runtime,
@@ -58,6 +61,7 @@ impl Site {
             carol: person("carol"),
             bastion,
             port,
+            clock: Arc::default(),
             stop: None,
             serving: None,
             runtime: Runtime::new().unwrap(),
@@ -80,9 +84,11 @@ impl Site {
         let config = config::Config::load(&self.config()).unwrap();
         let (stop, stopped) = oneshot::channel();
         let path = self.config();
-        self.serving = Some(self.runtime.spawn(ca::serve(path, config, async {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let serving = ca::serve_by(clock, path, config, async {
             let _ = stopped.await;
-        })));
+        });
+        self.serving = Some(self.runtime.spawn(serving));
         self.stop = Some(stop);
         let end = Instant::now() + SOON;
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -127,6 +133,30 @@ impl Site {
             );
         }
         text + ROLES
+    }
+}
+
+/// The clocks of the machine, with a time of day that a test can step.
+#[derive(Default)]
+pub(crate) struct Stepped {
+    real: SystemClock,
+    ahead_ms: AtomicU64,
+}
+
+impl Stepped {
+    pub(crate) fn step(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).unwrap();
+        self.ahead_ms.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Stepped {
+    fn wall_ms(&self) -> u64 {
+        self.real.wall_ms() + self.ahead_ms.load(Ordering::SeqCst)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.real.monotonic() + Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst))
     }
 }
 
