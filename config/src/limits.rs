@@ -122,6 +122,10 @@ pub const FRAME_BYTES: usize = 256 << 10;
 /// … or after this long, whichever comes first.
 pub const FRAME_AGE: Duration = Duration::from_secs(600);
 
+/// Most sealed frames of one recording: 64 GiB of lines, for which the seek table still fits
+/// [`SKIPPABLE_MAX_BYTES`] with room. A session that writes more ends.
+pub const RECORDING_FRAMES: u64 = 1 << 18;
+
 /// Largest decompressed size of one frame that a reader accepts: one event past [`FRAME_BYTES`], whose
 /// payload may grow sixfold by JSON escapes.
 pub const FRAME_MAX_BYTES: usize = 2 << 20;

@@ -132,6 +132,11 @@ impl Live {
             writing.state = State::Failed;
             return Err(RecordError::Behind);
         }
+        // One frame less, so that the End has one.
+        if u64::from(writing.tail.number) + 1 >= limits::RECORDING_FRAMES {
+            writing.state = State::Failed;
+            return Err(RecordError::Long);
+        }
         let written = writing.write(shared, self, now_us, events, limits::FRAME_BYTES as u64);
         written.map_err(|e| {
             writing.state = State::Failed;
@@ -152,6 +157,10 @@ impl Live {
             .and_then(|()| self.seal_all(shared, end));
         // Whether or not it could be sealed, the thread has nothing to do for it any more.
         shared.forget(&self.session);
+        if sealed.is_err() {
+            // What was forwarded since the last group must not be lost with the power before the next start.
+            shared.sync(&[self]);
+        }
         sealed
     }
 
@@ -420,4 +429,12 @@ impl Tail {
 /// The first line of every tail but the first: a comment that says what must stand before it.
 pub(super) fn follows(number: u32, before: u64) -> String {
     format!("# frame {number} follows {before} bytes\n")
+}
+
+#[cfg(test)]
+impl Live {
+    /// Pretends that so many frames were written before.
+    pub(super) fn pretend(&self, number: u32) {
+        self.writing().tail.number = number;
+    }
 }

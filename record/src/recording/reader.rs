@@ -1,7 +1,7 @@
 //! Reads a recording, finished or not, for those who want to see it. Whether it can be believed, [`verify`](super::verify)
 //! says; reading is kind, and goes as far as it can.
 
-use std::fs::{self, File};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use config::words::SessionId;
 use super::event::{self, Event};
 use super::frame::{self, FrameError, Stored, Trailer};
 use super::header::{Header, HeaderError};
-use super::recover::file_of;
+use super::recover::{file_of, open_plain};
 use super::seal;
 
 /// A recording that is open for reading.
@@ -101,7 +101,7 @@ impl Reader {
             return Err(ReadError::Name(path.to_owned()));
         };
         let dir = path.parent().map(Path::to_owned).unwrap_or_default();
-        let file = File::open(path)?;
+        let file = open_plain(path, OpenOptions::new().read(true))?;
         let (mut chunks, mut state) = index(&file)?;
         if state == ReadState::Unfinished {
             let read = tails(&dir, &session, &mut chunks)?;
@@ -208,12 +208,34 @@ impl Reader {
         })
     }
 
-    /// The lines of a chunk as they stand: asciicast v3, all chunks together.
+    /// The lines of a chunk as they stand: asciicast v3, all chunks together. Each was read as one before; of
+    /// a tail, those before the place where it was torn.
     pub fn lines(&self, chunk: usize) -> Result<Vec<u8>, ReadError> {
-        match self.chunks.get(chunk) {
-            Some(chunk) => lines_at(&self.dir, &self.session, &self.file, chunk.at),
-            None => Ok(Vec::new()),
+        let Some(Chunk { at, from_us, .. }) = self.chunks.get(chunk).copied() else {
+            return Ok(Vec::new());
+        };
+        let mut bytes = lines_at(&self.dir, &self.session, &self.file, at)?;
+        let mut at_us = from_us;
+        let mut length = 0;
+        for (n, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
+            // The very first line is the header, which opening has read.
+            let good = line.strip_suffix(b"\n").is_some_and(|line| {
+                std::str::from_utf8(line).is_ok_and(|line| {
+                    (chunk, n) == (0, 0) || event::read_line(line, &mut at_us).is_ok()
+                })
+            });
+            if !good {
+                if matches!(at, Place::Sealed { .. }) {
+                    return Err(ReadError::Damaged(
+                        "it holds something that is no line".into(),
+                    ));
+                }
+                break;
+            }
+            length += line.len();
         }
+        bytes.truncate(length);
+        Ok(bytes)
     }
 }
 
@@ -233,6 +255,9 @@ fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
             Err(FrameError::Io(e)) => return Err(e.into()),
             _ => return Ok((chunks, ReadState::Damaged)),
         };
+        if chunks.len() as u64 >= limits::RECORDING_FRAMES {
+            return Ok((chunks, ReadState::Damaged));
+        }
         // The trailer of the last frame may be missing in part while it is being written.
         let payload = match frame::read_frame(&mut from) {
             Ok(Some(Stored::Trailer(payload))) => payload,
@@ -295,7 +320,8 @@ fn lines_at(dir: &Path, session: &SessionId, file: &File, at: Place) -> Result<V
 }
 
 fn tail(dir: &Path, session: &SessionId, number: u32) -> Result<Vec<u8>, ReadError> {
-    let file = match fs::File::open(seal::tail_path(dir, session, number)) {
+    let path = seal::tail_path(dir, session, number);
+    let file = match open_plain(&path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(ReadError::Changed),
         Err(e) => return Err(e.into()),

@@ -43,6 +43,9 @@ pub enum RecordError {
     /// The disk's or the processor's fault: more is written than can be sealed. See [`Recorder::behind`].
     #[error("the recording cannot be sealed as fast as it is written")]
     Behind,
+    /// The session's fault: its recording has all the frames that one may have ([`limits::RECORDING_FRAMES`]).
+    #[error("the recording is as long as one may be")]
+    Long,
     /// The signing key's fault.
     #[error("the recording cannot be signed")]
     Sign,
@@ -157,6 +160,11 @@ impl Recorder {
             .collect();
         let now = self.now();
         self.live.finish(&self.shared, now, tallies, end)
+    }
+
+    #[cfg(test)]
+    pub(super) fn live(&self) -> &Live {
+        &self.live
     }
 
     fn bytes<B: AsRef<[u8]>>(

@@ -53,7 +53,10 @@ enum Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self::Corrupt(problem.to_string())
+        match problem.fault {
+            Fault::Io(e) => Self::Disk(e),
+            _ => Self::Corrupt(problem.to_string()),
+        }
     }
 }
 
@@ -72,13 +75,15 @@ pub(super) fn all(dir: &Path, signer: &Signer, disk: &dyn Disk) -> io::Result<Re
             Ok(Some(sealed)) => recovered.sealed.push(sealed),
             Ok(None) => recovered.never_began.push(session),
             Err(failure) => {
-                if matches!(failure, Failure::Corrupt(_)) {
-                    set_aside(dir, &session)?;
-                }
-                recovered.set_aside.push(SetAside {
-                    session,
-                    why: failure.to_string(),
-                });
+                let moved = match failure {
+                    Failure::Corrupt(_) => set_aside(dir, &session),
+                    _ => Ok(()),
+                };
+                let why = match moved {
+                    Ok(()) => failure.to_string(),
+                    Err(e) => format!("{failure}, as far as they could be moved there: {e}"),
+                };
+                recovered.set_aside.push(SetAside { session, why });
             }
         }
     }
@@ -94,13 +99,27 @@ fn unfinished(dir: &Path) -> io::Result<BTreeMap<SessionId, BTreeSet<u32>>> {
             Some((session, Some(tail))) => {
                 found.entry(session).or_default().insert(tail);
             }
-            Some((session, None)) if !frame::looks_finished(&File::open(dir.join(&name))?)? => {
+            // One that cannot be read is told with its reason when its turn comes, and blocks no other.
+            Some((session, None)) if !looks_finished(&dir.join(&name)).unwrap_or(false) => {
                 found.entry(session).or_default();
             }
             _ => {}
         }
     }
     Ok(found)
+}
+
+fn looks_finished(path: &Path) -> io::Result<bool> {
+    frame::looks_finished(&open_plain(path, OpenOptions::new().read(true))?)
+}
+
+/// Opens what must be a file: reading a pipe that lies there instead would wait for ever.
+pub(super) fn open_plain(path: &Path, how: &OpenOptions) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() {
+        how.open(path)
+    } else {
+        Err(io::Error::other("it is not a file"))
+    }
 }
 
 /// Which recording a file belongs to, and which of its tails it is, if it is one. Names that no store makes
@@ -201,10 +220,10 @@ fn read_sealed(
     session: &SessionId,
     tails: &BTreeSet<u32>,
 ) -> Result<Option<SealedPart>, Failure> {
-    let open = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(seal::cast_path(dir, session));
+    let open = open_plain(
+        &seal::cast_path(dir, session),
+        OpenOptions::new().read(true).write(true),
+    );
     let file = match open {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -277,7 +296,8 @@ fn read_tails(
     let mut segments = Vec::new();
     let (mut before, mut at_us) = (last_lines, at_us);
     for number in first.. {
-        let file = match File::open(seal::tail_path(dir, session, number)) {
+        let path = seal::tail_path(dir, session, number);
+        let file = match open_plain(&path, OpenOptions::new().read(true)) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => break,
             Err(e) => return Err(e.into()),
@@ -395,9 +415,24 @@ fn never_began(
     if tails.range(1..).next().is_some() {
         return Err(Failure::Corrupt("its first lines are missing".into()));
     }
+    if tails.contains(&0) && has_events(&seal::tail_path(dir, session, 0))? {
+        return Err(Failure::Corrupt(
+            "its lines have no recording to be sealed into".into(),
+        ));
+    }
     remove_tails(dir, disk, session, tails.iter())?;
     disk.remove(&seal::cast_path(dir, session))?;
     Ok(None)
+}
+
+/// Whether a first tail holds more than a header: then the session had begun, whatever else is lost.
+fn has_events(tail: &Path) -> io::Result<bool> {
+    let mut bytes = Vec::new();
+    open_plain(tail, OpenOptions::new().read(true))?
+        .take(limits::FRAME_MAX_BYTES as u64)
+        .read_to_end(&mut bytes)?;
+    let after = bytes.iter().position(|b| *b == b'\n').map(|at| at + 1);
+    Ok(after.is_some_and(|at| at < bytes.len()))
 }
 
 fn remove_tails<'a>(

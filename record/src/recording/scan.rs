@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use config::words::{BastionName, SessionId};
+use config::limits;
+use config::words::SessionId;
 use ssh_key::PublicKey;
 
 use super::event::{self, Data, End};
@@ -221,6 +222,11 @@ impl<'a, R: Read> Scan<'a, R> {
             None => return Err(self.problem(Fault::Cut("a frame has no checkpoint"))),
             Some(_) => return Err(self.problem(Fault::Altered("a frame has no checkpoint"))),
         };
+        if self.tree.size() >= limits::RECORDING_FRAMES {
+            return Err(self.problem(Fault::Altered(
+                "it has more frames than any that is recorded",
+            )));
+        }
         let mut tree = self.tree.clone();
         tree.push(leaf_hash(stored));
         let key = self.checked_key(&trailer)?;
@@ -337,9 +343,13 @@ impl<'a, R: Read> Scan<'a, R> {
         if self.header.is_none() {
             let line = text.next().unwrap_or_default();
             let header = Header::from_line(line).map_err(|e| self.problem(header_fault(e)))?;
-            self.check_header(&header.session, &header.bastion, signs_for)?;
+            if header.session != *self.session {
+                let why = format!("its header is that of session {}", header.session);
+                return Err(self.problem(content(why)));
+            }
             self.header = Some(header);
         }
+        self.check_signs_for(signs_for)?;
         let mut end = None;
         for line in text {
             let event =
@@ -358,19 +368,12 @@ impl<'a, R: Read> Scan<'a, R> {
         Ok(end)
     }
 
-    fn check_header(
-        &self,
-        session: &SessionId,
-        bastion: &BastionName,
-        signs_for: Option<&Vec<String>>,
-    ) -> Result<(), Problem> {
-        if session != self.session {
-            return Err(self.problem(Fault::Content(format!(
-                "its header is that of session {session}"
-            ))));
-        }
-        match signs_for {
-            Some(names) if !names.iter().any(|name| name == bastion.as_str()) => {
+    /// Checks that the bastion of the header has sealed this frame, and not another one that is trusted, too.
+    fn check_signs_for(&self, signs_for: Option<&Vec<String>>) -> Result<(), Problem> {
+        match (&self.header, signs_for) {
+            (Some(Header { bastion, .. }), Some(names))
+                if !names.iter().any(|name| name == bastion.as_str()) =>
+            {
                 let why = format!("its header names {bastion}, whose key has not signed it");
                 Err(self.problem(Fault::Content(why)))
             }

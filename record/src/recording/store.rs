@@ -13,6 +13,7 @@ use std::time::Instant;
 use config::limits;
 use config::words::SessionId;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::disk::Disk;
 use super::header::Header;
@@ -21,6 +22,12 @@ use super::recorder::Recorder;
 use super::recover::{self, Recovered};
 use super::seal::Signer;
 use crate::clock::Clock;
+
+/// The file that the one writer of a directory holds locked.
+pub(super) const LOCK: &str = ".lock";
+
+/// The directory of what could not be recovered.
+pub(super) const ASIDE: &str = "aside";
 
 /// The one writer of a directory of recordings.
 #[derive(Debug)]
@@ -89,10 +96,12 @@ impl RecordingStore {
             .create(true)
             .truncate(false)
             .write(true)
-            .open(dir.join(".lock"))
+            .open(dir.join(LOCK))
             .map_err(failed("make the lock file"))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| StoreError::InUse(dir.to_owned()))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| match e {
+            Errno::WOULDBLOCK => StoreError::InUse(dir.to_owned()),
+            other => failed("lock")(other.into()),
+        })?;
 
         let recovered =
             recover::all(dir, &signer, disk.as_ref()).map_err(failed("recover recordings"))?;
@@ -252,7 +261,7 @@ impl Shared {
             drop(sessions);
 
             let began = Instant::now();
-            self.sync(&running);
+            self.sync(&references(&running));
             let more = self.seal(&running, began);
             if !more {
                 let pause = limits::SYNC_EVERY.saturating_sub(began.elapsed());
@@ -263,11 +272,11 @@ impl Shared {
             }
         }
         let running: Vec<Arc<Live>> = self.sessions().running.values().cloned().collect();
-        self.sync(&running);
+        self.sync(&references(&running));
     }
 
     /// One group: what any session has written since the last one becomes durable, in the order of writing.
-    fn sync(&self, running: &[Arc<Live>]) {
+    pub(super) fn sync(&self, running: &[&Live]) {
         let mut entries = false;
         for live in running {
             for file in live.take_unsynced(&mut entries) {
@@ -304,6 +313,10 @@ impl Shared {
     }
 }
 
+fn references(running: &[Arc<Live>]) -> Vec<&Live> {
+    running.iter().map(AsRef::as_ref).collect()
+}
+
 /// Moves all files of a recording out of the way, where nothing lists or touches them.
 pub(super) fn set_aside(dir: &Path, session: &SessionId) -> io::Result<()> {
     let names: Vec<_> = fs::read_dir(dir)?
@@ -327,12 +340,12 @@ fn move_aside(dir: &Path, name: &str) -> io::Result<String> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(dir.join("aside"))?;
+        .create(dir.join(ASIDE))?;
     let free = |n: u32| {
         Some(if n == 0 {
-            format!("aside/{name}")
+            format!("{ASIDE}/{name}")
         } else {
-            format!("aside/{name}.{n}")
+            format!("{ASIDE}/{name}.{n}")
         })
     };
     let to = (0..u32::MAX)

@@ -1,6 +1,7 @@
 mod crash;
 mod disk;
 mod format;
+mod hostile;
 mod tamper;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,8 @@
 //! A recording of any size is checked in the memory of a few frames.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -13,9 +14,10 @@ use ssh_key::PublicKey;
 
 use super::event::End;
 use super::header::Header;
-use super::recover::file_of;
+use super::recover::{file_of, open_plain};
 use super::scan::{Fault, Problem, Scan, Signers, Step};
 use super::seal;
+use super::store::{ASIDE, LOCK};
 use crate::checkpoint::NAMESPACE;
 use crate::digest::Digest;
 
@@ -70,6 +72,8 @@ pub enum Verdict {
     },
     /// Good by itself, and the log does not know of it.
     NotInLog(Checked),
+    /// The bastion could not recover it, and moved its files to `aside/`.
+    SetAside,
 }
 
 impl Verdict {
@@ -200,25 +204,82 @@ pub fn directory(
     trusted: &Trusted,
     logged: Option<&BTreeMap<SessionId, Digest>>,
 ) -> io::Result<Vec<(SessionId, Verdict)>> {
-    let mut found: BTreeMap<SessionId, BTreeSet<u32>> = BTreeMap::new();
-    for entry in fs::read_dir(dir)? {
-        if let Some((session, tail)) = entry?.file_name().to_str().and_then(file_of) {
-            found.entry(session).or_default().extend(tail);
-        }
-    }
+    let found = recordings_in(dir)?;
+    let aside: BTreeSet<SessionId> = aside_in(dir)?
+        .into_iter()
+        .filter(|id| !found.contains_key(id))
+        .collect();
     let missing = logged
         .into_iter()
         .flatten()
         .map(|(session, _)| session)
-        .filter(|id| !found.contains_key(*id));
+        .filter(|id| !found.contains_key(*id) && !aside.contains(*id));
     let mut verdicts: Vec<(SessionId, Verdict)> =
         missing.map(|id| (id.clone(), Verdict::Missing)).collect();
+    verdicts.extend(aside.iter().map(|id| (id.clone(), Verdict::SetAside)));
     for (session, tails) in found {
         let verdict = judge(dir, &session, &tails, trusted, logged);
         verdicts.push((session, verdict));
     }
     verdicts.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(verdicts)
+}
+
+/// Checks the recording of one session in its directory, as [`directory`] does.
+pub fn one(
+    dir: &Path,
+    session: &SessionId,
+    trusted: &Trusted,
+    logged: Option<&BTreeMap<SessionId, Digest>>,
+) -> io::Result<Verdict> {
+    let tails = recordings_in(dir)?.remove(session).unwrap_or_default();
+    Ok(judge(dir, session, &tails, trusted, logged))
+}
+
+/// The names in a directory of recordings that belong to no recording, so that nothing checks what they hold.
+pub fn strangers(dir: &Path) -> io::Result<Vec<OsString>> {
+    let mut strange = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let known = name
+            .to_str()
+            .is_some_and(|name| file_of(name).is_some() || name == LOCK || name == ASIDE);
+        if !known {
+            strange.push(name);
+        }
+    }
+    strange.sort();
+    Ok(strange)
+}
+
+fn recordings_in(dir: &Path) -> io::Result<BTreeMap<SessionId, BTreeSet<u32>>> {
+    let mut found: BTreeMap<SessionId, BTreeSet<u32>> = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        if let Some((session, tail)) = entry?.file_name().to_str().and_then(file_of) {
+            found.entry(session).or_default().extend(tail);
+        }
+    }
+    Ok(found)
+}
+
+/// The sessions whose sealed frames lie in `aside/`. Tails alone do not count: they follow a gap that a power loss has
+/// left, and the recording before the gap is whole.
+fn aside_in(dir: &Path) -> io::Result<BTreeSet<SessionId>> {
+    let entries = match fs::read_dir(dir.join(ASIDE)) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(e) => return Err(e),
+    };
+    let mut found = BTreeSet::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let session = name.to_str().and_then(|name| {
+            let (id, rest) = name.split_once('.')?;
+            rest.starts_with("cast.zst").then(|| id.parse().ok())?
+        });
+        found.extend(session);
+    }
+    Ok(found)
 }
 
 fn judge(
@@ -234,7 +295,8 @@ fn judge(
         at_us: 0,
         fault,
     };
-    let file = match File::open(seal::cast_path(dir, session)) {
+    let path = seal::cast_path(dir, session);
+    let file = match open_plain(&path, OpenOptions::new().read(true)) {
         Ok(file) => BufReader::new(file),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             return Verdict::Bad(whole(Fault::Cut("there is no file of its sealed frames")));
@@ -244,7 +306,10 @@ fn judge(
     let root = logged.and_then(|logged| logged.get(session));
     match with_tails(file, session, trusted, tails) {
         Ok(checked) if checked.end.is_none() => match root {
-            None if !tails.is_empty() => Verdict::Unfinished(checked),
+            // The names were listed before the frames were read, so that a tail that is named later follows a gap.
+            None if tails.iter().any(|n| u64::from(*n) <= checked.frames) => {
+                Verdict::Unfinished(checked)
+            }
             _ => Verdict::Bad(Problem {
                 offset: checked.bytes,
                 frame: checked.frames,
