@@ -1,8 +1,8 @@
 //! `hallpass verify`: recordings and issuance logs, held against each other and against public keys.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use record::recording::verify::{self, Checked, Trusted, Verdict};
 use serde_json::{Value, json};
 use ssh_key::PublicKey;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, safe};
 
 /// The file of public keys that lies in a site's directory.
 const SIGNERS: &str = "allowed_signers";
@@ -47,26 +47,32 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
     let (logs, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
         args.paths.iter().partition(|path| is_log(path));
     let mut sessions = BTreeMap::new();
+    let mut believed = !logs.is_empty();
     for path in &logs {
         let trusted = report.trust(args.trust.as_deref(), path)?;
-        if let Some(found) = report.log(path, &trusted)? {
-            sessions.extend(found.sessions);
+        match report.log(path, &trusted)? {
+            Some(found) => sessions.extend(found.sessions),
+            None => believed = false,
         }
     }
-    let logged = (!logs.is_empty()).then_some(&sessions);
+    // A log that is wrong accuses nobody.
+    let logged = believed.then_some(&sessions);
     let mut seen = Vec::new();
-    for path in others {
+    for path in &others {
         let trusted = report.trust(args.trust.as_deref(), path)?;
         report.recordings(path, &trusted, logged, &mut seen)?;
     }
-    if args.paths.iter().any(|path| path.is_dir() && !is_log(path)) {
+    if others.iter().any(|path| path.is_dir()) {
         report.missing(&sessions, &seen)?;
     }
     report.close()
 }
 
+/// Either of the two files of a log will do, so that one from which the other was taken is not passed over.
 fn is_log(path: &Path) -> bool {
-    path.join("entries").is_file()
+    ["entries", "checkpoint"]
+        .iter()
+        .any(|file| path.join(file).exists())
 }
 
 #[derive(Default)]
@@ -114,16 +120,12 @@ impl Report {
                     "issuance log, {} entries, root {}",
                     found.position.size, found.position.root
                 );
-                self.say(
-                    true,
-                    &name,
-                    &said,
-                    &json!({"entries": found.position.size, "vouched": found.vouched}),
-                )?;
+                let facts = json!({"entries": found.position.size, "vouched": found.vouched});
+                self.say(true, path, &name, &said, &facts)?;
                 Ok(Some(found))
             }
             Err(e) => {
-                self.say(false, &name, &e.to_string(), &json!({}))?;
+                self.say(false, path, &name, &e.to_string(), &json!({}))?;
                 Ok(None)
             }
         }
@@ -136,12 +138,39 @@ impl Report {
         logged: Option<&BTreeMap<SessionId, SessionFacts>>,
         seen: &mut Vec<SessionId>,
     ) -> Result<()> {
-        for (session, verdict) in verdicts(path, trusted, logged)? {
+        let found = verdicts(path, trusted, logged)?;
+        // With a log, what should lie there is known; without one, everything may have been taken away.
+        if found.is_empty() && logged.is_none() {
+            let name = path.display().to_string();
+            self.say(
+                false,
+                path,
+                &name,
+                "no recordings and no issuance log here",
+                &json!({}),
+            )?;
+        }
+        for (session, verdict) in found {
             let name = format!("{session}.cast.zst");
             let (good, said, facts) =
                 told(&verdict, logged.and_then(|logged| logged.get(&session)));
-            self.say(good, &name, &said, &facts)?;
+            let file = if path.is_dir() {
+                path.join(&name)
+            } else {
+                path.to_owned()
+            };
+            self.say(good, &file, &name, &said, &facts)?;
             seen.push(session);
+        }
+        if path.is_dir() {
+            for name in verify::strangers(path).map_err(|e| Failure::file("read", path, &e))? {
+                let file = path.join(name);
+                let file = safe(&file.to_string_lossy(), "");
+                writeln!(
+                    io::stderr(),
+                    "not checked, because it is not named as a recording: {file}"
+                )?;
+            }
         }
         Ok(())
     }
@@ -158,36 +187,58 @@ impl Report {
         {
             let name = format!("{session}.cast.zst");
             let whose = format!(
-                "{} was let in to {} at {}",
-                facts.person, facts.access, facts.began
+                "{} was let in to {} at {} through {}",
+                facts.person, facts.access, facts.began, facts.bastion
             );
             // An end with nothing sealed: the bastion was given leave and did not begin.
             if facts.end.as_ref().is_some_and(|end| end.frames == 0) {
                 let said =
                     format!("never began, says its bastion: {whose}, and no byte was carried");
-                self.say(true, &name, &said, &json!({"never-began": true}))?;
+                self.say(
+                    true,
+                    Path::new(&name),
+                    &name,
+                    &said,
+                    &json!({"never-began": true}),
+                )?;
                 continue;
             }
             let said = format!("missing: {whose}, and there is no recording of it");
-            self.say(false, &name, &said, &json!({"missing": true}))?;
+            self.say(
+                false,
+                Path::new(&name),
+                &name,
+                &said,
+                &json!({"missing": true}),
+            )?;
         }
         Ok(())
     }
 
-    fn say(&mut self, good: bool, name: &str, said: &str, facts: &Value) -> Result<()> {
+    /// Says one thing: of which file, by which name for people, in words and as facts.
+    fn say(
+        &mut self,
+        good: bool,
+        file: &Path,
+        name: &str,
+        said: &str,
+        facts: &Value,
+    ) -> Result<()> {
         *(if good { &mut self.good } else { &mut self.bad }) += 1;
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(
                 out,
                 "{}",
-                json!({"path": name, "good": good, "said": said, "facts": facts})
+                json!({"path": file.to_string_lossy(), "good": good, "said": said, "facts": facts})
             )?;
         } else {
             writeln!(
                 out,
-                "{}  {name}  {said}",
-                if good { "good" } else { "BAD " }
+                "{}  {}  {}",
+                if good { "good" } else { "BAD " },
+                safe(name, ""),
+                safe(said, ""),
             )?;
         }
         Ok(())
@@ -197,7 +248,9 @@ impl Report {
         let (good, bad) = (self.good, self.bad);
         let words = match (good, bad) {
             (0, 0) => "nothing there to check".to_owned(),
+            (1, 0) => "it is whole".to_owned(),
             (_, 0) => format!("all {good} are whole"),
+            (0, 1) => "it is wrong: keep everything as it is, and find out why".to_owned(),
             _ => format!(
                 "{bad} of {} are wrong: keep everything as it is, and find out why",
                 good + bad
@@ -233,19 +286,13 @@ fn verdicts(
             .collect());
     }
     let session = session_of(path)?;
-    let file = BufReader::new(File::open(path).map_err(unreadable)?);
-    let verdict = match verify::recording(file, &session, trusted) {
-        Err(problem) => Verdict::Bad(problem),
-        Ok(checked) if checked.end.is_none() => Verdict::Unfinished(checked),
-        Ok(checked) => match roots.as_ref().map(|roots| roots.get(&session)) {
-            Some(None) => Verdict::NotInLog(checked),
-            Some(Some(root)) if *root != checked.root => Verdict::OtherRoot {
-                logged: *root,
-                found: checked.root,
-            },
-            _ => Verdict::Good(checked),
-        },
-    };
+    fs::metadata(path).map_err(unreadable)?;
+    // What lies beside it says whether the session still runs.
+    let dir = path
+        .parent()
+        .filter(|dir| *dir != Path::new(""))
+        .unwrap_or(Path::new("."));
+    let verdict = verify::one(dir, &session, trusted, roots.as_ref()).map_err(unreadable)?;
     Ok(vec![(session, verdict)])
 }
 
@@ -292,6 +339,11 @@ fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, String, Value
             false,
             problem.to_string(),
             json!({"offset": problem.offset, "frame": problem.frame, "at_us": problem.at_us}),
+        ),
+        Verdict::SetAside => (
+            false,
+            "its bastion could not recover it: what is left of it is in aside/".to_owned(),
+            json!({"aside": true}),
         ),
         Verdict::Missing => (false, "missing".to_owned(), json!({"missing": true})),
     }

@@ -1,11 +1,17 @@
 //! Why a command failed, in words for the person who typed it.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
+
+use record::text::is_visible;
 
 /// What happened and what to do next, ready to be shown.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub(crate) struct Failure {
+    words: String,
+    unread: bool,
+}
 
 /// What a command comes to.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -13,23 +19,64 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     /// A failure that is told in these words.
     pub(crate) fn new(words: impl Into<String>) -> Self {
-        Self(words.into())
+        Self {
+            words: words.into(),
+            unread: false,
+        }
+    }
+
+    /// Whether the reader of our output, such as `head`, has seen enough: nobody waits for words about that.
+    pub(crate) const fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// The system could not do something to a file.
     pub(crate) fn file(verb: &str, path: &Path, source: &std::io::Error) -> Self {
-        Self(format!("{} cannot be {verb}: {source}", path.display()))
+        Self::new(format!("{} cannot be {verb}: {source}", path.display()))
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&safe(&self.words, "\n"))
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        let io = (&error as &dyn std::error::Error).downcast_ref::<io::Error>();
+        Self {
+            words: error.to_string(),
+            unread: io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe),
+        }
+    }
+}
+
+/// Text that can be shown to a person: what is invisible, other than the characters of `kept`, is escaped. Paths and the
+/// headers of recordings are other people's text.
+pub(crate) fn safe(text: &str, kept: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_visible(c) || kept.contains(c) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_default());
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promise_36_nothing_invisible_reaches_the_reader_of_a_message() {
+        let failure = Failure::new("a\x1b]0;t\x07b\u{202e}c\u{9b}d\ne");
+        assert_eq!(
+            failure.to_string(),
+            "a\\u{1b}]0;t\\u{7}b\\u{202e}c\\u{9b}d\ne"
+        );
+        assert_eq!(safe("one\nline", ""), "one\\nline");
     }
 }

@@ -25,8 +25,10 @@ use clap::Parser;
 fn main() -> ExitCode {
     let outcome = cli::Cli::parse().run();
     outcome.unwrap_or_else(|failure| {
-        // With standard error gone there is nobody left to tell.
-        let _ = writeln!(std::io::stderr(), "hallpass: {failure}");
+        if !failure.is_unread() {
+            // With standard error gone there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "hallpass: {failure}");
+        }
         ExitCode::FAILURE
     })
 }

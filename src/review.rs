@@ -1,7 +1,8 @@
 //! `hallpass play` and `hallpass export`.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,18 +77,28 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
         As::Txt => Format::Txt,
     };
     let Some(output) = &args.output else {
+        if io::stdout().is_terminal() && !matches!(format, Format::Txt) {
+            return Err(Failure::new(
+                "these bytes are for programs, and would speak to this terminal: say --output FILE, or --format txt to read",
+            ));
+        }
         let mut out = BufWriter::new(io::stdout().lock());
         return player::export(&path, format, &mut out).or_else(if_somebody_reads);
     };
     let failed = |e: &io::Error| Failure::file("written", output, e);
-    let mut out = BufWriter::new(File::create_new(output).map_err(|e| failed(&e))?);
-    let written = player::export(&path, format, &mut out);
+    // What a session showed concerns its reader alone, like the recording.
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(output)
+        .map_err(|e| failed(&e))?;
+    let written = player::export(&path, format, &mut BufWriter::new(file));
     if written.is_err() {
         // Half an export would pass for a whole one.
         let _ = fs::remove_file(output);
     }
-    written?;
-    out.flush().map_err(|e| failed(&e))
+    Ok(written?)
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
