@@ -193,37 +193,36 @@ fn life(typed: &str) -> Result<Duration, &'static str> {
 fn explain(error: &clap::Error, words: &[String]) -> NotACommand {
     use clap::error::ErrorKind;
     let text = error.render().to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => NotACommand::Help(text),
-        ErrorKind::MissingRequiredArgument => {
-            NotACommand::Usage(missing(&more(&text, words), words))
-        }
-        _ => NotACommand::Usage(more(&text, words)),
-    }
-}
-
-/// Says where more stands. The `--help` that clap would have people try ends up with their own `ssh` when they
-/// type it behind `ssh ca`.
-fn more(text: &str, words: &[String]) -> String {
+    let hint = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return NotACommand::Help(text),
+        ErrorKind::MissingRequiredArgument => missing(words),
+        _ => "",
+    };
     let text = text
         .strip_suffix("For more information, try '--help'.\n")
-        .unwrap_or(text);
+        .unwrap_or(&text);
+    NotACommand::Usage(format!("{text}{hint}{}", more(words)))
+}
+
+/// Says where more stands. The `--help` that clap would have people try ends up with their own
+/// `ssh` when they type it behind `ssh ca`.
+fn more(words: &[String]) -> String {
     let verb = words.first().filter(|verb| {
         Typed::command()
             .get_subcommands()
             .any(|known| known.get_name() == verb.as_str())
     });
     match verb {
-        Some(verb) => format!("{text}More:  ssh ca help {verb}\n"),
-        None => format!("{text}More:  ssh ca help\n"),
+        Some(verb) => format!("More:  ssh ca help {verb}\n"),
+        None => "More:  ssh ca help\n".to_owned(),
     }
 }
 
 /// What is missing, said with an example where somebody in a hurry most often forgets it.
-fn missing(text: &str, words: &[String]) -> String {
+fn missing(words: &[String]) -> &'static str {
     let verb = words.first().map(String::as_str).unwrap_or_default();
     let has_reason = words.iter().any(|word| word.starts_with("--reason"));
-    let hint = match (verb, has_reason) {
+    match (verb, has_reason) {
         ("request", false) => {
             "Say why:  ssh ca request LOGIN@TARGET --reason \"INC-42 replication stuck\"\n"
         }
@@ -233,9 +232,8 @@ fn missing(text: &str, words: &[String]) -> String {
         ("deny" | "revoke", false) => {
             "Say why:  --reason \"a sentence that the other person reads\"\n"
         }
-        _ => "`ssh ca pending` shows the names of what waits\n",
-    };
-    format!("{text}{hint}")
+        _ => "What waits has a name:  ssh ca pending\n",
+    }
 }
 
 #[cfg(test)]
