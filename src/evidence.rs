@@ -10,11 +10,14 @@ use clap::Args;
 use config::words::{SessionId, shown};
 use record::digest::Digest;
 use record::log::{LogReport, SessionFacts, verify_log};
-use record::recording::verify::{self, Checked, Trusted, Verdict};
+use record::recording::verify::{self, Trusted, Verdict};
 use serde_json::{Value, json};
 use ssh_key::PublicKey;
 
+use self::words::told;
 use crate::failure::{Failure, Result, safe};
+
+mod words;
 
 /// The file of public keys that lies in a site's directory.
 const SIGNERS: &str = "allowed_signers";
@@ -40,9 +43,29 @@ pub(crate) struct VerifyArgs {
 
 /// Checks everything, and reports on standard output.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
+    let (mut out, mut notes) = (io::stdout().lock(), io::stderr().lock());
+    let found = examine(args, &mut out, &mut notes)?;
+    Ok(if found.bad == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// How many things were looked at and found so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found {
+    good: u64,
+    bad: u64,
+}
+
+fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result<Found> {
     let mut report = Report {
         json: args.json,
-        ..Report::default()
+        out,
+        notes,
+        found: Found { good: 0, bad: 0 },
+        signers: None,
     };
     let (logs, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
         args.paths.iter().partition(|path| is_log(path));
@@ -75,15 +98,15 @@ fn is_log(path: &Path) -> bool {
         .any(|file| path.join(file).exists())
 }
 
-#[derive(Default)]
-struct Report {
+struct Report<'a> {
     json: bool,
-    good: u64,
-    bad: u64,
+    out: &'a mut dyn Write,
+    notes: &'a mut dyn Write,
+    found: Found,
     signers: Option<PathBuf>,
 }
 
-impl Report {
+impl Report<'_> {
     /// Reads the public keys, and says once which file they came from.
     fn trust(&mut self, given: Option<&Path>, path: &Path) -> Result<Trusted> {
         let file = match given {
@@ -99,7 +122,7 @@ impl Report {
             } else {
                 " (found beside what is checked; give --trust to use a copy that you keep)"
             };
-            writeln!(io::stderr(), "checked against {}{found}", file.display())?;
+            writeln!(self.notes, "checked against {}{found}", file.display())?;
             self.signers = Some(file);
         }
         Ok(trusted)
@@ -167,7 +190,7 @@ impl Report {
                 let file = path.join(name);
                 let file = safe(&file.to_string_lossy(), "");
                 writeln!(
-                    io::stderr(),
+                    self.notes,
                     "not checked, because it is not named as a recording: {file}"
                 )?;
             }
@@ -224,17 +247,20 @@ impl Report {
         said: &str,
         facts: &Value,
     ) -> Result<()> {
-        *(if good { &mut self.good } else { &mut self.bad }) += 1;
-        let mut out = io::stdout().lock();
+        *(if good {
+            &mut self.found.good
+        } else {
+            &mut self.found.bad
+        }) += 1;
         if self.json {
             writeln!(
-                out,
+                self.out,
                 "{}",
                 json!({"path": file.to_string_lossy(), "good": good, "said": said, "facts": facts})
             )?;
         } else {
             writeln!(
-                out,
+                self.out,
                 "{}  {}  {}",
                 if good { "good" } else { "BAD " },
                 safe(name, ""),
@@ -244,8 +270,8 @@ impl Report {
         Ok(())
     }
 
-    fn close(self) -> Result<ExitCode> {
-        let (good, bad) = (self.good, self.bad);
+    fn close(self) -> Result<Found> {
+        let Found { good, bad } = self.found;
         let words = match (good, bad) {
             (0, 0) => "nothing there to check".to_owned(),
             (1, 0) => "it is whole".to_owned(),
@@ -256,12 +282,8 @@ impl Report {
                 good + bad
             ),
         };
-        writeln!(io::stderr(), "{words}")?;
-        Ok(if bad == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        writeln!(self.notes, "{words}")?;
+        Ok(self.found)
     }
 }
 
@@ -306,77 +328,6 @@ fn session_of(path: &Path) -> Result<SessionId> {
     })
 }
 
-/// Whether a verdict is a good one, in words and as facts. `begun` is what the log knows of the session.
-fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, String, Value) {
-    match verdict {
-        Verdict::Good(checked) => (true, summary(checked), facts(checked)),
-        Verdict::Unfinished(checked) => (
-            true,
-            format!(
-                "{}, not finished: whole as far as it is sealed",
-                summary(checked)
-            ),
-            facts(checked),
-        ),
-        // The bastion tells the CA of the end a moment later, or when the CA is back.
-        Verdict::NotInLog(checked) if begun.is_some() => (
-            true,
-            format!("{}, its end is not in the log yet", summary(checked)),
-            facts(checked),
-        ),
-        Verdict::NotInLog(checked) => (
-            false,
-            "the log knows of no such session".to_owned(),
-            facts(checked),
-        ),
-        Verdict::OtherRoot { logged, found } => {
-            let said = format!(
-                "this is not the recording that the log speaks of: its root is {found}, logged is {logged}"
-            );
-            (false, said, json!({}))
-        }
-        Verdict::Bad(problem) => (
-            false,
-            problem.to_string(),
-            json!({"offset": problem.offset, "frame": problem.frame, "at_us": problem.at_us}),
-        ),
-        Verdict::SetAside => (
-            false,
-            "its bastion could not recover it: what is left of it is in aside/".to_owned(),
-            json!({"aside": true}),
-        ),
-        Verdict::Missing => (false, "missing".to_owned(), json!({"missing": true})),
-    }
-}
-
-fn summary(checked: &Checked) -> String {
-    let seconds = checked.duration.as_secs();
-    let length = format!("{}:{:02}", seconds / 60, seconds % 60);
-    let who = checked
-        .header
-        .as_ref()
-        .map_or_else(String::new, |h| format!("{} {}, ", h.person, h.access));
-    let end = checked
-        .end
-        .as_ref()
-        .map_or_else(String::new, |end| format!(", {}", end.reason));
-    let frames = if checked.frames == 1 {
-        "1 frame".to_owned()
-    } else {
-        format!("{} frames", checked.frames)
-    };
-    format!("{who}{length}, {frames}{end}")
-}
-
-fn facts(checked: &Checked) -> Value {
-    json!({
-        "root": checked.root,
-        "frames": checked.frames,
-        "bytes": checked.bytes,
-        "end": checked.end.as_ref().map(|end| end.reason.as_str()),
-    })
-}
-
 fn nearest_signers(path: &Path) -> Result<PathBuf> {
     let path = fs::canonicalize(path).map_err(|e| Failure::file("read", path, &e))?;
     path.ancestors().map(|dir| dir.join(SIGNERS)).find(|file| file.is_file()).ok_or_else(|| {
@@ -386,3 +337,6 @@ fn nearest_signers(path: &Path) -> Result<PathBuf> {
         ))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,14 @@ use crate::trust;
 /// The name of the bastion that a new site begins with.
 const BASTION: &str = "bastion";
 
-/// Makes a site in a directory of its own beside `dir`, and moves it there when it is whole.
+/// Makes a site, and says what comes next.
 pub(crate) fn init(dir: &Path) -> Result<()> {
+    make(dir)?;
+    told(dir)
+}
+
+/// Makes a site in a directory of its own beside `dir`, and moves it there when it is whole.
+pub(crate) fn make(dir: &Path) -> Result<()> {
     if dir.exists() {
         return Err(Failure::new(format!(
             "{} exists: name a directory that does not",
@@ -32,7 +38,7 @@ pub(crate) fn init(dir: &Path) -> Result<()> {
         let _ = fs::remove_dir_all(&draft);
         return Err(failure);
     }
-    told(dir)
+    Ok(())
 }
 
 fn draft(dir: &Path) -> Result<PathBuf> {

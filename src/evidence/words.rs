@@ -1,0 +1,76 @@
+//! A verdict, in words and as facts.
+
+use record::log::SessionFacts;
+use record::recording::verify::{Checked, Verdict};
+use serde_json::{Value, json};
+
+/// Whether a verdict is a good one, in words and as facts. `begun` is what the log knows of the session.
+pub(super) fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, String, Value) {
+    match verdict {
+        Verdict::Good(checked) => (true, summary(checked), facts(checked)),
+        Verdict::Unfinished(checked) => (
+            true,
+            format!(
+                "{}, not finished: whole as far as it is sealed",
+                summary(checked)
+            ),
+            facts(checked),
+        ),
+        // The bastion tells the CA of the end a moment later, or when the CA is back.
+        Verdict::NotInLog(checked) if begun.is_some() => (
+            true,
+            format!("{}, its end is not in the log yet", summary(checked)),
+            facts(checked),
+        ),
+        Verdict::NotInLog(checked) => (
+            false,
+            "the log knows of no such session".to_owned(),
+            facts(checked),
+        ),
+        Verdict::OtherRoot { logged, found } => {
+            let said = format!(
+                "this is not the recording that the log speaks of: its root is {found}, logged is {logged}"
+            );
+            (false, said, json!({}))
+        }
+        Verdict::Bad(problem) => (
+            false,
+            problem.to_string(),
+            json!({"offset": problem.offset, "frame": problem.frame, "at_us": problem.at_us}),
+        ),
+        Verdict::SetAside => (
+            false,
+            "its bastion could not recover it: what is left of it is in aside/".to_owned(),
+            json!({"aside": true}),
+        ),
+        Verdict::Missing => (false, "missing".to_owned(), json!({"missing": true})),
+    }
+}
+
+fn summary(checked: &Checked) -> String {
+    let seconds = checked.duration.as_secs();
+    let length = format!("{}:{:02}", seconds / 60, seconds % 60);
+    let who = checked
+        .header
+        .as_ref()
+        .map_or_else(String::new, |h| format!("{} {}, ", h.person, h.access));
+    let end = checked
+        .end
+        .as_ref()
+        .map_or_else(String::new, |end| format!(", {}", end.reason));
+    let frames = if checked.frames == 1 {
+        "1 frame".to_owned()
+    } else {
+        format!("{} frames", checked.frames)
+    };
+    format!("{who}{length}, {frames}{end}")
+}
+
+fn facts(checked: &Checked) -> Value {
+    json!({
+        "root": checked.root,
+        "frames": checked.frames,
+        "bytes": checked.bytes,
+        "end": checked.end.as_ref().map(|end| end.reason.as_str()),
+    })
+}
