@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::failure::Context;
 use crate::process::{self, Live, Output, Service};
-use crate::{Result, keys, ports, programs};
+use crate::{Result, keys, programs};
 
 /// A person of the throw-away world. The account that runs the test is nobody's: the ssh
 /// configuration, known hosts and keys are all in this person's own directory.
@@ -34,8 +35,7 @@ impl Person {
             home: home.to_owned(),
             agent,
         };
-        person.wait_for_agent()?;
-        person.add_to_agent(&key)?;
+        person.wait_for_agent(&key)?;
         Ok(person)
     }
 
@@ -138,22 +138,15 @@ impl Person {
         fs::write(&path, certificate).context(path.display())
     }
 
-    fn wait_for_agent(&self) -> Result<()> {
-        let end = std::time::Instant::now() + Duration::from_secs(10);
-        while !self.agent_socket().exists() {
-            if std::time::Instant::now() > end {
-                return Err(crate::Failure::new(format!(
-                    "ssh-agent of {} did not start",
-                    self.name
-                )));
+    /// The socket appears a moment before the agent listens on it, so that trying is what tells.
+    fn wait_for_agent(&self, key: &Path) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            match self.add_to_agent(key) {
+                Err(failure) if Instant::now() > end => return Err(failure),
+                Err(_) => sleep(Duration::from_millis(10)),
+                Ok(()) => return Ok(()),
             }
-            std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
     }
-}
-
-/// A port on which a connection is refused at once, since nothing ever listens there.
-pub fn refusing_port() -> Result<u16> {
-    ports::free()
 }

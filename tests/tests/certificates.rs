@@ -34,7 +34,7 @@ fn forgeries<'a>(at: &'a str, user_ca: &'a Path, own_ca: &'a Path) -> Vec<Forger
             user_ca,
             with(&|c| c.host = true),
             // `ssh` itself does not show a host certificate, so that only the bare key arrives.
-            "no access certificate was shown",
+            "no access certificate that is valid now was shown",
         ),
         (
             "no principal",

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use hallpass_tests::process::{self, LIMIT, Live};
 use hallpass_tests::{Failure, Result, World, programs};
@@ -86,6 +87,28 @@ fn promise_36_a_replay_writes_text_and_its_own_cursor_moves_only() -> Result<()>
     let recording = hostile_recording(&world, &at)?;
     let drawn = play(&world, &recording, "still")?;
     assert_eq!(beyond_text(&drawn), None);
+    world.end()
+}
+
+#[test]
+fn a_player_whose_terminal_goes_away_ends() -> Result<()> {
+    let (world, at) = World::on_web1()?;
+    let recording = hostile_recording(&world, &at)?;
+    let mut play = world.hallpass_command(&["play"])?;
+    play.arg(&recording);
+    let mut live = Live::start(&mut process::in_terminal(&play)?)?;
+    live.wait_out("still", LIMIT)?;
+    let id = live.id();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+    let player = children.trim().to_owned();
+    drop(live);
+    let end = Instant::now() + Duration::from_secs(10);
+    let status = || fs::read_to_string(format!("/proc/{player}/status")).unwrap_or_default();
+    // Gone, or dead and waiting for whoever adopted it to notice.
+    while status().contains("State:") && !status().contains("State:\tZ") {
+        assert!(Instant::now() < end, "it still runs");
+        sleep(Duration::from_millis(50));
+    }
     world.end()
 }
 
