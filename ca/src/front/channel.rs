@@ -82,9 +82,15 @@ pub(super) async fn serve(origin: Origin, mut channel: Channel<Msg>, place: Plac
             command(&origin, &key, channel, settings, Some(line)).await;
         }
         // Refused when it was asked for; there is nothing to say to it.
-        _ => drop(channel.close().await),
+        _ => refuse(channel).await,
     }
     drop(place);
+}
+
+async fn refuse(mut channel: Channel<Msg>) {
+    let _ = channel.close().await;
+    // It keeps its place until the client has closed it too.
+    while !matches!(channel.wait().await, None | Some(ChannelMsg::Close)) {}
 }
 
 /// Reads requests until one starts something; none if the channel ends before.
@@ -136,10 +142,8 @@ async fn command(
         let _ = peer.say(words).await;
         status
     };
-    // A client that has gone needs no status; one that stays and never closes is not waited for.
-    let _ = tokio::time::timeout(run::FAREWELL, async {
-        let _ = peer.exit(status).await;
-        let _ = reader.await;
-    })
-    .await;
+    // A client that has gone needs no status; one that stays and does not read gets none.
+    let _ = tokio::time::timeout(run::FAREWELL, peer.exit(status)).await;
+    // The channel keeps its place until the client has closed it too.
+    let _ = reader.await;
 }

@@ -19,12 +19,13 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 pub(super) async fn request(call: &Call, typed: command::Request) -> Result<(), Stop> {
     let no_wait = typed.no_wait;
     let asked = ask(call, typed).await?;
-    call.peer.say(&headline(&asked)).await?;
     if no_wait {
         return leave(call, &asked).await;
     }
     if let Standing::Waiting { .. } = asked.standing {
-        wait(call, &asked.id).await?;
+        wait(call, &asked).await?;
+    } else {
+        call.peer.say(&headline(&asked)).await?;
     }
     let life = call.desk.show(&call.caller, &asked.id)?.seconds;
     hand_over(call, &asked.id, Some(Duration::from_secs(life))).await
@@ -86,7 +87,7 @@ fn headline(asked: &Asked) -> String {
 }
 
 async fn leave(call: &Call, asked: &Asked) -> Result<(), Stop> {
-    let mut text = String::new();
+    let mut text = headline(asked);
     if let Standing::Waiting { .. } = asked.standing {
         text.push_str(&approvers_type(&asked.id));
     }
@@ -106,10 +107,15 @@ fn approvers_type(id: &RequestId) -> String {
 
 /// Waits until the request is granted. Whoever stops waiting takes the request back: nobody
 /// shall approve at night what nobody wants any more.
-async fn wait(call: &Call, id: &RequestId) -> Result<(), Stop> {
+async fn wait(call: &Call, asked: &Asked) -> Result<(), Stop> {
+    let id = &asked.id;
     let began = call.clock.monotonic();
-    call.peer.say(&approvers_type(id)).await?;
-    if call.peer.say("waiting for approval … ").await.is_err() {
+    let told = format!(
+        "{}{}waiting for approval … ",
+        headline(asked),
+        approvers_type(id)
+    );
+    if call.peer.say(&told).await.is_err() {
         return give_up(call, id).await;
     }
     let Some(mut watch) = call.desk.watch(id) else {
