@@ -1,7 +1,7 @@
 //! `hallpass play` and `hallpass export`.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use config::words::{SessionId, shown};
 use player::view::parse_time;
 use player::{Format, PlayOptions};
+use record::recording::ReadState;
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
@@ -65,7 +66,7 @@ pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
         speed: args.speed,
         idle: args.idle,
     };
-    Ok(player::play(&path, options)?)
+    told(player::play(&path, options)?)
 }
 
 /// Writes a recording in another format.
@@ -83,7 +84,10 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
             ));
         }
         let mut out = BufWriter::new(io::stdout().lock());
-        return player::export(&path, format, &mut out).or_else(if_somebody_reads);
+        return match player::export(&path, format, &mut out) {
+            Ok(state) => told(state),
+            Err(e) => if_somebody_reads(e),
+        };
     };
     let failed = |e: &io::Error| Failure::file("written", output, e);
     // What a session showed concerns its reader alone, like the recording.
@@ -98,7 +102,21 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
         // Half an export would pass for a whole one.
         let _ = fs::remove_file(output);
     }
-    Ok(written?)
+    told(written?)
+}
+
+/// Says what was missing from what was shown or written.
+fn told(state: ReadState) -> Result<()> {
+    match state {
+        ReadState::Finished => Ok(()),
+        ReadState::Unfinished => Ok(writeln!(
+            io::stderr(),
+            "the recording is not finished: this is all of it so far"
+        )?),
+        ReadState::Damaged => Err(Failure::new(
+            "the recording is damaged, and this is only what comes before the damage: `hallpass verify` says more",
+        )),
+    }
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use avt::observer::Transcript;
 use record::recording::reader::ReadError;
-use record::recording::{Data, Event, Header, Reader, Stream};
+use record::recording::{Data, Event, Header, ReadState, Reader, Stream};
 use record::text::is_visible;
 use serde_json::{Value, json};
 
@@ -33,15 +33,17 @@ pub enum ExportError {
     Write(#[from] io::Error),
 }
 
-/// Writes a recording in another format.
-pub fn export(path: &Path, format: Format, out: &mut impl Write) -> Result<(), ExportError> {
+/// Writes a recording in another format, and says how far the recording goes: one that is damaged is written up to the
+/// damage.
+pub fn export(path: &Path, format: Format, out: &mut impl Write) -> Result<ReadState, ExportError> {
     let reader = Reader::open(path)?;
     match format {
         Format::V2 => v2(&reader, out)?,
         Format::V3 => v3(&reader, out)?,
         Format::Txt => txt(&reader, out)?,
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    Ok(reader.state())
 }
 
 fn v3(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {

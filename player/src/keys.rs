@@ -26,14 +26,17 @@ pub(crate) enum Ask {
     Time,
 }
 
+/// Whether the key is one that ends programs, whatever they are about.
+pub(crate) fn is_interrupt(key: KeyEvent) -> bool {
+    matches!(key.code, KeyCode::Char('c' | 'd')) && key.modifiers.contains(KeyModifiers::CONTROL)
+}
+
 /// Does what a key means to the deck, and says what is left to do.
 pub(crate) fn press(deck: &mut Deck, key: KeyEvent) -> Ask {
     let far = key.modifiers.contains(KeyModifiers::SHIFT);
     let way = if far { LONG } else { SHORT };
     match key.code {
-        KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => {
-            return Ask::Quit;
-        }
+        _ if is_interrupt(key) => return Ask::Quit,
         KeyCode::Char('q') | KeyCode::Esc => return Ask::Quit,
         KeyCode::Char('?' | 'h') => return Ask::Help,
         KeyCode::Char('g') => return Ask::Time,

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind};
-use record::recording::Reader;
 use record::recording::reader::ReadError;
+use record::recording::{ReadState, Reader};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::deck::Deck;
@@ -46,6 +46,11 @@ pub enum PlayError {
     /// The caller's fault: nobody could see it.
     #[error("this is not a terminal: write the recording out with `hallpass export --format txt`")]
     NoTerminal,
+    /// The terminal says that it has a line and no screen.
+    #[error(
+        "this terminal cannot move its cursor (TERM is dumb): write the recording out with `hallpass export --format txt`"
+    )]
+    Dumb,
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -57,12 +62,16 @@ pub enum PlayError {
     Terminal(#[from] io::Error),
 }
 
-/// Replays a recording in the terminal, until its person leaves.
-pub fn play(path: &Path, options: PlayOptions) -> Result<(), PlayError> {
+/// Replays a recording in the terminal, until its person leaves; says how far the recording goes.
+pub fn play(path: &Path, options: PlayOptions) -> Result<ReadState, PlayError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(PlayError::NoTerminal);
     }
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        return Err(PlayError::Dumb);
+    }
     let reader = Reader::open(path)?;
+    let state = reader.state();
     let tape = Tape::load(reader.header().clone(), reader.all_events())??;
     let mut deck = Deck::new(tape, options.idle);
     if let Some(speed) = options.speed {
@@ -74,7 +83,8 @@ pub fn play(path: &Path, options: PlayOptions) -> Result<(), PlayError> {
     let mut terminal = ratatui::try_init()?;
     let played = Player::new(deck).run(&mut terminal, &told);
     ratatui::try_restore()?;
-    Ok(played?)
+    played?;
+    Ok(state)
 }
 
 /// Set when the process is told to end, so that the terminal is put right first. Told twice, it ends at once.
@@ -182,7 +192,7 @@ impl Player {
     }
 
     fn key(&mut self, key: KeyEvent) -> bool {
-        if self.typed.is_some() {
+        if self.typed.is_some() && !keys::is_interrupt(key) {
             self.type_time(key);
             return true;
         }

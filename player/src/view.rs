@@ -180,7 +180,7 @@ fn status(deck: &Deck, window: Rect) -> String {
     let end = tape
         .end
         .as_ref()
-        .map_or_else(|| "no end".to_owned(), |end| end.reason.to_string());
+        .map_or_else(|| "no end".to_owned(), |end| clean(end.reason.as_str()));
     let header = &tape.header;
     let size = deck.screen().size();
     let cut = size.cols() > window.width || size.rows() > window.height;

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{header, recording};
 use player::{Format, export};
-use record::recording::{Data, Event, Exit, Reader, Recorder, Stream};
+use record::recording::{Data, Event, Exit, ReadState, Reader, Recorder, Stream};
 
 /// A session with everything in it that a format can get wrong.
 fn varied(recorder: &mut Recorder, clock: &common::HandClock) {
@@ -226,4 +226,30 @@ fn plain_text_keeps_what_scrolled_away() {
     let text = String::from_utf8(exported(&path, Format::Txt)).unwrap();
     let lines: Vec<String> = (0..50).map(|n| format!("line {n}")).collect();
     assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn what_is_missing_at_the_end_is_said() {
+    let (_dir, path) = recording(&header(80, 24), varied);
+    let mut out = Vec::new();
+    assert_eq!(
+        export(&path, Format::V3, &mut out).unwrap(),
+        ReadState::Finished
+    );
+    let whole = std::fs::read(&path).unwrap();
+    let mut longer = whole.clone();
+    let seek = whole.len() - 41;
+    longer.splice(seek.., *b"no frame of a recording");
+    std::fs::write(&path, longer).unwrap();
+    let mut again = Vec::new();
+    assert_eq!(
+        export(&path, Format::V3, &mut again).unwrap(),
+        ReadState::Damaged
+    );
+    assert_eq!(out, again);
+    std::fs::write(&path, &whole[..seek]).unwrap();
+    assert_eq!(
+        export(&path, Format::V2, &mut Vec::new()).unwrap(),
+        ReadState::Damaged
+    );
 }
