@@ -1,5 +1,6 @@
 //! The server: accepts connections, reloads the configuration at SIGHUP, stops politely.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use config::{Config, limits};
 use record::clock::{Clock, SystemClock};
 use russh::keys::PrivateKey;
 use russh::server::run_stream;
-use russh::{Disconnect, MethodKind, MethodSet, SshId};
+use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, compression};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -142,6 +143,11 @@ fn ssh(identity: PrivateKey) -> russh::server::Config {
         inactivity_timeout: None,
         keepalive_interval: Some(KEEPALIVE),
         keepalive_max: 3,
+        // What is not there cannot be blown up by its other side.
+        preferred: Preferred {
+            compression: Cow::Borrowed(&[compression::NONE]),
+            ..Preferred::default()
+        },
         ..russh::server::Config::default()
     }
 }

@@ -163,6 +163,30 @@ fn promise_16_half_open_connections_of_one_source_leave_room_for_others() {
 }
 
 #[test]
+fn promise_20_nothing_is_compressed() {
+    let site = Site::new();
+    let who = site.alice.with(
+        &[
+            "-v",
+            "-o",
+            "LogLevel=DEBUG1",
+            "-o",
+            "Compression=yes",
+            "ca",
+            "whoami",
+        ],
+        b"",
+    );
+    assert_eq!(who.status, 0, "{who:?}");
+    let agreed = |direction: &str| {
+        let line = who.err.lines().find(|line| line.contains(direction));
+        line.is_some_and(|line| line.contains("compression: none"))
+    };
+    assert!(agreed("kex: server->client"), "{}", who.err);
+    assert!(agreed("kex: client->server"), "{}", who.err);
+}
+
+#[test]
 fn promise_44_a_bad_file_keeps_the_old_configuration() {
     let site = Site::new();
     let good = fs::read_to_string(site.config()).unwrap();
