@@ -1,7 +1,7 @@
 //! Who waits: the flow control between two SSH connections, without input or output.
 //!
 //! russh gives window credit on receipt, and then waits until the channel's queue takes what it received
-//! (FACTS of 0.65). So not to take from a channel stops its whole connection: its other channels, the other direction, and
+//! (0.65). So not to take from a channel stops its whole connection: its other channels, the other direction, and
 //! the window credit that the other direction waits for. Hence the rules:
 //!
 //! * up to [`limits::SPOOL_SOFT`] of one direction, everything is taken at once;

@@ -94,6 +94,7 @@ fn settings(site: &Site, certificate: Certificate) -> server::Config {
         certificates: vec![certificate],
         channel_buffer_size: site::QUEUE,
         preferred: Preferred {
+            cipher: Cow::Borrowed(site::CIPHERS),
             compression: Cow::Borrowed(&[compression::NONE]),
             ..Preferred::DEFAULT
         },

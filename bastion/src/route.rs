@@ -86,13 +86,80 @@ pub fn way(passage: &Passage, host: &str, port: u32, config: &Config) -> Result<
         .iter()
         .find(|one| one.as_str() == host)
         .ok_or_else(not_yours)?;
-    let known = config.targets.get(target).ok_or_else(not_yours)?;
-    if port == 22 || port == u32::from(known.address.port) {
+    // A target that is newer than this process's configuration is reached by the usual port.
+    let own = config
+        .targets
+        .get(target)
+        .map(|known| u32::from(known.address.port));
+    if port == 22 || own == Some(port) {
         Ok(target.clone())
     } else {
         Err(NoWay::Port {
             target: target.clone(),
             port,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passage() -> Passage {
+        let targets = vec!["db1.prod".parse().unwrap(), "new.prod".parse().unwrap()];
+        Passage {
+            targets,
+            source: "192.0.2.7".parse().unwrap(),
+        }
+    }
+
+    fn config() -> Config {
+        let name = "bastion".parse().unwrap();
+        let key = crate::identity::fresh()
+            .unwrap()
+            .public_key()
+            .to_openssh()
+            .unwrap();
+        let sample = config::sample::Sample {
+            bastion: &name,
+            identity: &key,
+        }
+        .text();
+        let text = format!(
+            "{sample}\n[target.\"db1.prod\"]\naddress = \"10.0.0.1:2200\"\nhost = \"ca\"\n"
+        );
+        Config::parse(std::path::Path::new("hallpass.toml"), text).unwrap()
+    }
+
+    #[test]
+    fn the_way_leads_to_the_certificate_s_targets_and_their_ssh_alone() {
+        let (passage, config) = (passage(), config());
+        for (host, port) in [("db1.prod", 22), ("db1.prod", 2200), ("new.prod", 22)] {
+            assert_eq!(way(&passage, host, port, &config).unwrap().as_str(), host);
+        }
+        for host in [
+            "db2.prod",
+            "DB1.prod",
+            "db1.prod.",
+            "10.0.0.1",
+            "localhost",
+            "",
+            "db1.prod\0",
+        ] {
+            let refused = way(&passage, host, 22, &config);
+            assert_eq!(refused, Err(NoWay::NotYours(host.to_owned())), "{host:?}");
+        }
+        for (host, port) in [
+            ("db1.prod", 80),
+            ("db1.prod", 0),
+            ("db1.prod", 65_536 + 22),
+            ("new.prod", 2200),
+        ] {
+            let target = host.parse().unwrap();
+            assert_eq!(
+                way(&passage, host, port, &config),
+                Err(NoWay::Port { target, port })
+            );
+        }
     }
 }

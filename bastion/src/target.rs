@@ -279,6 +279,7 @@ fn settings(proof: &Proof, kinds: Vec<Algorithm>) -> client::Config {
         preferred: Preferred {
             key: Cow::Owned(kinds),
             host_key_certificates: Cow::Owned(certificates),
+            cipher: Cow::Borrowed(crate::site::CIPHERS),
             compression: Cow::Borrowed(&[compression::NONE]),
             ..Preferred::DEFAULT
         },
