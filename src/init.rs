@@ -32,7 +32,7 @@ pub(crate) fn make(dir: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .mode(0o700)
         .create(&draft)
-        .map_err(|e| Failure::file("made", &draft, &e))?;
+        .map_err(|e| Failure::file("made", dir, &e))?;
     if let Err(failure) = fill(&draft).and_then(|()| moved(&draft, dir)) {
         // Nothing but what was made just now lies there.
         let _ = fs::remove_dir_all(&draft);
@@ -50,7 +50,11 @@ fn draft(dir: &Path) -> Result<PathBuf> {
 }
 
 fn moved(draft: &Path, dir: &Path) -> Result<()> {
-    fs::rename(draft, dir).map_err(|e| Failure::file("made", dir, &e))
+    let parent = draft.parent().filter(|dir| *dir != Path::new(""));
+    // The keys must not be lost with the power once anybody has been told of them.
+    fs::rename(draft, dir)
+        .and_then(|()| fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all())
+        .map_err(|e| Failure::file("made", dir, &e))
 }
 
 fn fill(draft: &Path) -> Result<()> {
@@ -112,4 +116,64 @@ fn told(dir: &Path) -> Result<()> {
         dir = dir.display(),
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let names = fs::read_dir(dir).unwrap();
+        names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_site_is_made_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        make(&dir.path().join("site/")).unwrap();
+        assert_eq!(names(dir.path()), ["site"]);
+        let kept = fs::read(dir.path().join("site/ca/keys/user")).unwrap();
+        let again = make(&dir.path().join("site")).unwrap_err();
+        assert!(
+            again
+                .to_string()
+                .ends_with("name a directory that does not"),
+            "{again}"
+        );
+        assert_eq!(
+            fs::read(dir.path().join("site/ca/keys/user")).unwrap(),
+            kept
+        );
+
+        let nowhere = dir.path().join("none/site");
+        let failure = make(&nowhere).unwrap_err().to_string();
+        assert!(
+            failure.starts_with(&format!("{} cannot be made: ", nowhere.display())),
+            "{failure}"
+        );
+        // A name that leads nowhere is not replaced.
+        std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
+        make(&dir.path().join("link")).unwrap_err();
+        assert_eq!(names(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn secrets_are_their_owner_s_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let site = dir.path().join("site");
+        make(&site).unwrap();
+        let secrets = ["user", "session", "host", "door", "log", "identity"]
+            .map(|name| site.join("ca/keys").join(name));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for secret in secrets.iter().chain([&site.join("bastion/identity")]) {
+            assert_eq!(mode(secret), 0o600, "{}", secret.display());
+        }
+        for inner in ["", "ca", "ca/keys", "bastion"] {
+            assert_eq!(mode(&site.join(inner)), 0o700, "{inner}");
+        }
+    }
 }
