@@ -70,8 +70,8 @@ async fn ask(call: &Call, typed: command::Request) -> Result<Asked, Stop> {
     Err(Stop::Usage(text))
 }
 
-const LOUD: &str = "BREAK-GLASS: you have it now, without anybody's approval. It is logged and counted, the session is\n\
-                    recorded, and somebody else will review what you did and why.\n";
+const LOUD: &str = "BREAK-GLASS: you have it now, without anybody's approval. It is logged, the session is\n\
+                    recorded, and somebody else will look at what you did and why.\n";
 
 fn headline(asked: &Asked) -> String {
     let what = match &asked.standing {
