@@ -104,6 +104,11 @@ fn script(
         text,
         "[ -e {etc}/hallpass/revoked ] || install -m 644 /dev/null {etc}/hallpass/revoked"
     )?;
+    writeln!(
+        text,
+        "# sshd reads the principals as the account that is logged in to, whatever this shell's umask."
+    )?;
+    writeln!(text, "chmod -R u=rwX,go=rX {etc}/hallpass")?;
     document(
         text,
         &format!("{etc}/sshd_config.d/50-hallpass.conf"),
@@ -181,4 +186,69 @@ fn logins<'a>(config: &'a Config, name: &TargetName) -> BTreeSet<&'a Login> {
 fn document(text: &mut String, path: &str, content: &str) -> Result<()> {
     writeln!(text, "cat > {path} <<'END'\n{content}\nEND")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    use super::*;
+
+    const PEOPLE: &str = r#"
+[person.alice]
+groups = ["oncall"]
+keys = ["KEY"]
+
+[target."db1.prod"]
+address = "10.1.2.3:22"
+host = "ca"
+
+[role.db]
+groups = ["oncall"]
+logins = ["postgres", "root"]
+targets = ["db1.prod"]
+approvals = { count = 0 }
+"#;
+
+    /// A root shell of a hardened machine makes files that nobody else can read.
+    #[test]
+    fn what_is_pasted_is_taken_by_sshd_whatever_the_umask() {
+        let dir = tempfile::tempdir().unwrap();
+        let (site, etc) = (dir.path().join("site"), dir.path().join("etc"));
+        crate::init::make(&site).unwrap();
+        let file = site.join("hallpass.toml");
+        let alice = dir.path().join("alice");
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&alice)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let public = fs::read_to_string(alice.with_extension("pub")).unwrap();
+        let people = PEOPLE.replace("KEY", public.trim());
+        fs::write(&file, fs::read_to_string(&file).unwrap() + &people).unwrap();
+        let config = Config::load(&file).unwrap();
+
+        let mut text = "set -eu; umask 077\n".to_owned();
+        let (name, target) = config.targets.first_key_value().unwrap();
+        let etc_text = etc.to_str().unwrap();
+        let ca = session_ca(&config).unwrap();
+        script(&mut text, &config, name, target, &ca, etc_text).unwrap();
+        for _ in 0..2 {
+            let pasted = Command::new("sh").args(["-c", &text]).output().unwrap();
+            assert!(pasted.status.success(), "{pasted:?}");
+        }
+        let readable = |path: &str| {
+            let meta = fs::metadata(etc.join(path)).unwrap();
+            meta.permissions().mode() & 0o777
+        };
+        for login in ["postgres", "root"] {
+            let path = format!("hallpass/principals/{login}");
+            assert_eq!(readable(&path), 0o644, "{path}");
+            let principals = fs::read_to_string(etc.join(&path)).unwrap();
+            assert_eq!(principals, format!("{login}@db1.prod\n"));
+        }
+        assert_eq!(readable("hallpass/principals"), 0o755);
+    }
 }
