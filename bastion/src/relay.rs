@@ -1,5 +1,8 @@
 //! Moves a session's bytes: records them, lets them wait where [`Flow`] says so, and hands them on.
 
+mod outlet;
+mod source;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::limits;
 use record::recording::{Exit, RecordError, Recorded, Recorder};
-use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::flow::{Flow, Take, Way};
-use crate::forward::{Item, STDERR, forward};
-
-/// How long to wait before each message when sealing has fallen behind.
-const BEHIND: Duration = Duration::from_millis(5);
+use crate::flow::{Flow, Way};
+use crate::forward::{Item, STDERR};
+use outlet::{Given, Outlet};
+use source::{Source, Turn};
 
 /// How long the end of the target's output rests before it is handed on: mostly the exit status and the close
 /// follow at once.
@@ -327,114 +328,5 @@ pub(crate) async fn hold(
             }
             Some(_) => {}
         }
-    }
-}
-
-/// A side's messages, in order, and when the next may be taken.
-struct Source<'a> {
-    said: VecDeque<ChannelMsg>,
-    channel: &'a mut ChannelReadHalf,
-    due: Option<Instant>,
-}
-
-/// Whether a message may be taken.
-#[derive(Clone, Copy)]
-enum Turn {
-    Now,
-    At(Instant),
-    Not,
-}
-
-impl Turn {
-    fn is_now(self) -> bool {
-        matches!(self, Self::Now)
-    }
-
-    fn at(self) -> Option<Instant> {
-        match self {
-            Self::At(at) => Some(at),
-            Self::Now | Self::Not => None,
-        }
-    }
-}
-
-impl Source<'_> {
-    async fn next(&mut self) -> Option<ChannelMsg> {
-        let message = match self.said.pop_front() {
-            Some(message) => Some(message),
-            None => self.channel.wait().await,
-        };
-        self.due = None;
-        message
-    }
-
-    fn turn(&mut self, take: Take, behind: bool, now: Instant) -> Turn {
-        let pause = match take {
-            Take::Not => {
-                self.due = None;
-                return Turn::Not;
-            }
-            Take::Now if behind => BEHIND,
-            Take::Now => return Turn::Now,
-            Take::After(pause) => pause,
-        };
-        let due = *self.due.get_or_insert(now + pause);
-        if now < due { Turn::At(due) } else { Turn::Now }
-    }
-}
-
-/// What a channel did with what it was handed.
-enum Given {
-    /// It took something of so many bytes.
-    Taken(Way, usize),
-    /// It takes nothing any more.
-    Lost(Way),
-}
-
-/// A task that hands things to a channel in their order.
-struct Outlet {
-    items: mpsc::UnboundedSender<(Item, usize)>,
-    pending: usize,
-    task: JoinHandle<()>,
-}
-
-impl Outlet {
-    fn new<S>(
-        channel: Arc<ChannelWriteHalf<S>>,
-        way: Way,
-        gave: mpsc::UnboundedSender<Given>,
-    ) -> Self
-    where
-        S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
-    {
-        let (items, mut waiting) = mpsc::unbounded_channel::<(Item, usize)>();
-        let task = tokio::spawn(async move {
-            while let Some((item, bytes)) = waiting.recv().await {
-                let given = match forward(&channel, item).await {
-                    Ok(()) => Given::Taken(way, bytes),
-                    Err(_) => Given::Lost(way),
-                };
-                if gave.send(given).is_err() {
-                    break;
-                }
-            }
-        });
-        Self {
-            items,
-            pending: 0,
-            task,
-        }
-    }
-
-    fn put(&mut self, item: Item, bytes: usize) {
-        self.pending += 1;
-        // The task ends after this outlet, or has said that the side is lost.
-        let _ = self.items.send((item, bytes));
-    }
-}
-
-impl Drop for Outlet {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

@@ -2,6 +2,7 @@
 
 mod begin;
 mod fault;
+mod reach;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The connection to a target: whether it is that target, and whether it lets the login in.
 
+mod usher;
+
 use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
@@ -8,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use config::limits;
 use config::words::{Login, TargetName, shown};
 use record::clock::UnixTime;
-use russh::client::{self, ChannelOpenHandle, Handle, Msg, Session};
-use russh::keys::PublicKeyOrCertificate;
+use russh::client::{self, Handle, Msg};
 use russh::{Channel, Preferred, SshId, compression};
 use ssh_key::{Algorithm, Certificate, PrivateKey};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::host::{self, HostFault, HostShown, Proof};
+use crate::host::{self, HostFault, Proof};
+use usher::Usher;
 
 /// What to connect to, and as whom.
 #[derive(Debug)]
@@ -289,116 +291,5 @@ fn settings(proof: &Proof, kinds: Vec<Algorithm>) -> client::Config {
         keepalive_max: crate::site::KEEPALIVES,
         nodelay: true,
         ..client::Config::default()
-    }
-}
-
-/// Lets the target in if it proves itself, and takes nothing that it offers: a target opens no channel to us.
-struct Usher {
-    name: TargetName,
-    proof: Proof,
-    now: UnixTime,
-    fault: Arc<Mutex<Option<HostFault>>>,
-}
-
-impl client::Handler for Usher {
-    type Error = russh::Error;
-
-    async fn check_server_key(
-        &mut self,
-        key: &PublicKeyOrCertificate,
-    ) -> Result<bool, russh::Error> {
-        let shown = match key {
-            PublicKeyOrCertificate::PublicKey { key, .. } => HostShown::Key(key),
-            PublicKeyOrCertificate::Certificate(certificate) => HostShown::Certificate(certificate),
-        };
-        match host::check(shown, &self.name, &self.proof, self.now) {
-            Ok(()) => Ok(true),
-            Err(fault) => {
-                *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-                Ok(false)
-            }
-        }
-    }
-
-    async fn server_channel_open_forwarded_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        reply: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        drop(reply);
-        Ok(())
-    }
-
-    async fn server_channel_open_forwarded_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        reply: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        drop(reply);
-        Ok(())
-    }
-
-    async fn server_channel_open_agent_forward(
-        &mut self,
-        _: Channel<Msg>,
-        reply: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        drop(reply);
-        Ok(())
-    }
-
-    async fn server_channel_open_session(
-        &mut self,
-        _: Channel<Msg>,
-        reply: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        drop(reply);
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        reply: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        drop(reply);
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        reply: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        drop(reply);
-        Ok(())
-    }
-
-    async fn server_channel_open_x11(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        reply: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        drop(reply);
-        Ok(())
     }
 }

@@ -8,24 +8,24 @@ use std::time::Duration;
 use config::limits;
 use config::rules::Channel;
 use config::words::SessionId;
-use record::api::{self, SessionAsk, SessionGiven};
+use record::api::{SessionAsk, SessionGiven};
 use record::recording::{EndReason, Header, Kind, Recorder, Size, Term};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use ssh_key::{Certificate, PrivateKey, PublicKey};
+use ssh_key::{Certificate, PrivateKey};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::fault::Fault;
+use super::reach::reach;
 use super::{Herald, Reply, Teller};
 use crate::ends::never_began;
-use crate::host::Proof;
 use crate::identity;
 use crate::prelude::{Prelude, Runs, Start};
 use crate::relay::{News, Stop};
 use crate::route::Route;
 use crate::running::Registered;
 use crate::site::{Phase, Site};
-use crate::target::{self, Connection, TargetError};
+use crate::target::Connection;
 
 /// A session that has begun: the recorder stands, and the target runs what it should.
 pub(super) struct Begun {
@@ -100,7 +100,7 @@ pub(super) async fn begin(
     let deadline = permission.deadline;
     let pty = start.prelude.terminal.is_some();
     let (target, channel, target_said) =
-        match reach(site, route, permission, start.prelude, &runs).await {
+        match reach(site, route, permission, start.prelude, runs.command()).await {
             Ok(reached) => reached,
             Err(fault) => return Err(failed(recorder, fault)),
         };
@@ -121,12 +121,12 @@ pub(super) async fn begin(
 }
 
 /// What the CA gave for one session.
-struct Permission {
-    session: SessionId,
-    given: SessionGiven,
-    deadline: Instant,
-    key: PrivateKey,
-    certificate: Certificate,
+pub(super) struct Permission {
+    pub(super) session: SessionId,
+    pub(super) given: SessionGiven,
+    pub(super) deadline: Instant,
+    pub(super) key: PrivateKey,
+    pub(super) certificate: Certificate,
 }
 
 async fn ask(site: &Site, route: &Route) -> Result<Permission, Fault> {
@@ -261,116 +261,6 @@ async fn open_recorder(
         created
     });
     Ok(created.await.map_err(|_| Fault::Defect)??)
-}
-
-type Reached = (
-    Connection,
-    russh::Channel<russh::client::Msg>,
-    VecDeque<ChannelMsg>,
-);
-
-/// Connects to the target, and has it run what it should.
-async fn reach(
-    site: &Site,
-    route: &Route,
-    permission: Permission,
-    prelude: Prelude,
-    runs: &Running,
-) -> Result<Reached, Fault> {
-    let access = route.access();
-    let ask = target::Ask {
-        name: access.target.clone(),
-        login: access.login.clone(),
-        host: permission.given.host.clone(),
-        port: permission.given.port,
-        proof: proof(site, &permission.given.host_trust)?,
-        key: permission.key,
-        certificate: permission.certificate,
-        now: site.clock.wall(),
-    };
-    let connection = target::connect(ask).await?;
-    let opening = open(
-        &connection,
-        &prelude,
-        runs.command(),
-        access.target.as_str(),
-    );
-    let hanging = TargetError::Hanging {
-        name: access.target.clone(),
-        step: "opening the session",
-    };
-    let (channel, said) = timeout(limits::TARGET_CONNECT, opening)
-        .await
-        .map_err(|_| hanging)??;
-    Ok((connection, channel, said))
-}
-
-fn proof(site: &Site, trust: &api::HostTrust) -> Result<Proof, Fault> {
-    match trust {
-        api::HostTrust::Ca => {
-            let trust = site.trust.get().ok_or(Fault::Given("no host CA"))?;
-            Ok(Proof::Ca(trust))
-        }
-        api::HostTrust::Pinned(lines) => {
-            let keys: Result<Vec<_>, _> = lines
-                .iter()
-                .map(|line| PublicKey::from_openssh(line))
-                .collect();
-            Ok(Proof::Pinned(keys.map_err(|_| Fault::Given("a host key"))?))
-        }
-    }
-}
-
-/// Opens the target's session channel, asks for the terminal and the command, and waits for the answer.
-async fn open(
-    connection: &Connection,
-    prelude: &Prelude,
-    command: Option<&str>,
-    name: &str,
-) -> Result<(russh::Channel<russh::client::Msg>, VecDeque<ChannelMsg>), Fault> {
-    let mut channel = connection.session().await?;
-    let lost = |_| Fault::Request(name.to_owned());
-    if let Some(t) = &prelude.terminal {
-        let asked = channel
-            .request_pty(true, &t.name, t.cols, t.rows, t.width, t.height, &t.modes)
-            .await;
-        asked.map_err(lost)?;
-        if !answer(&mut channel, &mut VecDeque::new()).await {
-            return Err(Fault::Request(format!("{name} gives no terminal, and")));
-        }
-    }
-    for (variable, value) in &prelude.environment {
-        channel
-            .set_env(false, variable, value)
-            .await
-            .map_err(lost)?;
-    }
-    match command {
-        Some(command) => channel.exec(true, command).await,
-        None => channel.request_shell(true).await,
-    }
-    .map_err(lost)?;
-    let mut said = VecDeque::new();
-    if answer(&mut channel, &mut said).await {
-        Ok((channel, said))
-    } else {
-        Err(Fault::Request(name.to_owned()))
-    }
-}
-
-/// The target's answer to a request. What it says besides is kept.
-async fn answer(
-    channel: &mut russh::Channel<russh::client::Msg>,
-    said: &mut VecDeque<ChannelMsg>,
-) -> bool {
-    loop {
-        match channel.wait().await {
-            Some(ChannelMsg::Success) => return true,
-            Some(ChannelMsg::Failure) | None => return false,
-            Some(message) if said.len() < crate::site::QUEUE => said.push_back(message),
-            Some(_) => return false,
-        }
-    }
 }
 
 /// What the person reads at the start, if there is a terminal to read on.

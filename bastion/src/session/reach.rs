@@ -1,0 +1,123 @@
+//! The way to the target of a session: connect, and have it run what it should.
+
+use std::collections::VecDeque;
+
+use config::limits;
+use record::api;
+use russh::ChannelMsg;
+use ssh_key::PublicKey;
+use tokio::time::timeout;
+
+use super::begin::Permission;
+use super::fault::Fault;
+use crate::host::Proof;
+use crate::prelude::Prelude;
+use crate::route::Route;
+use crate::site::Site;
+use crate::target::{self, Connection, TargetError};
+
+/// The connection, its session channel, and what that has said besides the answers.
+pub(super) type Reached = (
+    Connection,
+    russh::Channel<russh::client::Msg>,
+    VecDeque<ChannelMsg>,
+);
+
+/// Connects to the target, and has it run what it should.
+pub(super) async fn reach(
+    site: &Site,
+    route: &Route,
+    permission: Permission,
+    prelude: Prelude,
+    command: Option<&str>,
+) -> Result<Reached, Fault> {
+    let access = route.access();
+    let ask = target::Ask {
+        name: access.target.clone(),
+        login: access.login.clone(),
+        host: permission.given.host.clone(),
+        port: permission.given.port,
+        proof: proof(site, &permission.given.host_trust)?,
+        key: permission.key,
+        certificate: permission.certificate,
+        now: site.clock.wall(),
+    };
+    let connection = target::connect(ask).await?;
+    let opening = open(&connection, &prelude, command, access.target.as_str());
+    let hanging = TargetError::Hanging {
+        name: access.target.clone(),
+        step: "opening the session",
+    };
+    let (channel, said) = timeout(limits::TARGET_CONNECT, opening)
+        .await
+        .map_err(|_| hanging)??;
+    Ok((connection, channel, said))
+}
+
+fn proof(site: &Site, trust: &api::HostTrust) -> Result<Proof, Fault> {
+    match trust {
+        api::HostTrust::Ca => {
+            let trust = site.trust.get().ok_or(Fault::Given("no host CA"))?;
+            Ok(Proof::Ca(trust))
+        }
+        api::HostTrust::Pinned(lines) => {
+            let keys: Result<Vec<_>, _> = lines
+                .iter()
+                .map(|line| PublicKey::from_openssh(line))
+                .collect();
+            Ok(Proof::Pinned(keys.map_err(|_| Fault::Given("a host key"))?))
+        }
+    }
+}
+
+/// Opens the target's session channel, asks for the terminal and the command, and waits for the answer.
+async fn open(
+    connection: &Connection,
+    prelude: &Prelude,
+    command: Option<&str>,
+    name: &str,
+) -> Result<(russh::Channel<russh::client::Msg>, VecDeque<ChannelMsg>), Fault> {
+    let mut channel = connection.session().await?;
+    let lost = |_| Fault::Request(name.to_owned());
+    if let Some(t) = &prelude.terminal {
+        let asked = channel
+            .request_pty(true, &t.name, t.cols, t.rows, t.width, t.height, &t.modes)
+            .await;
+        asked.map_err(lost)?;
+        if !answer(&mut channel, &mut VecDeque::new()).await {
+            return Err(Fault::Request(format!("{name} gives no terminal, and")));
+        }
+    }
+    for (variable, value) in &prelude.environment {
+        channel
+            .set_env(false, variable, value)
+            .await
+            .map_err(lost)?;
+    }
+    match command {
+        Some(command) => channel.exec(true, command).await,
+        None => channel.request_shell(true).await,
+    }
+    .map_err(lost)?;
+    let mut said = VecDeque::new();
+    if answer(&mut channel, &mut said).await {
+        Ok((channel, said))
+    } else {
+        Err(Fault::Request(name.to_owned()))
+    }
+}
+
+/// The target's answer to a request. What it says besides is kept.
+async fn answer(
+    channel: &mut russh::Channel<russh::client::Msg>,
+    said: &mut VecDeque<ChannelMsg>,
+) -> bool {
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => return true,
+            Some(ChannelMsg::Failure) | None => return false,
+            Some(message) if said.len() < crate::site::QUEUE => said.push_back(message),
+            Some(_) => return false,
+        }
+    }
+}
