@@ -117,6 +117,10 @@ fn ca(base: &Path, ca: file::Ca) -> Checked<Ca> {
     })
 }
 
+/// The principal of the issuance log's key among the keys that evidence is checked against. A bastion of that
+/// name could sign for the log.
+const LOG: &str = "log";
+
 fn bastions(
     base: &Path,
     given: BTreeMap<Spanned<crate::words::BastionName>, file::Bastion>,
@@ -124,6 +128,13 @@ fn bastions(
 ) -> Checked<BTreeMap<crate::words::BastionName, Bastion>> {
     let mut bastions: BTreeMap<crate::words::BastionName, Bastion> = BTreeMap::new();
     for (name, bastion) in given {
+        if name.get_ref().as_str() == LOG {
+            return flaw(
+                name.span(),
+                "a bastion cannot be called log",
+                "the issuance log signs under that name: call it otherwise",
+            );
+        }
         let at = bastion.identity.span();
         let identity = key(&bastion.identity)?;
         let taken = persons

@@ -5,6 +5,7 @@
 //! * [`limits`]: every bound of the system, each with its reason.
 //! * [`file`]: the shape of `hallpass.toml`, as somebody types it.
 //! * [`rules`]: the configuration after every check: what the programs run on.
+//! * [`half_open`]: who may stand at a door without having logged in.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
 //! * [`sample`]: the file that a new installation begins with.
 //! * [`error`]: what is wrong with a configuration, with its line and a hint.
@@ -17,6 +18,7 @@ pub mod cidr;
 pub mod duration;
 pub mod error;
 mod file;
+pub mod half_open;
 pub mod limits;
 pub mod rules;
 pub mod sample;

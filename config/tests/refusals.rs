@@ -184,6 +184,16 @@ fn promise_44_what_is_missing_is_refused() {
 }
 
 #[test]
+fn promise_44_a_bastion_cannot_sign_for_the_log() {
+    refused(
+        "[bastion.edge]",
+        "[bastion.log]",
+        4,
+        "a bastion cannot be called log",
+    );
+}
+
+#[test]
 fn promise_44_what_is_there_twice_is_refused() {
     refused("[person.bob]", "[person.alice]", 12, "duplicate key");
     refused(BOB, ALICE, 14, "alice's already");
