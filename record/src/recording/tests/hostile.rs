@@ -212,3 +212,12 @@ fn a_session_without_end_ends_while_it_can_still_be_read() {
     recorder.finish(EndReason::Recorder).unwrap();
     assert_finished(dir.path(), &id(1));
 }
+
+#[test]
+fn promise_43_no_key_stands_in_debug_output() {
+    // The seed's bytes, as a list, as hexadecimal digits and as they are stored.
+    let shown = format!("{:?} {:#?}", signer(), signer());
+    for secret in ["7, 7, 7", "0707", "BwcHBw", "PRIVATE"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
