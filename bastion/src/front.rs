@@ -2,11 +2,11 @@
 //! bounds on how many there may be.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use config::half_open::{self, HalfOpen};
 use config::limits;
 use config::words::TargetName;
 use russh::server::{self, run_stream};
@@ -15,7 +15,7 @@ use ssh_key::Certificate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use crate::doorman::Doorman;
 use crate::line::Line;
@@ -24,13 +24,24 @@ use crate::site::{self, Site};
 /// How long a refused attempt takes, so that guessing by time gives nothing.
 const REJECTION: Duration = Duration::from_millis(100);
 
+/// The place of a connection that has not logged in yet, and what tells it to make room.
+pub(crate) struct Held {
+    _place: half_open::Held<oneshot::Sender<()>>,
+    shown_out: oneshot::Receiver<()>,
+}
+
 /// Accepts connections, for ever.
 pub(crate) async fn accept(listener: TcpListener, site: &Arc<Site>) {
-    let half_open = Arc::new(HalfOpen::default());
+    let half_open = HalfOpen::new();
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                if let Some(held) = HalfOpen::hold(&half_open, address.ip()) {
+                let (cut, shown_out) = oneshot::channel();
+                if let Some(place) = half_open.enter(address.ip(), cut) {
+                    let held = Held {
+                        _place: place,
+                        shown_out,
+                    };
                     tokio::spawn(welcome(Arc::clone(site), stream, address.ip(), held));
                 } else {
                     tracing::debug!(source = %address.ip(), "too many connections that have not logged in");
@@ -64,24 +75,41 @@ pub(crate) async fn attend<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let deadline = Instant::now() + limits::LOGIN_GRACE;
     let (line, cut) = Line::new(stream);
     let config = Arc::new(settings(&site, certificate));
-    let (known, mut is_known) = oneshot::channel();
+    let (known, is_known) = oneshot::channel();
     let doorman = Doorman::new(site, inside, source, known);
-    let Ok(Ok(mut running)) = timeout_at(deadline, run_stream(config, line, doorman)).await else {
-        return;
+    let mut patience = Box::pin(patience(held));
+    let begun = tokio::select! {
+        begun = run_stream(config, line, doorman) => begun,
+        () = &mut patience => return,
     };
-    tokio::select! {
+    let Ok(mut running) = begun else { return };
+    let is_known = tokio::select! {
         _ = &mut running => return,
-        known = timeout_at(deadline, &mut is_known) => if !matches!(known, Ok(Ok(()))) {
-            tracing::debug!(%source, "has not logged in in time");
-            cut.cut();
-            return;
-        },
+        known = is_known => known.is_ok(),
+        () = &mut patience => false,
+    };
+    if !is_known {
+        tracing::debug!(%source, "has not logged in in time, or had to make room");
+        cut.cut();
+        return;
     }
-    drop(held);
+    // Gives the place back.
+    drop(patience);
     let _ = running.await;
+}
+
+/// Returns when a connection that has not logged in has to go. Keeps its place.
+async fn patience(mut held: Option<Held>) {
+    let crowded = async {
+        match &mut held {
+            Some(held) => drop((&mut held.shown_out).await),
+            // Inside a connection that is known, there is room.
+            None => std::future::pending().await,
+        }
+    };
+    let _ = timeout(limits::LOGIN_GRACE, crowded).await;
 }
 
 fn settings(site: &Site, certificate: Certificate) -> server::Config {
@@ -104,83 +132,5 @@ fn settings(site: &Site, certificate: Certificate) -> server::Config {
         keepalive_max: site::KEEPALIVES,
         nodelay: true,
         ..server::Config::default()
-    }
-}
-
-/// The connections that have not logged in yet.
-#[derive(Debug, Default)]
-pub(crate) struct HalfOpen(Mutex<HashMap<IpAddr, usize>>);
-
-/// One of them, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Held {
-    all: Arc<HalfOpen>,
-    source: IpAddr,
-}
-
-impl HalfOpen {
-    /// Counts a connection, if there is room for it.
-    fn hold(all: &Arc<Self>, address: IpAddr) -> Option<Held> {
-        let source = site::counted(address);
-        let mut sources = all.sources();
-        let total: usize = sources.values().sum();
-        let own = sources.get(&source).copied().unwrap_or(0);
-        if total >= limits::HALF_OPEN || own >= limits::HALF_OPEN_PER_SOURCE {
-            return None;
-        }
-        sources.insert(source, own + 1);
-        Some(Held {
-            all: Arc::clone(all),
-            source,
-        })
-    }
-
-    fn sources(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut sources = self.all.sources();
-        if let Some(own) = sources.get_mut(&self.source) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                sources.remove(&self.source);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_source_cannot_keep_the_others_out() {
-        let all = Arc::new(HalfOpen::default());
-        let (loud, quiet): (IpAddr, IpAddr) =
-            ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let mut held: Vec<_> = (0..limits::HALF_OPEN_PER_SOURCE)
-            .map(|_| HalfOpen::hold(&all, loud).unwrap())
-            .collect();
-        assert!(HalfOpen::hold(&all, loud).is_none(), "one past the bound");
-        assert!(HalfOpen::hold(&all, quiet).is_some());
-        held.pop();
-        assert!(
-            HalfOpen::hold(&all, loud).is_some(),
-            "who has left makes room"
-        );
-    }
-
-    #[test]
-    fn all_sources_together_are_bounded() {
-        let all = Arc::new(HalfOpen::default());
-        let held: Vec<_> = (0..u32::try_from(limits::HALF_OPEN).unwrap())
-            .map(|n| HalfOpen::hold(&all, IpAddr::from((0x0a00_0000 + n).to_be_bytes())).unwrap())
-            .collect();
-        assert!(HalfOpen::hold(&all, "192.0.2.2".parse().unwrap()).is_none());
-        drop(held);
-        assert!(all.sources().is_empty());
     }
 }

@@ -1,6 +1,5 @@
 //! What every connection of this bastion shares.
 
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -84,13 +83,5 @@ impl Believed {
 
     pub(crate) fn set(&self, trust: Trust) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(trust));
-    }
-}
-
-/// An address as limits count it: an IPv6 network of 64 bits is one source.
-pub(crate) fn counted(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::from((v6.to_bits() & !u128::from(u64::MAX)).to_be_bytes()),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }

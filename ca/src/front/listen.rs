@@ -16,7 +16,7 @@ use russh::server::run_stream;
 use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, compression};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::{Connection, Shared};
 use super::gate::{Gate, Graced, HalfOpen};
@@ -84,7 +84,7 @@ pub async fn serve_by(
             clock,
             stopping,
         }),
-        gate: Arc::default(),
+        gate: Gate::new(),
         alive,
     };
     tracing::info!(%address, "the certificate authority listens");
@@ -169,15 +169,16 @@ impl Server {
                 return;
             }
         };
-        let Some(place) = self.gate.enter(from.ip()) else {
-            tracing::warn!(source = %from.ip(), "too many connections that have not logged in: one was dropped");
+        let (cut, shown_out) = oneshot::channel();
+        let Some(place) = self.gate.enter(from.ip(), cut) else {
+            tracing::debug!(source = %from.ip(), "too many connections that have not logged in");
             return;
         };
         let ssh = Arc::clone(&self.ssh);
         let shared = Arc::clone(&self.shared);
         let alive = self.alive.clone();
         tokio::spawn(async move {
-            if let Err(e) = connection(ssh, shared, stream, from, place).await {
+            if let Err(e) = connection(ssh, shared, stream, from, (place, shown_out)).await {
                 tracing::debug!(source = %from.ip(), error = %e, "a connection ended");
             }
             drop(alive);
@@ -190,11 +191,16 @@ async fn connection(
     shared: Arc<Shared>,
     stream: TcpStream,
     from: SocketAddr,
-    place: HalfOpen,
+    (place, shown_out): (HalfOpen, oneshot::Receiver<()>),
 ) -> Result<(), russh::Error> {
     stream.set_nodelay(true)?;
     let authenticated = Arc::new(AtomicBool::new(false));
-    let stream = Graced::new(stream, limits::LOGIN_GRACE, Arc::clone(&authenticated));
+    let stream = Graced::new(
+        stream,
+        limits::LOGIN_GRACE,
+        Arc::clone(&authenticated),
+        shown_out,
+    );
     let mut stopping = shared.stopping.clone();
     let handler = Connection::new(shared, from.ip().to_canonical(), place, authenticated);
     let mut session = run_stream(ssh, stream, handler).await?;
