@@ -131,7 +131,9 @@ pub(crate) async fn run(
                     relay.given(way, bytes);
                     Ok(())
                 }
-                Given::Lost(way) => return relay.lost(way),
+                // What it had said before it went is still to come.
+                Given::Lost(Way::Up) => Ok(()),
+                Given::Lost(Way::Down) => return Over::ClientClosed,
             },
             message = client.next(), if from_client.is_now() => match message {
                 Some(ChannelMsg::Close) | None => return Over::ClientClosed,
@@ -187,15 +189,6 @@ impl Relay<'_> {
             if !self.client_done {
                 self.down.put(Item::Eof, 0);
             }
-        }
-    }
-
-    /// A side takes nothing any more.
-    fn lost(&mut self, way: Way) -> Over {
-        match (way, self.exit.take()) {
-            (Way::Down, _) => Over::ClientClosed,
-            (Way::Up, Some(exit)) => Over::Exit(exit),
-            (Way::Up, None) => Over::TargetClosed,
         }
     }
 
