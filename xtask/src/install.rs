@@ -29,6 +29,11 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("strace", "strace"),
     ("tmux", "tmux"),
     ("zstd", "zstd"),
+    // OpenSSH's make-believe token; a path that is absolute is found as it stands.
+    (
+        "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so",
+        "openssh-tests",
+    ),
 ];
 
 /// Installs the packages of the programs that are missing. Where it cannot, the failure says the
