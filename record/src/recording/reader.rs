@@ -2,7 +2,7 @@
 //! says; reading is kind, and goes as far as it can.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _, Seek as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,17 +102,7 @@ impl Reader {
         };
         let dir = path.parent().map(Path::to_owned).unwrap_or_default();
         let file = open_plain(path, OpenOptions::new().read(true))?;
-        let (mut chunks, mut state) = index(&file)?;
-        if state == ReadState::Unfinished {
-            let read = tails(&dir, &session, &mut chunks)?;
-            if read
-                && chunks
-                    .iter()
-                    .all(|chunk| matches!(chunk.at, Place::Sealed { .. }))
-            {
-                state = ReadState::Damaged;
-            }
-        }
+        let (chunks, state) = all_chunks(&dir, &session, &file)?;
         let first = chunks
             .first()
             .copied()
@@ -239,9 +229,35 @@ impl Reader {
     }
 }
 
+/// Finds the sealed frames of a file and the tails that follow them. A tail may be sealed while this looks for it:
+/// then there is another frame, and it looks again.
+fn all_chunks(
+    dir: &Path,
+    session: &SessionId,
+    file: &File,
+) -> Result<(Vec<Chunk>, ReadState), ReadError> {
+    let mut before = None;
+    loop {
+        let (mut chunks, state) = index(file)?;
+        if state != ReadState::Unfinished {
+            return Ok((chunks, state));
+        }
+        let sealed = chunks.len();
+        let none = tails(dir, session, &mut chunks)?;
+        if !none {
+            return Ok((chunks, state));
+        }
+        if before == Some(sealed) {
+            return Ok((chunks, ReadState::Damaged));
+        }
+        before = Some(sealed);
+    }
+}
+
 /// Finds the sealed frames of a file, and how far it goes.
 fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
     let mut from = BufReader::new(file.try_clone()?);
+    from.rewind()?;
     let Some(Stored::Preamble) = frame::read_frame(&mut from)? else {
         return Err(ReadError::NotARecording("it does not begin as one"));
     };

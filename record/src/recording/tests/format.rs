@@ -262,6 +262,31 @@ fn a_recording_can_be_read_while_it_is_written() {
     assert_finished(dir.path(), &id(1));
 }
 
+/// A reader that comes between the sealing of a tail and its removal is not told that anything is damaged.
+#[test]
+fn a_recording_that_runs_is_never_called_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let mut recorder = store.create(&header(id(1))).unwrap();
+    let writer = std::thread::spawn(move || {
+        for _ in 0..400 {
+            recorder.output(vec![b'x'; 50_000]).unwrap().into_inner();
+        }
+        recorder.finish(EndReason::Exit).unwrap();
+    });
+    while !writer.is_finished() {
+        let state = Reader::open_in(dir.path(), &id(1)).map(|reader| reader.state());
+        assert!(
+            matches!(
+                state,
+                Ok(ReadState::Unfinished | ReadState::Finished) | Err(ReadError::Changed)
+            ),
+            "{state:?}"
+        );
+    }
+    writer.join().unwrap();
+}
+
 #[test]
 fn a_frame_that_is_being_written_is_no_alarm() {
     let dir = tempfile::tempdir().unwrap();
