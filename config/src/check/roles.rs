@@ -1,0 +1,298 @@
+//! Roles: that each can be enforced, and that no two mean the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::{Checked, flaw};
+use crate::rules::{Channel, Person, Quorum, Role, Target};
+use crate::words::{GroupName, PersonName, RoleName, TargetName, shown};
+use crate::{file, limits};
+
+pub(super) fn roles(
+    given: BTreeMap<Spanned<RoleName>, file::Role>,
+    persons: &BTreeMap<PersonName, Person>,
+    targets: &BTreeMap<TargetName, Target>,
+) -> Checked<BTreeMap<RoleName, Role>> {
+    let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
+    for (name, role) in given {
+        let at = name.span();
+        let checked = self::role(role, persons, targets)?;
+        if let Some((other, _)) = roles.iter().find(|(_, other)| same_reach(other, &checked)) {
+            return flaw(
+                at,
+                format!(
+                    "{} and {other} give the same access to the same people",
+                    name.get_ref()
+                ),
+                "remove one, or make them differ in groups, logins, targets or command",
+            );
+        }
+        roles.insert(name.into_inner(), checked);
+    }
+    Ok(roles)
+}
+
+/// Whether nobody could say which of two roles was meant.
+fn same_reach(a: &Role, b: &Role) -> bool {
+    a.command == b.command
+        && !a.groups.is_disjoint(&b.groups)
+        && !a.logins.is_disjoint(&b.logins)
+        && !a.targets.is_disjoint(&b.targets)
+}
+
+fn role(
+    given: file::Role,
+    persons: &BTreeMap<PersonName, Person>,
+    targets: &BTreeMap<TargetName, Target>,
+) -> Checked<Role> {
+    let groups = set(&given.groups, "groups")?;
+    for group in given.groups.get_ref() {
+        known_group(group, persons)?;
+    }
+    let quorum = quorum(&given.approvals, &groups, persons)?;
+    let break_glass = match &given.break_glass {
+        Some(flag) if *flag.get_ref() && quorum.is_none() => {
+            return flaw(
+                flag.span(),
+                "break-glass on a role that needs no approval",
+                "remove break-glass, or say which approvals it goes before",
+            );
+        }
+        Some(flag) => *flag.get_ref(),
+        None => false,
+    };
+    let command = command(given.command)?;
+    Ok(Role {
+        logins: set(&given.logins, "logins")?,
+        targets: reach(given.groups.span(), given.targets, given.labels, targets)?,
+        longest: longest(given.longest.as_ref())?,
+        channels: channels(given.channels, command.is_some())?,
+        record_input: given.record_input,
+        groups,
+        quorum,
+        command,
+        break_glass,
+    })
+}
+
+fn set<T: Ord + Clone>(given: &Spanned<Vec<Spanned<T>>>, what: &str) -> Checked<BTreeSet<T>> {
+    let set: BTreeSet<T> = given
+        .get_ref()
+        .iter()
+        .map(|one| one.get_ref().clone())
+        .collect();
+    if set.is_empty() {
+        return flaw(
+            given.span(),
+            format!("{what} is empty"),
+            "a role without them gives nothing: name them, or remove the role",
+        );
+    }
+    Ok(set)
+}
+
+fn known_group(group: &Spanned<GroupName>, persons: &BTreeMap<PersonName, Person>) -> Checked<()> {
+    if persons
+        .values()
+        .any(|person| person.groups.contains(group.get_ref()))
+    {
+        return Ok(());
+    }
+    flaw(
+        group.span(),
+        format!("nobody is in group {}", group.get_ref()),
+        "put a person in it with groups = [\"…\"], or correct its name",
+    )
+}
+
+fn quorum(
+    given: &Spanned<file::Approvals>,
+    askers: &BTreeSet<GroupName>,
+    persons: &BTreeMap<PersonName, Person>,
+) -> Checked<Option<Quorum>> {
+    let at = given.span();
+    let approvals = given.get_ref();
+    let from = match (approvals.count, &approvals.from) {
+        (0, None) => return Ok(None),
+        (0, Some(_)) => {
+            return flaw(
+                at,
+                "approvals of 0 persons name a group",
+                "remove from, or count at least 1",
+            );
+        }
+        (_, None) => {
+            return flaw(
+                at,
+                "approvals name no group",
+                "say who: approvals = { count = 1, from = \"sre\" }",
+            );
+        }
+        (_, Some(from)) => from,
+    };
+    known_group(from, persons)?;
+    let able: Vec<_> = persons
+        .iter()
+        .filter(|(_, p)| p.groups.contains(from.get_ref()))
+        .collect();
+    let stuck = persons.iter().find(|(name, person)| {
+        let others = able.iter().filter(|(other, _)| other != name).count();
+        !person.groups.is_disjoint(askers) && others < approvals.count as usize
+    });
+    if let Some((name, _)) = stuck {
+        return flaw(
+            at,
+            format!(
+                "{name} could never get {} approvals of {} by others",
+                approvals.count,
+                from.get_ref()
+            ),
+            "nobody approves themselves: put more persons in the group, or count fewer",
+        );
+    }
+    Ok(Some(Quorum {
+        count: approvals.count,
+        from: from.get_ref().clone(),
+    }))
+}
+
+fn reach(
+    at: Range<usize>,
+    names: Option<Spanned<Vec<Spanned<TargetName>>>>,
+    labels: Option<Spanned<BTreeMap<String, String>>>,
+    targets: &BTreeMap<TargetName, Target>,
+) -> Checked<BTreeSet<TargetName>> {
+    match (names, labels) {
+        (Some(names), None) => {
+            for name in names.get_ref() {
+                if !targets.contains_key(name.get_ref()) {
+                    return flaw(
+                        name.span(),
+                        format!("there is no target {}", name.get_ref()),
+                        format!(
+                            "add [target.{}], or correct the name",
+                            shown(name.get_ref().as_str())
+                        ),
+                    );
+                }
+            }
+            set(&names, "targets")
+        }
+        (None, Some(labels)) => {
+            let wanted = labels.get_ref();
+            let found: BTreeSet<_> = targets
+                .iter()
+                .filter(|(_, target)| {
+                    wanted
+                        .iter()
+                        .all(|(key, value)| target.labels.get(key) == Some(value))
+                })
+                .map(|(name, _)| name.clone())
+                .collect();
+            if wanted.is_empty() || found.is_empty() {
+                return flaw(
+                    labels.span(),
+                    "these labels select no target",
+                    "correct them, or label a target so",
+                );
+            }
+            Ok(found)
+        }
+        (Some(_), Some(labels)) => flaw(
+            labels.span(),
+            "both targets and labels",
+            "select targets one way",
+        ),
+        (None, None) => flaw(
+            at,
+            "the role names no targets",
+            "add targets = [\"…\"] or labels = { … }",
+        ),
+    }
+}
+
+fn longest(given: Option<&Spanned<String>>) -> Checked<Duration> {
+    let Some(given) = given else {
+        return Ok(limits::GRANT_DEFAULT);
+    };
+    let hint = "write it like 15m, 90s or 2h";
+    let Some(longest) = crate::duration::parse(given.get_ref()) else {
+        return flaw(
+            given.span(),
+            format!("{} is not a duration", shown(given.get_ref())),
+            hint,
+        );
+    };
+    if longest > limits::GRANT_LONGEST || longest < limits::GRANT_SHORTEST {
+        return flaw(
+            given.span(),
+            format!("{} is not between 10s and 12h", given.get_ref()),
+            hint,
+        );
+    }
+    Ok(longest)
+}
+
+fn command(given: Option<Spanned<String>>) -> Checked<Option<String>> {
+    let Some(given) = given else { return Ok(None) };
+    let text = given.get_ref();
+    if text.trim().is_empty() {
+        return flaw(
+            given.span(),
+            "the command is empty",
+            "remove it, or say which command is forced",
+        );
+    }
+    if text.len() > limits::COMMAND_BYTES || text.chars().any(char::is_control) {
+        return flaw(
+            given.span(),
+            "the command is too long or has control characters",
+            "put it in a script on the target",
+        );
+    }
+    Ok(Some(given.into_inner()))
+}
+
+fn channels(
+    given: Option<Spanned<Vec<Spanned<String>>>>,
+    forced: bool,
+) -> Checked<BTreeSet<Channel>> {
+    let Some(given) = given else {
+        return Ok(BTreeSet::from([Channel::Shell, Channel::Exec]));
+    };
+    let mut channels = BTreeSet::new();
+    for name in given.get_ref() {
+        channels.insert(match name.get_ref().as_str() {
+            "shell" => Channel::Shell,
+            "exec" => Channel::Exec,
+            other => {
+                return flaw(
+                    name.span(),
+                    format!(
+                        "channel {} cannot be recorded, so it cannot be allowed",
+                        shown(other)
+                    ),
+                    "this version carries shell and exec; every other channel is refused",
+                );
+            }
+        });
+    }
+    if channels.is_empty() {
+        return flaw(
+            given.span(),
+            "channels is empty",
+            "remove it, or name shell, exec or both",
+        );
+    }
+    if forced && !channels.contains(&Channel::Exec) {
+        return flaw(
+            given.span(),
+            "a forced command without the exec channel",
+            "add \"exec\" to channels",
+        );
+    }
+    Ok(channels)
+}
