@@ -1,6 +1,6 @@
 //! Tells the CA that sessions are over: kept on disk until the CA has heard of it.
 //!
-//! In the directory, `ID.open` says that the CA let a session begin, `ID.json` is its end, which the CA has yet to
+//! In the directory, `ID.open` says that the CA was asked to let a session begin, `ID.json` is its end, which the CA has yet to
 //! hear, and `ID.refused` is one that it does not take.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -44,7 +44,7 @@ impl Ends {
         })
     }
 
-    /// Notes that the CA let a session begin, and waits for its end. Blocks for some milliseconds.
+    /// Notes that the CA is asked to let a session begin, and will wait for its end. Blocks for some milliseconds.
     pub(crate) fn begin(&self, session: &SessionId) -> io::Result<()> {
         let path = self.path(session, "open");
         OpenOptions::new()
@@ -54,6 +54,11 @@ impl Ends {
             .mode(0o600)
             .open(path)?;
         File::open(&self.dir)?.sync_all()
+    }
+
+    /// Takes that note back: the CA has not let the session begin. Blocks for less than a millisecond.
+    pub(crate) fn forget(&self, session: &SessionId) -> io::Result<()> {
+        fs::remove_file(self.path(session, "open"))
     }
 
     /// Keeps the ends of the sessions that an earlier process has begun and not kept the end of: its recordings in
@@ -140,10 +145,11 @@ impl Ends {
                 continue;
             };
             match self.link.session_end(&end).await {
-                Ok(_) => {
-                    if let Err(e) = fs::remove_file(&path) {
-                        tracing::warn!("{}: {e}", path.display());
-                    }
+                Ok(_) => remove(&path),
+                Err(CaError::Refused(why)) if end.frames == 0 => {
+                    // Its answer to the bastion was lost, or there was none: it never let the session begin.
+                    tracing::info!(session = %end.session, "the CA knows of no such session: {why}");
+                    remove(&path);
                 }
                 Err(CaError::Refused(why)) => set_aside(&path, &why),
                 Err(gone) => return Err(gone),
@@ -228,6 +234,12 @@ fn read(path: &Path) -> Option<SessionEnd> {
         .read_to_end(&mut text)
         .ok()?;
     serde_json::from_slice(&text).ok()
+}
+
+fn remove(path: &Path) {
+    if let Err(e) = fs::remove_file(path) {
+        tracing::warn!("{}: {e}", path.display());
+    }
 }
 
 /// What the CA does not take is kept for a person to look at.

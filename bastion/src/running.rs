@@ -40,7 +40,7 @@ impl Running {
         Registered {
             running: Arc::clone(self),
             session: session.clone(),
-            ended: receiver,
+            grant: Grant(receiver),
         }
     }
 
@@ -81,13 +81,24 @@ impl Running {
 pub(crate) struct Registered {
     running: Arc<Running>,
     session: SessionId,
-    ended: watch::Receiver<bool>,
+    grant: Grant,
 }
 
 impl Registered {
+    /// The grant that it runs under.
+    pub(crate) fn watch(&self) -> Grant {
+        self.grant.clone()
+    }
+}
+
+/// Says when a grant ends early.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant(watch::Receiver<bool>);
+
+impl Grant {
     /// Returns when the grant has ended early.
     pub(crate) async fn ended(&mut self) {
-        if self.ended.wait_for(|ended| *ended).await.is_err() {
+        if self.0.wait_for(|ended| *ended).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -120,13 +131,13 @@ mod tests {
         let running = Running::new();
         let (request, other): (RequestId, RequestId) =
             ("7F3K-9QMD".parse().unwrap(), "7F3K-9QME".parse().unwrap());
-        let mut before = running.begin(&SessionId::from_parts(1, [0; 10]), &request);
-        let mut spared = running.begin(&SessionId::from_parts(2, [0; 10]), &other);
+        let before = running.begin(&SessionId::from_parts(1, [0; 10]), &request);
+        let spared = running.begin(&SessionId::from_parts(2, [0; 10]), &other);
         running.end(&request);
-        let mut after = running.begin(&SessionId::from_parts(3, [0; 10]), &request);
-        before.ended().await;
-        after.ended().await;
-        let waited = tokio::time::timeout(Duration::from_millis(10), spared.ended()).await;
+        let after = running.begin(&SessionId::from_parts(3, [0; 10]), &request);
+        before.watch().ended().await;
+        after.watch().ended().await;
+        let waited = tokio::time::timeout(Duration::from_millis(10), spared.watch().ended()).await;
         assert!(waited.is_err(), "another grant's session goes on");
     }
 }

@@ -24,7 +24,8 @@ use crate::relay::{self, News, Over, Sides, Stop};
 use crate::route::Route;
 use crate::site::Site;
 
-use begin::Begun;
+use begin::{Begun, Prepared};
+use fault::Fault;
 pub(crate) use fault::gone;
 
 /// The exit status of a session that the bastion ended or did not begin, as `ssh` uses it for its own failures.
@@ -69,49 +70,96 @@ async fn attend(
     };
     let counted = site.running.count();
     let pty = start.prelude.terminal.is_some();
-    let begun = client
-        .while_held(Box::pin(begin::begin(site, route, start)))
+    let prepared = client
+        .meanwhile(Box::pin(begin::prepare(site, route, start)))
         .await;
-    match begun {
-        None => client.close().await,
-        Some(Ok(begun)) => carry(site, client, begun, pty).await,
-        Some(Err(failed)) => {
-            let begin::Failed {
-                fault,
-                recorder,
-                reply,
-            } = *failed;
-            let line = fault.to_string();
-            tracing::info!(access = %route.access(), source = %route.source(), "no session: {line}");
-            let mut words = Words {
-                line: Some(line),
-                exit: Exit::Status(ENDED),
-            };
-            if let Some(recorder) = recorder {
-                end(site, recorder, fault.reason(), &mut words, pty, &client).await;
-            } else {
-                client.tell(words.line.take(), pty).await;
-            }
-            client.leave(reply, words.exit).await;
+    match prepared {
+        Ok(prepared) => go(site, route, client, prepared, pty).await,
+        Err(failed) => {
+            let begin::Failed { fault, recorder } = *failed;
+            refuse(site, route, client, fault, recorder, pty).await;
         }
     }
     drop(counted);
 }
 
+/// Reaches the target and carries the session, unless something ends it before.
+async fn go(site: &Arc<Site>, route: &Route, mut client: Client, prepared: Prepared, pty: bool) {
+    let Prepared { recorder, way } = prepared;
+    let (name, until) = (way.name.clone(), way.until.clone());
+    let stopped = way.stopped(site);
+    let (handle, id) = (client.handle.clone(), client.id);
+    let reaching = Box::pin(async {
+        let begun = way.reach(site, route).await?;
+        let _ = handle.channel_success(id).await;
+        Ok::<_, Fault>(begun)
+    });
+    let reached = client.while_held(async {
+        tokio::select! {
+            reached = reaching => Ok(reached),
+            stop = stopped => Err(stop),
+        }
+    });
+    match reached.await {
+        Some(Ok(Ok(begun))) => carry(site, client, recorder, begun, (&name, &until), pty).await,
+        Some(Ok(Err(fault))) => refuse(site, route, client, fault, Some(recorder), pty).await,
+        Some(Err(stop)) => {
+            let (reason, mut words) = farewell(Over::Stopped(stop), &name, &until);
+            end(site, recorder, reason, &mut words, pty, &client).await;
+            client.leave(Reply::Success, words.exit).await;
+        }
+        None => {
+            let (reason, mut words) = farewell(Over::ClientClosed, &name, &until);
+            end(site, recorder, reason, &mut words, pty, &client).await;
+            client.close().await;
+        }
+    }
+}
+
+/// Says why there is no session, and ends its recording if there is one.
+async fn refuse(
+    site: &Arc<Site>,
+    route: &Route,
+    client: Client,
+    fault: Fault,
+    recorder: Option<Recorder>,
+    pty: bool,
+) {
+    let line = fault.to_string();
+    tracing::info!(access = %route.access(), source = %route.source(), "no session: {line}");
+    let mut words = Words {
+        line: Some(line),
+        exit: Exit::Status(ENDED),
+    };
+    if let Some(recorder) = recorder {
+        end(site, recorder, fault.reason(), &mut words, pty, &client).await;
+    } else {
+        client.tell(words.line.take(), pty).await;
+    }
+    let reply = match fault {
+        Fault::Request(_) => Reply::Failure,
+        _ => Reply::Success,
+    };
+    client.leave(reply, words.exit).await;
+}
+
 /// Carries a session that has begun, and ends it.
-async fn carry(site: &Arc<Site>, mut client: Client, begun: Begun, pty: bool) {
+async fn carry(
+    site: &Arc<Site>,
+    mut client: Client,
+    mut recorder: Recorder,
+    begun: Begun,
+    (name, until): (&str, &str),
+    pty: bool,
+) {
     let Begun {
-        mut recorder,
         target,
         mut target_read,
         target_write,
         target_said,
         mut news,
         herald,
-        until,
-        name,
     } = begun;
-    let _ = client.handle.channel_success(client.id).await;
     let sides = Sides {
         client: &mut client.read,
         client_said: std::mem::take(&mut client.said),
@@ -123,10 +171,10 @@ async fn carry(site: &Arc<Site>, mut client: Client, begun: Begun, pty: bool) {
     let place = &client.place;
     let over = relay::run(&mut recorder, pty, sides, || place.alone(), &mut news).await;
     drop(herald);
-    // Whatever comes now is neither recorded nor forwarded.
-    target.close().await;
+    // Whatever comes now is neither recorded nor forwarded. A target that stands still is not waited for.
+    let _ = tokio::time::timeout(LAST_WORD, target.close()).await;
 
-    let (reason, mut words) = farewell(over, &name, &until);
+    let (reason, mut words) = farewell(over, name, until);
     end(site, recorder, reason, &mut words, pty, &client).await;
     client.leave(Reply::Given, words.exit).await;
 }
@@ -268,6 +316,15 @@ impl Client {
             biased;
             done = something => Some(done),
             () = relay::hold(read, said, held, || place.alone()) => None,
+        }
+    }
+
+    /// Waits for something while the channel is drained, also if the client has gone meanwhile.
+    async fn meanwhile<T>(&mut self, something: impl Future<Output = T> + Unpin) -> T {
+        let mut something = something;
+        match self.while_held(&mut something).await {
+            Some(done) => done,
+            None => something.await,
         }
     }
 

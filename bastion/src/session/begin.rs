@@ -1,6 +1,7 @@
 //! Before a session: permission, recorder, target, in this order.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,42 +13,55 @@ use record::api::{SessionAsk, SessionGiven};
 use record::recording::{EndReason, Header, Kind, Recorder, Size, Term};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use ssh_key::{Certificate, PrivateKey};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::fault::Fault;
 use super::reach::reach;
-use super::{Herald, Reply, Teller};
-use crate::ends::never_began;
+use super::{Herald, Teller};
+use crate::ca_link::CaError;
+use crate::ends::{Ends, never_began};
 use crate::identity;
 use crate::prelude::{Prelude, Runs, Start};
 use crate::relay::{News, Stop};
 use crate::route::Route;
-use crate::running::Registered;
+use crate::running::{Grant, Registered};
 use crate::site::{Phase, Site};
 use crate::target::Connection;
 
-/// A session that has begun: the recorder stands, and the target runs what it should.
-pub(super) struct Begun {
+/// A session that may begin: the recorder stands, and nothing has been sent to the target.
+pub(super) struct Prepared {
     pub(super) recorder: Recorder,
-    pub(super) target: Connection,
-    pub(super) target_read: ChannelReadHalf,
-    pub(super) target_write: Arc<ChannelWriteHalf<russh::client::Msg>>,
-    pub(super) target_said: VecDeque<ChannelMsg>,
-    pub(super) news: mpsc::UnboundedReceiver<News>,
-    pub(super) herald: Herald,
+    pub(super) way: Way,
+}
+
+/// The way to the target of such a session.
+pub(super) struct Way {
+    permission: Permission,
+    prelude: Prelude,
+    command: Option<String>,
+    registered: Registered,
     /// The grant's deadline, for people.
     pub(super) until: String,
     /// The target's name.
     pub(super) name: String,
 }
 
-/// A session that has not.
+/// A session that has begun: the target runs what it should.
+pub(super) struct Begun {
+    pub(super) target: Connection,
+    pub(super) target_read: ChannelReadHalf,
+    pub(super) target_write: Arc<ChannelWriteHalf<russh::client::Msg>>,
+    pub(super) target_said: VecDeque<ChannelMsg>,
+    pub(super) news: mpsc::UnboundedReceiver<News>,
+    pub(super) herald: Herald,
+}
+
+/// A session that may not begin.
 pub(super) struct Failed {
     pub(super) fault: Fault,
     /// There is a recording already, which has to end.
     pub(super) recorder: Option<Recorder>,
-    pub(super) reply: Reply,
 }
 
 impl From<Fault> for Box<Failed> {
@@ -55,20 +69,19 @@ impl From<Fault> for Box<Failed> {
         Box::new(Failed {
             fault,
             recorder: None,
-            reply: Reply::Success,
         })
     }
 }
 
-/// Asks the CA, opens the recorder, and only then reaches the target.
-pub(super) async fn begin(
+/// Asks the CA, and opens the recorder. Once begun, this has to run to its end: the CA waits for the end of
+/// every session that it has let begin.
+pub(super) async fn prepare(
     site: &Arc<Site>,
     route: &Route,
     start: Start,
-) -> Result<Begun, Box<Failed>> {
+) -> Result<Prepared, Box<Failed>> {
     let asked = text(&start.runs)?;
     let permission = ask(site, route).await?;
-    // From here on the CA's log holds the session, and waits for its end.
     let registered = site
         .running
         .begin(&permission.session, &permission.given.request);
@@ -78,46 +91,65 @@ pub(super) async fn begin(
         .map(str::to_owned);
     let runs = Running { asked, forced };
     let recorder = open_recorder(site, route, &permission, &start, &runs).await?;
-    let failed = |recorder, fault: Fault| {
-        let reply = if matches!(fault, Fault::Request(_)) {
-            Reply::Failure
-        } else {
-            Reply::Success
-        };
-        Box::new(Failed {
-            fault,
-            recorder: Some(recorder),
-            reply,
-        })
-    };
     if let Err(fault) = allowed(route, &permission.given, &runs) {
-        return Err(failed(recorder, fault));
+        let recorder = Some(recorder);
+        return Err(Box::new(Failed { fault, recorder }));
     }
-    let until = permission.given.until.time_of_day();
-    let name = route.access().target.to_string();
-    let (teller, news) = mpsc::unbounded_channel();
-    greet(&teller, &start.prelude, &permission.session, &until);
-    let deadline = permission.deadline;
-    let pty = start.prelude.terminal.is_some();
-    let (target, channel, target_said) =
-        match reach(site, route, permission, start.prelude, runs.command()).await {
-            Ok(reached) => reached,
-            Err(fault) => return Err(failed(recorder, fault)),
-        };
-    let (target_read, target_write) = channel.split();
-    let herald = Herald::new(tell(Arc::clone(site), teller, registered, deadline, pty));
-    let target_write = Arc::new(target_write);
-    Ok(Begun {
-        recorder,
-        target,
-        target_read,
-        target_write,
-        target_said,
-        news,
-        herald,
-        until,
-        name,
-    })
+    let way = Way {
+        until: permission.given.until.time_of_day(),
+        name: route.access().target.to_string(),
+        command: runs.command().map(str::to_owned),
+        prelude: start.prelude,
+        permission,
+        registered,
+    };
+    Ok(Prepared { recorder, way })
+}
+
+impl Way {
+    /// Reaches the target, and has it run what it should. To give this up closes the connection to the target.
+    pub(super) async fn reach(self, site: &Arc<Site>, route: &Route) -> Result<Begun, Fault> {
+        let (teller, news) = mpsc::unbounded_channel();
+        greet(
+            &teller,
+            &self.prelude,
+            &self.permission.session,
+            &self.until,
+        );
+        let deadline = self.permission.deadline;
+        let pty = self.prelude.terminal.is_some();
+        let reaching = reach(
+            site,
+            route,
+            self.permission,
+            self.prelude,
+            self.command.as_deref(),
+        );
+        let (target, channel, target_said) = reaching.await?;
+        let (target_read, target_write) = channel.split();
+        let herald = Herald::new(tell(
+            Arc::clone(site),
+            teller,
+            self.registered,
+            deadline,
+            pty,
+        ));
+        Ok(Begun {
+            target,
+            target_read,
+            target_write: Arc::new(target_write),
+            target_said,
+            news,
+            herald,
+        })
+    }
+
+    /// Returns when the session must not begin any more.
+    pub(super) fn stopped(&self, site: &Site) -> impl Future<Output = Stop> + Send + use<> {
+        let (mut registered, mut phase) = (self.registered.watch(), site.phase.subscribe());
+        let deadline = self.permission.deadline;
+        async move { stopped(&mut registered, &mut phase, deadline).await }
+    }
 }
 
 /// What the CA gave for one session.
@@ -129,7 +161,7 @@ pub(super) struct Permission {
     pub(super) certificate: Certificate,
 }
 
-async fn ask(site: &Site, route: &Route) -> Result<Permission, Fault> {
+async fn ask(site: &Arc<Site>, route: &Route) -> Result<Permission, Fault> {
     let key = identity::fresh().map_err(|_| Fault::Random)?;
     let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(|_| Fault::Random)?;
@@ -141,9 +173,30 @@ async fn ask(site: &Site, route: &Route) -> Result<Permission, Fault> {
         key: key.public_key().to_openssh().map_err(|_| Fault::Defect)?,
         source: canonical(route.source()),
     };
+    note(site, &session, Ends::begin).await;
+    // If we die from here on, the next start tells the CA that the session never began.
     // What is left is counted from before the question: the session rather ends a moment early than late.
     let began = Instant::now();
-    let given = site.link.session(&asked).await?;
+    let given = site.link.session(&asked).await.map_err(Fault::from);
+    let permission = given.and_then(|given| permission(session.clone(), given, key, began));
+    if let Err(fault) = &permission {
+        if matches!(fault, Fault::Ca(CaError::Refused(_))) {
+            note(site, &session, Ends::forget).await;
+        } else {
+            // The CA may have let it begin, and its answer was lost.
+            let end = never_began(session.clone(), &fault.reason());
+            note(site, &session, move |ends, _| ends.keep(&end)).await;
+        }
+    }
+    permission
+}
+
+fn permission(
+    session: SessionId,
+    given: SessionGiven,
+    key: PrivateKey,
+    began: Instant,
+) -> Result<Permission, Fault> {
     let certificate = Certificate::from_openssh(&given.certificate)
         .map_err(|_| Fault::Given("its session certificate"))?;
     if certificate.public_key() != key.public_key().key_data() {
@@ -157,6 +210,19 @@ async fn ask(site: &Site, route: &Route) -> Result<Permission, Fault> {
         key,
         certificate,
     })
+}
+
+/// Writes down, where blocking is allowed, what the CA will have to hear of a session.
+async fn note(
+    site: &Arc<Site>,
+    session: &SessionId,
+    what: impl FnOnce(&Ends, &SessionId) -> io::Result<()> + Send + 'static,
+) {
+    let (noting, noted) = (Arc::clone(site), session.clone());
+    let written = tokio::task::spawn_blocking(move || what(&noting.ends, &noted)).await;
+    if let Err(e) = written.map_err(io::Error::from).flatten() {
+        tracing::error!(%session, "what the CA has to hear is not noted: {e}");
+    }
 }
 
 fn canonical(address: IpAddr) -> IpAddr {
@@ -246,11 +312,6 @@ async fn open_recorder(
     };
     let creating = Arc::clone(site);
     let created = tokio::task::spawn_blocking(move || {
-        // If we die here, the CA waits for the end of a session that the next start does not know.
-        if let Err(e) = creating.ends.begin(&header.session) {
-            tracing::error!(session = %header.session, "its begin is not noted: {e}");
-        }
-        // If we die here, the next start tells the CA that the session never began.
         let created = creating.store.create(&header);
         if created.is_err() {
             let end = never_began(header.session, &EndReason::Recorder);
@@ -279,31 +340,36 @@ fn greet(teller: &Teller, prelude: &Prelude, session: &SessionId, until: &str) {
 async fn tell(
     site: Arc<Site>,
     teller: Teller,
-    mut registered: Registered,
+    registered: Registered,
     deadline: Instant,
     pty: bool,
 ) {
-    let mut phase = site.phase.subscribe();
-    let stop = async {
-        if phase
-            .wait_for(|phase| *phase >= Phase::Closing)
-            .await
-            .is_ok()
-            && pty
-        {
+    let (mut phase, mut closing) = (site.phase.subscribe(), site.phase.subscribe());
+    let goodbye = async {
+        let closes = closing.wait_for(|phase| *phase >= Phase::Closing);
+        if closes.await.is_ok() && pty {
             let grace = limits::SHUTDOWN_GRACE.as_secs();
             let _ = teller.send(News::Say(format!(
                 "this bastion is closing: the session ends in {grace} s"
             )));
         }
-        let _ = phase.wait_for(|phase| *phase == Phase::Over).await;
+        std::future::pending().await
     };
+    let mut grant = registered.watch();
     let stop = tokio::select! {
-        () = tokio::time::sleep_until(deadline) => Stop::Deadline,
-        () = registered.ended() => Stop::GrantEnded,
-        () = stop => Stop::Shutdown,
+        stop = stopped(&mut grant, &mut phase, deadline) => stop,
+        stop = goodbye => stop,
     };
     let _ = teller.send(News::Stop(stop));
     // Stays registered until the session lets go of this.
     std::future::pending::<()>().await;
+}
+
+/// Returns when a session has to end, whatever its two sides do.
+async fn stopped(grant: &mut Grant, phase: &mut watch::Receiver<Phase>, deadline: Instant) -> Stop {
+    tokio::select! {
+        () = tokio::time::sleep_until(deadline) => Stop::Deadline,
+        () = grant.ended() => Stop::GrantEnded,
+        _ = phase.wait_for(|phase| *phase == Phase::Over) => Stop::Shutdown,
+    }
 }
