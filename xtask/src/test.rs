@@ -36,11 +36,13 @@ pub(crate) fn run() -> Result<()> {
         "build",
         &["build", "--workspace", "--all-targets", "--locked"],
     )?;
+    let begin = Instant::now();
     let tests = cargo_output(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
     let text = both(&tests);
     if !tests.status.success() {
         return Err(Failure::new(format!("{text}\nthe tests failed")));
     }
+    passed("tests", begin, "");
     for line in closing_lines(&text) {
         print(&format!("{line}\n"));
     }
@@ -51,16 +53,16 @@ pub(crate) fn run() -> Result<()> {
 fn step(name: &str, work: impl FnOnce() -> Result<String>) -> Result<()> {
     let begin = Instant::now();
     let remark = work().map_err(|failure| Failure::new(format!("{name} failed:\n{failure}")))?;
-    let remark = if remark.is_empty() {
-        String::new()
-    } else {
-        format!("  {remark}")
-    };
-    print(&format!(
-        "{name:<14}ok {:>5.0} s{remark}\n",
-        begin.elapsed().as_secs_f32()
-    ));
+    passed(name, begin, &remark);
     Ok(())
+}
+
+fn passed(name: &str, begin: Instant, remark: &str) {
+    let line = format!(
+        "{name:<14}ok {:>5.0} s  {remark}",
+        begin.elapsed().as_secs_f32()
+    );
+    print(&format!("{}\n", line.trim_end()));
 }
 
 fn cargo(name: &str, args: &[&str]) -> Result<()> {
