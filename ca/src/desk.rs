@@ -229,7 +229,7 @@ impl Desk {
         self.run(move |writer| writer.give_back(&caller, &id)).await
     }
 
-    /// Somebody who could approve a role, or holds it, ends a grant of it.
+    /// Somebody who may approve a role, or, where nobody has to, holds it too, ends another person's grant of it.
     pub async fn revoke(
         &self,
         caller: &Caller,

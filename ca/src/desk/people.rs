@@ -151,9 +151,7 @@ impl Writer {
     ) -> Result<(), Refused> {
         let config = self.hall.config();
         let case = self.hall.case(&config, caller, id)?;
-        if case.request.person == caller.person {
-            return Err(Refused::Own("give it back with `return`"));
-        }
+        may_revoke(&config, &caller.person, &case)?;
         self.hall.must_run(&config, &case)?;
         self.commit(Entry::Revocation {
             request: id.clone(),
@@ -339,6 +337,27 @@ pub(super) fn concerns(config: &Config, person: &PersonName, case: &Case) -> boo
     let approves = role.quorum.as_ref().map(|quorum| &quorum.from);
     let approves = approves.is_some_and(|from| person.groups.contains(from));
     approves || !role.groups.is_disjoint(&person.groups)
+}
+
+/// Whether a person may end somebody's grant: those who may approve the role; where nobody has to, those who hold
+/// it too; and where the role is gone, those who approved the grant. One's own grant is given back instead.
+fn may_revoke(config: &Config, person: &PersonName, case: &Case) -> Result<(), Refused> {
+    if case.request.person == *person {
+        return Err(Refused::Own("give it back with `return`"));
+    }
+    let Some(role) = config.roles.get(&case.request.role) else {
+        let gone = Refused::UnknownRequest(case.request.id.clone());
+        return case.approvers().contains(person).then_some(()).ok_or(gone);
+    };
+    let groups = config.persons.get(person).map(|person| &person.groups);
+    let Some(quorum) = &role.quorum else {
+        let holds = groups.is_some_and(|own| !own.is_disjoint(&role.groups));
+        let stranger = Refused::UnknownRequest(case.request.id.clone());
+        return holds.then_some(()).ok_or(stranger);
+    };
+    let approves = groups.is_some_and(|own| own.contains(&quorum.from));
+    let no = Refused::NotRevoker(quorum.from.clone());
+    approves.then_some(()).ok_or(no)
 }
 
 pub(super) fn is_plain(key: &PublicKey) -> bool {

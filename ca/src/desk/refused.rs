@@ -82,6 +82,9 @@ pub enum Refused {
     /// The person is not in the group that approves.
     #[error("only members of {0} approve this request")]
     NotApprover(GroupName),
+    /// The person is not in the group that approves the role, and so that revokes its grants.
+    #[error("only members of {0}, who approve this role, revoke its grants")]
+    NotRevoker(GroupName),
     /// The request needs no approval.
     #[error("this request needs no approval")]
     NoApprovalNeeded,
