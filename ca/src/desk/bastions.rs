@@ -227,6 +227,9 @@ impl Hall {
         if config.person_of(&key).is_some() {
             return Err(Refused::Key("it is a person's key"));
         }
+        if config.bastion_of(&key).is_some() {
+            return Err(Refused::Key("it is a bastion's key"));
+        }
         Ok(key)
     }
 }

@@ -263,6 +263,8 @@ async fn promise_26_no_certificate_and_no_ca_key_is_taken_for_a_key() {
             "it is a certificate, not a plain key",
         ),
         (line("alice"), "it is a person's key"),
+        (line("gate"), "it is a bastion's key"),
+        (line("other"), "it is a bastion's key"),
         (as_line(&nested(1)), "it is a certificate, not a plain key"),
         (as_line(&nested(1000)), "it is too long"),
         (
