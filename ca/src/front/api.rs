@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, RawQuery};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -17,6 +18,7 @@ use record::api::{Refusal, path};
 use russh::Channel;
 use russh::server::Msg;
 use serde::Serialize;
+use ssh_key::PublicKey;
 use tokio::sync::watch;
 
 use crate::desk::{Desk, Refused, Status};
@@ -24,25 +26,41 @@ use crate::desk::{Desk, Refused, Status};
 /// Most bytes of one request's head.
 const HEAD_BYTES: usize = 16 << 10;
 
-/// Who is calling is what the connection proved.
+/// Who is calling: each call asks anew whose the key is that the connection proved, for a reload may have
+/// replaced it.
+#[derive(Clone)]
+struct Caller {
+    desk: Arc<Desk>,
+    key: PublicKey,
+}
+
+/// A call, and the bastion that makes it.
 #[derive(Clone)]
 struct Calling {
     desk: Arc<Desk>,
     bastion: BastionName,
 }
 
+impl FromRequestParts<Caller> for Calling {
+    type Rejection = Response;
+
+    async fn from_request_parts(_: &mut Parts, caller: &Caller) -> Result<Self, Response> {
+        let desk = Arc::clone(&caller.desk);
+        match desk.bastion(&caller.key) {
+            Some(bastion) => Ok(Self { desk, bastion }),
+            None => Err(stranger()),
+        }
+    }
+}
+
 /// Answers the calls on one channel until it ends, or the CA stops.
 pub(super) async fn serve(
     desk: Arc<Desk>,
-    bastion: BastionName,
+    key: PublicKey,
     mut stopping: watch::Receiver<bool>,
     channel: Channel<Msg>,
 ) {
-    let calling = Calling {
-        desk,
-        bastion: bastion.clone(),
-    };
-    let service = TowerToHyperService::new(router(calling));
+    let service = TowerToHyperService::new(router(Caller { desk, key }));
     let io = TokioIo::new(channel.into_stream());
     let connection = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
@@ -51,13 +69,13 @@ pub(super) async fn serve(
         .serve_connection(io, service);
     tokio::select! {
         ended = connection => if let Err(e) = ended {
-            tracing::debug!(%bastion, error = %e, "a channel of the API ended");
+            tracing::debug!(error = %e, "a channel of the API ended");
         },
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
 }
 
-fn router(calling: Calling) -> Router {
+fn router(caller: Caller) -> Router {
     Router::new()
         .route(path::TRUST, get(trust))
         .route(path::DOORS, post(door))
@@ -65,14 +83,14 @@ fn router(calling: Calling) -> Router {
         .route(path::SESSIONS_END, post(end))
         .route(path::ENDED, get(ended))
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
-        .with_state(calling)
+        .with_state(caller)
 }
 
-async fn trust(State(calling): State<Calling>) -> Response {
+async fn trust(calling: Calling) -> Response {
     Json(calling.desk.trust()).into_response()
 }
 
-async fn door(State(calling): State<Calling>, body: Bytes) -> Response {
+async fn door(calling: Calling, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
         Ok(ask) => answer(
             "door",
@@ -83,7 +101,7 @@ async fn door(State(calling): State<Calling>, body: Bytes) -> Response {
     }
 }
 
-async fn begin(State(calling): State<Calling>, body: Bytes) -> Response {
+async fn begin(calling: Calling, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
         Ok(ask) => {
             let given = calling.desk.open_session(&calling.bastion, ask).await;
@@ -93,7 +111,7 @@ async fn begin(State(calling): State<Calling>, body: Bytes) -> Response {
     }
 }
 
-async fn end(State(calling): State<Calling>, body: Bytes) -> Response {
+async fn end(calling: Calling, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
         Ok(end) => {
             let done = calling.desk.end_session(&calling.bastion, end).await;
@@ -103,7 +121,7 @@ async fn end(State(calling): State<Calling>, body: Bytes) -> Response {
     }
 }
 
-async fn ended(State(calling): State<Calling>, RawQuery(query): RawQuery) -> Response {
+async fn ended(calling: Calling, RawQuery(query): RawQuery) -> Response {
     let after = query
         .as_deref()
         .and_then(|query| query.strip_prefix("after="))
@@ -131,6 +149,11 @@ fn answer<T: Serialize>(call: &str, calling: &Calling, result: Result<T, Refused
             (status, Json(Refusal { why })).into_response()
         }
     }
+}
+
+fn stranger() -> Response {
+    let why = "this key is not a bastion's any more".to_owned();
+    (StatusCode::FORBIDDEN, Json(Refusal { why })).into_response()
 }
 
 fn malformed(why: &str) -> Response {

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use config::words::BastionName;
 use record::api::SUBSYSTEM;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg};
@@ -21,7 +20,7 @@ pub(super) enum Who {
     /// A person.
     Person(PublicKey),
     /// A bastion.
-    Bastion(BastionName),
+    Bastion(PublicKey),
 }
 
 /// What a channel belongs to.
@@ -73,9 +72,9 @@ pub(super) async fn serve(origin: Origin, mut channel: Channel<Msg>, place: Plac
         return;
     };
     match (wanted, origin.who.clone()) {
-        (Wanted::Subsystem(name), Who::Bastion(bastion)) if name == SUBSYSTEM => {
+        (Wanted::Subsystem(name), Who::Bastion(key)) if name == SUBSYSTEM => {
             let stopping = origin.shared.stopping.clone();
-            api::serve(Arc::clone(&origin.shared.desk), bastion, stopping, channel).await;
+            api::serve(Arc::clone(&origin.shared.desk), key, stopping, channel).await;
         }
         (Wanted::Shell, Who::Person(key)) => command(&origin, &key, channel, settings, None).await,
         (Wanted::Command(line), Who::Person(key)) => {

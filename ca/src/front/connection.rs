@@ -68,8 +68,8 @@ impl Connection {
 
     /// Whose key this is. A bastion's identity is looked for first: a key is never both.
     fn owner(&self, key: &PublicKey) -> Option<Who> {
-        if let Some(bastion) = self.shared.desk.bastion(key) {
-            return Some(Who::Bastion(bastion));
+        if self.shared.desk.bastion(key).is_some() {
+            return Some(Who::Bastion(key.clone()));
         }
         self.shared
             .desk

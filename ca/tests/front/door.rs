@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::site::{Site, until};
+use crate::site::{Live, Site, keygen, public, until};
 
 #[test]
 fn a_bastion_speaks_http_and_nothing_else() {
@@ -61,6 +61,47 @@ fn a_bastion_speaks_http_and_nothing_else() {
     assert_eq!(out, "", "{err}");
     let (_, out, _) = run(&["127.0.0.1"], b"");
     assert_eq!(out, "", "no page for a bastion");
+}
+
+#[test]
+fn a_bastion_whose_key_was_replaced_is_a_stranger_on_its_open_connection() {
+    let site = Site::new();
+    let bastion = format!("IdentityFile={}", site.bastion.display());
+    let known = format!("UserKnownHostsFile={}", site.path("known_hosts").display());
+    let mut old = site.alice.program("ssh");
+    old.args(["-F", "none", "-o", "IdentityAgent=none", "-o", &bastion])
+        .args(["-o", &known, "-p", &site.port.to_string()])
+        .args(["127.0.0.1", "-s", "hallpass-api-v1"]);
+    let mut old = Live::new(&mut old);
+    let ask = b"GET /v1/trust HTTP/1.1\r\nhost: ca\r\n\r\n";
+    old.send(ask);
+    until("its key is known", || old.out().contains("user_ca"));
+
+    let new = site.path("new");
+    keygen(&["-q", "-t", "ed25519", "-N", "", "-f", new.to_str().unwrap()]);
+    let good = fs::read_to_string(site.config()).unwrap();
+    let replaced = good.replace(&public(&site.bastion), &public(&new));
+    fs::write(
+        site.config(),
+        replaced.replace("[role.web-look]", "[role.web-peek]"),
+    )
+    .unwrap();
+    hangup();
+    until("the new configuration is in force", || {
+        site.alice.ca(&["roles"]).out.contains("web-peek")
+    });
+    old.send(ask);
+    until("an answer", || old.out().matches("HTTP/1.1 ").count() == 2);
+    assert!(old.out().contains("HTTP/1.1 403 "), "{}", old.out());
+    drop(old.child.stdin.take());
+    old.finish();
+}
+
+/// Tells every CA of this process to read its configuration again.
+fn hangup() {
+    let id = std::process::id().to_string();
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args(["-s", "HUP", &id]).status().unwrap().success());
 }
 
 #[test]
@@ -190,16 +231,6 @@ fn promise_20_nothing_is_compressed() {
 fn promise_44_a_bad_file_keeps_the_old_configuration() {
     let site = Site::new();
     let good = fs::read_to_string(site.config()).unwrap();
-    let hangup = || {
-        let id = std::process::id().to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-s", "HUP", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-    };
     fs::write(
         site.config(),
         good.replace("[role.web-look]", "[role.web-look]\nspeed = 3"),

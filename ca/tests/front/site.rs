@@ -351,7 +351,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    fn new(command: &mut Command) -> Self {
+    pub(crate) fn new(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -369,6 +369,10 @@ impl Live {
             err,
             readers,
         }
+    }
+
+    pub(crate) fn out(&self) -> String {
+        String::from_utf8_lossy(&self.out.lock().unwrap()).into_owned()
     }
 
     pub(crate) fn err(&self) -> String {
@@ -410,7 +414,7 @@ impl Live {
         }
         Said {
             status,
-            out: String::from_utf8_lossy(&self.out.lock().unwrap()).into_owned(),
+            out: self.out(),
             err: self.err(),
         }
     }
