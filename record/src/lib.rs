@@ -4,6 +4,7 @@
 //! * [`entry`], [`log`]: the lines of the issuance log, and the log itself.
 //! * [`api`]: what a bastion and the CA say to each other.
 //! * [`recording`]: the evidence of each session.
+//! * [`krl`]: what is revoked, as OpenSSH's targets read it.
 //! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
 //! * [`tree`], [`checkpoint`], [`sshsig`]: a Merkle tree, what a signer says about it, and the
 //!   signature that stock `ssh-keygen` checks. The issuance log and the recordings share them.
@@ -13,6 +14,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod digest;
 pub mod entry;
+pub mod krl;
 pub mod log;
 pub mod recording;
 pub mod request;
