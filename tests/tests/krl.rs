@@ -31,7 +31,7 @@ impl Hand {
             login: programs::login()?,
             directory,
         };
-        hand.install(&hand.list(1)?)?;
+        hand.install(&list(1)?)?;
         let lines = format!("RevokedKeys {}", hand.revoked().display());
         let ca = keys::public_line(&hand.path("ca"))?;
         hand.target.start(&ca, &hand.login, &lines)?;
@@ -44,13 +44,6 @@ impl Hand {
 
     fn revoked(&self) -> PathBuf {
         self.path("revoked")
-    }
-
-    /// A list that revokes nothing yet.
-    fn list(&self, number: u64) -> Result<Krl> {
-        let mut krl = Krl::new(number, SystemClock::new().wall());
-        krl.comment("hallpass").map_err(failed)?;
-        Ok(krl)
     }
 
     fn ca(&self) -> Result<PublicKey> {
@@ -119,6 +112,13 @@ fn go_in(key: &Path, login: &str, port: u16) -> Result<Output> {
     process::run(&mut command)
 }
 
+/// A list that revokes nothing yet.
+fn list(number: u64) -> Result<Krl> {
+    let mut krl = Krl::new(number, SystemClock::new().wall());
+    krl.comment("hallpass").map_err(failed)?;
+    Ok(krl)
+}
+
 fn public(key: &Path) -> Result<PublicKey> {
     let line = keys::public_line(key)?;
     PublicKey::from_openssh(&line).map_err(|error| Failure::new(error.to_string()))
@@ -134,7 +134,7 @@ fn a_certificate_opens_nothing_from_the_moment_the_list_is_replaced() -> Result<
     for serial in 41..=43 {
         hand.go_in(serial, "free")?.ok()?.prints("in\n")?;
     }
-    let mut krl = hand.list(2)?;
+    let mut krl = list(2)?;
     krl.revoke_serials(&hand.ca()?, [42]).map_err(failed)?;
     hand.install(&krl)?;
     hand.is_refused(42, "free")?;
@@ -154,9 +154,9 @@ fn a_certificate_opens_nothing_from_the_moment_the_list_is_replaced() -> Result<
         hand.go_in(serial, "free")?.ok()?.prints("in\n")?;
     }
     // A list without it lets it in again: the list alone decides.
-    hand.install(&hand.list(4)?)?;
+    hand.install(&list(4)?)?;
     hand.go_in(42, "free")?.ok()?.prints("in\n")?;
-    let mut krl = hand.list(5)?;
+    let mut krl = list(5)?;
     krl.revoke_key(&hand.ca()?).map_err(failed)?;
     hand.install(&krl)?;
     hand.is_refused(41, "free")
