@@ -1,5 +1,8 @@
 //! The Merkle tree of [RFC 6962 §2.1](https://www.rfc-editor.org/rfc/rfc6962#section-2.1), over
 //! SHA-256: the issuance log hashes its lines into one, each recording its sealed frames.
+//! [`proof`] has what is proven about one to those who hold only its roots.
+
+pub mod proof;
 
 use std::fmt;
 use std::str::FromStr;
