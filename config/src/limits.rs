@@ -108,6 +108,10 @@ pub const ENV_BYTES: usize = 4096;
 /// Bytes of one direction that may wait in memory before the side they come from is made to wait.
 pub const SPOOL_SOFT: usize = 1 << 20;
 
+/// What one thing that waits costs beside its bytes, in bytes: counted too, or a side that sends single bytes, resizes
+/// or signals would hold a hundred times the memory that is meant.
+pub const ITEM_BYTES: usize = 128;
+
 /// Bytes of one direction that may wait at all; past it the session ends by name. It is reached only if both
 /// directions stand still at once.
 pub const SPOOL_HARD: usize = 64 << 20;
