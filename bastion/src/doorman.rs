@@ -3,7 +3,7 @@
 
 mod handler;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -40,6 +40,8 @@ pub(crate) struct Doorman {
     refusal: Option<Refusal>,
     places: Arc<AtomicUsize>,
     sessions: HashMap<ChannelId, Opened>,
+    /// What was refused on which channel: said once, or a client that takes nothing would fill our memory with it.
+    told: HashSet<(ChannelId, &'static str)>,
 }
 
 /// Who the person has been proven to be.
@@ -76,6 +78,7 @@ impl Doorman {
             refusal: None,
             places: Arc::default(),
             sessions: HashMap::new(),
+            told: HashSet::new(),
         }
     }
 
@@ -109,6 +112,11 @@ impl Doorman {
         }
     }
 
+    /// Whether a refusal is still to be told.
+    fn is_news(&mut self, id: ChannelId, what: &'static str) -> bool {
+        self.sessions.contains_key(&id) && self.told.insert((id, what))
+    }
+
     /// Refuses a request on a session channel by name, to the person and in the log.
     fn refuse(
         &mut self,
@@ -116,6 +124,9 @@ impl Doorman {
         what: &'static str,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
+        if !self.is_news(id, what) {
+            return session.channel_failure(id);
+        }
         tracing::info!(source = %self.source, "refused: {what}");
         let pty = match self.sessions.get_mut(&id) {
             // Said through the recorder when the session begins.

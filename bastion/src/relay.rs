@@ -187,22 +187,22 @@ impl Relay<'_> {
         if self.eof_due.is_some_and(|due| due <= now) {
             self.eof_due = None;
             if !self.client_done {
-                self.down.put(Item::Eof, 0);
+                let weight = self.down.put(Item::Eof, 0);
+                self.flow.took(Way::Down, weight);
             }
         }
     }
 
     fn client_said(&mut self, message: ChannelMsg) -> Result<(), RecordError> {
-        let mut bytes = 0;
-        match message {
+        let weight = match message {
             ChannelMsg::Data { data } => {
-                bytes = data.len();
+                let bytes = data.len();
                 let recorded = self.recorder.input(data)?;
-                self.up.put(Item::Bytes(recorded), bytes);
+                self.up.put(Item::Bytes(recorded), bytes)
             }
             ChannelMsg::Eof => {
                 self.client_done = true;
-                self.up.put(Item::Eof, 0);
+                self.up.put(Item::Eof, 0)
             }
             ChannelMsg::WindowChange {
                 col_width,
@@ -212,44 +212,55 @@ impl Relay<'_> {
             } => {
                 let recorded = self.recorder.resize(col_width, row_height)?;
                 self.up
-                    .put(Item::Resize(recorded, pix_width, pix_height), 0);
+                    .put(Item::Resize(recorded, pix_width, pix_height), 0)
             }
             ChannelMsg::Signal { signal } => {
                 let recorded = self.recorder.marker(&format!("signal {}", name(&signal)))?;
-                self.up.put(Item::Signal(recorded, signal), 0);
+                self.up.put(Item::Signal(recorded, signal), 0)
             }
             // Answered, or refused by name, in the doorman.
-            _ => {}
-        }
-        self.flow.took(Way::Up, bytes);
+            _ => 0,
+        };
+        self.flow.took(Way::Up, weight);
         Ok(())
     }
 
     fn target_said(&mut self, message: Option<ChannelMsg>) -> Result<(), RecordError> {
-        let mut bytes = 0;
-        match message {
+        let weight = match message {
             Some(ChannelMsg::Data { data }) => {
-                bytes = data.len();
+                let bytes = data.len();
                 let recorded = self.recorder.output(data)?;
-                self.down.put(Item::Bytes(recorded), bytes);
+                self.down.put(Item::Bytes(recorded), bytes)
             }
             Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => {
-                bytes = data.len();
+                let bytes = data.len();
                 let recorded = self.recorder.error_output(data)?;
-                self.down.put(Item::Errors(recorded), bytes);
+                self.down.put(Item::Errors(recorded), bytes)
             }
-            Some(ChannelMsg::Eof) => self.eof_due = Some(Instant::now() + EOF_REST),
-            // The person hears of it when the recording is sealed.
-            Some(ChannelMsg::ExitStatus { exit_status }) => {
-                self.exited(Exit::Status(exit_status))?;
+            Some(other) => {
+                self.target_told(other)?;
+                0
             }
-            Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+            None => {
+                self.target_closed = true;
+                0
+            }
+        };
+        self.flow.took(Way::Down, weight);
+        Ok(())
+    }
+
+    /// What the target says beside its bytes: how they end. The person hears of it when the recording is sealed.
+    fn target_told(&mut self, message: ChannelMsg) -> Result<(), RecordError> {
+        match message {
+            ChannelMsg::Eof => self.eof_due = Some(Instant::now() + EOF_REST),
+            ChannelMsg::ExitStatus { exit_status } => self.exited(Exit::Status(exit_status))?,
+            ChannelMsg::ExitSignal { signal_name, .. } => {
                 self.exited(Exit::Signal(name(&signal_name)))?;
             }
-            Some(ChannelMsg::Close) | None => self.target_closed = true,
-            Some(_) => {}
+            ChannelMsg::Close => self.target_closed = true,
+            _ => {}
         }
-        self.flow.took(Way::Down, bytes);
         Ok(())
     }
 
@@ -260,9 +271,8 @@ impl Relay<'_> {
 
     fn say(&mut self, line: &str) -> Result<(), RecordError> {
         let recorded = said(self.recorder, line, self.pty)?;
-        let bytes = line.len();
-        self.down.put(Item::Errors(recorded), bytes);
-        self.flow.took(Way::Down, bytes);
+        let weight = self.down.put(Item::Errors(recorded), line.len());
+        self.flow.took(Way::Down, weight);
         Ok(())
     }
 }
@@ -308,7 +318,7 @@ pub(crate) async fn hold(
         match channel.wait().await {
             None | Some(ChannelMsg::Close) => return,
             Some(ChannelMsg::Data { data }) => {
-                *held += data.len();
+                *held += data.len() + limits::ITEM_BYTES;
                 said.push_back(ChannelMsg::Data { data });
             }
             Some(
@@ -316,7 +326,7 @@ pub(crate) async fn hold(
                 | ChannelMsg::WindowChange { .. }
                 | ChannelMsg::Signal { .. }),
             ) => {
-                *held += 64;
+                *held += limits::ITEM_BYTES;
                 said.push_back(message);
             }
             Some(_) => {}

@@ -83,6 +83,7 @@ impl Handler for Doorman {
 
     async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
         self.sessions.remove(&id);
+        self.told.retain(|(channel, _)| *channel != id);
         Ok(())
     }
 
@@ -213,6 +214,9 @@ impl Handler for Doorman {
         } else {
             "this subsystem is not carried: it cannot be recorded"
         };
+        if !self.is_news(id, what) {
+            return session.channel_failure(id);
+        }
         tracing::info!(source = %self.source, "refused: subsystem {}", shown(name));
         tell(id, what, false, session)?;
         let handle = session.handle();

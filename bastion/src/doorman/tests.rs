@@ -310,3 +310,28 @@ async fn a_password_and_no_method_at_all_are_refused() {
     );
     assert!(!opens(&client).await);
 }
+
+#[tokio::test]
+async fn a_refusal_is_told_once_however_often_it_is_asked_for() {
+    let house = House::new();
+    let mut client = house.connect().await;
+    let login = client
+        .authenticate_openssh_cert("root%db1.prod", house.key("alice"), house.access("alice"))
+        .await;
+    assert!(login.unwrap().success());
+    let mut channel = client.channel_open_session().await.unwrap();
+    for _ in 0..100 {
+        channel.request_subsystem(true, "netconf").await.unwrap();
+    }
+    let mut told = 0;
+    let (mut refused, soon) = (0, Duration::from_secs(2));
+    while let Ok(Some(message)) = tokio::time::timeout(soon, channel.wait()).await {
+        match message {
+            russh::ChannelMsg::ExtendedData { .. } => told += 1,
+            russh::ChannelMsg::Failure => refused += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(told, 1);
+    assert!(refused > 0);
+}

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use config::limits;
 use russh::{ChannelId, ChannelMsg, ChannelWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -35,9 +36,9 @@ impl Outlet {
     {
         let (items, mut waiting) = mpsc::unbounded_channel::<(Item, usize)>();
         let task = tokio::spawn(async move {
-            while let Some((item, bytes)) = waiting.recv().await {
+            while let Some((item, weight)) = waiting.recv().await {
                 let given = match forward(&channel, item).await {
-                    Ok(()) => Given::Taken(way, bytes),
+                    Ok(()) => Given::Taken(way, weight),
                     Err(_) => Given::Lost(way),
                 };
                 if gave.send(given).is_err() {
@@ -52,10 +53,13 @@ impl Outlet {
         }
     }
 
-    pub(super) fn put(&mut self, item: Item, bytes: usize) {
+    /// Lets something wait for its turn; says how much more waits now.
+    pub(super) fn put(&mut self, item: Item, bytes: usize) -> usize {
         self.pending += 1;
+        let weight = bytes + limits::ITEM_BYTES;
         // The task ends after this outlet, or has said that the side is lost.
-        let _ = self.items.send((item, bytes));
+        let _ = self.items.send((item, weight));
+        weight
     }
 }
 
