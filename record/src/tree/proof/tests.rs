@@ -63,19 +63,22 @@ fn subproof(m: usize, d: &[Hash], known: bool) -> Vec<Hash> {
 
 #[test]
 fn the_rfc_s_examples_have_their_shapes() {
-    // RFC 9162 §2.1.5: seven leaves d0 to d6, and the nodes a to l over them.
-    let d = leaves(7);
-    let [a, b, c, e, f, j] = [d[0], d[1], d[2], d[3], d[4], d[6]];
-    let (g, h, i) = (node_hash(&a, &b), node_hash(&c, &e), node_hash(&f, &d[5]));
-    let (k, l) = (node_hash(&g, &h), node_hash(&i, &j));
-    assert_eq!(mth(&d), node_hash(&k, &l));
-    assert_eq!(inclusion(&d, 0).unwrap(), [b, h, l]);
-    assert_eq!(inclusion(&d, 3).unwrap(), [c, g, l]);
-    assert_eq!(inclusion(&d, 4).unwrap(), [d[5], j, k]);
-    assert_eq!(inclusion(&d, 6).unwrap(), [i, k]);
-    assert_eq!(consistency(&d, 3).unwrap(), [c, e, g, l]);
-    assert_eq!(consistency(&d, 4).unwrap(), [l]);
-    assert_eq!(consistency(&d, 6).unwrap(), [i, j, k]);
+    // RFC 9162 §2.1.5: seven leaves; the nodes over them have the RFC's names.
+    let leaf = leaves(7);
+    let over = |a: usize| node_hash(&leaf[a], &leaf[a + 1]);
+    let (node_g, node_h, node_i) = (over(0), over(2), over(4));
+    let (node_k, node_l) = (node_hash(&node_g, &node_h), node_hash(&node_i, &leaf[6]));
+    assert_eq!(mth(&leaf), node_hash(&node_k, &node_l));
+    assert_eq!(inclusion(&leaf, 0).unwrap(), [leaf[1], node_h, node_l]);
+    assert_eq!(inclusion(&leaf, 3).unwrap(), [leaf[2], node_g, node_l]);
+    assert_eq!(inclusion(&leaf, 4).unwrap(), [leaf[5], leaf[6], node_k]);
+    assert_eq!(inclusion(&leaf, 6).unwrap(), [node_i, node_k]);
+    assert_eq!(
+        consistency(&leaf, 3).unwrap(),
+        [leaf[2], leaf[3], node_g, node_l]
+    );
+    assert_eq!(consistency(&leaf, 4).unwrap(), [node_l]);
+    assert_eq!(consistency(&leaf, 6).unwrap(), [node_i, leaf[6], node_k]);
 }
 
 #[test]
