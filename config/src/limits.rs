@@ -150,5 +150,9 @@ pub const EXEC_STREAM_BYTES: u64 = 1 << 20;
 /// Free bytes that the recordings' file system must have before a session may begin.
 pub const DISK_RESERVE: u64 = 64 << 20;
 
+/// How long a store waits for the one that wrote it before: a writer that was killed is gone from the
+/// kernel well within this, and one that lives stays longer.
+pub const LOCK_WAIT: Duration = Duration::from_secs(1);
+
 /// How long sessions may go on after SIGTERM before they are ended.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod digest;
 pub mod entry;
 pub mod krl;
+mod lock;
 pub mod log;
 pub mod recording;
 pub mod request;

@@ -14,7 +14,7 @@
 
 mod read;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use ssh_key::{PrivateKey, PublicKey};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::entry::{Line, LineError};
+use crate::lock;
 use crate::sshsig::{self, SignError};
 use crate::tree::{Hash, Tree, leaf_hash};
 
@@ -163,10 +164,8 @@ impl Log {
             .mode(0o600)
             .open(&path)
             .map_err(|e| failed(&path, e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LogError::Locked(path)),
-            Err(TryLockError::Error(e)) => return Err(failed(&path, e)),
+        if !lock::alone(&file).map_err(|e| failed(&path, e))? {
+            return Err(LogError::Locked(path));
         }
         let mut lines = Vec::new();
         let read = read::read(dir, key.public_key(), |line| lines.push(line))?;

@@ -12,8 +12,6 @@ use std::time::Instant;
 
 use config::limits;
 use config::words::SessionId;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use super::disk::Disk;
 use super::header::Header;
@@ -22,6 +20,7 @@ use super::recorder::Recorder;
 use super::recover::{self, Recovered};
 use super::seal::Signer;
 use crate::clock::Clock;
+use crate::lock;
 
 /// The file that the one writer of a directory holds locked.
 pub(super) const LOCK: &str = ".lock";
@@ -98,10 +97,9 @@ impl RecordingStore {
             .write(true)
             .open(dir.join(LOCK))
             .map_err(failed("make the lock file"))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| match e {
-            Errno::WOULDBLOCK => StoreError::InUse(dir.to_owned()),
-            other => failed("lock")(other.into()),
-        })?;
+        if !lock::alone(&lock).map_err(failed("lock"))? {
+            return Err(StoreError::InUse(dir.to_owned()));
+        }
 
         let recovered =
             recover::all(dir, &signer, disk.as_ref()).map_err(failed("recover recordings"))?;
