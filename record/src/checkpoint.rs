@@ -10,7 +10,9 @@
 //! ```
 //!
 //! It is signed as SSHSIG in the namespace [`NAMESPACE`], so that stock `ssh-keygen -Y verify`
-//! checks it.
+//! checks it. The issuance log's is written as a [`note`] beside that, for the tools of other transparency logs.
+
+pub mod note;
 
 use std::fmt;
 

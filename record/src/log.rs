@@ -1,18 +1,21 @@
 //! The issuance log: append-only, one [`Line`] of JSON a line, hashed into an RFC 6962 tree.
 //!
 //! ```text
-//! DIR/entries      the lines, each ended by one line feed; a leaf is a line without it
-//! DIR/checkpoint   what the tree held at some time, signed by the log key
+//! DIR/entries           the lines, each ended by one line feed; a leaf is a line without it
+//! DIR/checkpoint        what the tree held at some time, signed by the log key
+//! DIR/checkpoint.note   the same as a C2SP signed note, under the log's public name
 //! ```
 //!
 //! * [`Log`] is the one writer: it holds an exclusive lock, and answers only for what is durable.
-//! * [`verify_log`] reads a log without a lock and without a secret.
+//! * [`verify_log`] and [`LogView`] read a log without a lock and without a secret.
 //!
 //! `checkpoint` is a checkpoint's body ([`crate::checkpoint`]), directly followed by the SSHSIG over it. It is
 //! replaced whole after each line, so that it vouches for all of them, or for all but the last one if the writer
-//! died in between; a log that is further ahead of it than that was tampered with.
+//! died in between; a log that is further ahead of it than that was tampered with. `checkpoint.note` is replaced after
+//! it, and may be missing in a log that an older version wrote; where it is, it has to agree.
 
 mod read;
+mod view;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -21,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use ssh_key::{PrivateKey, PublicKey};
 
+use crate::checkpoint::note::{self, KeyName, NotAName, NoteError};
 use crate::checkpoint::{self, Checkpoint};
 use crate::entry::{Line, LineError};
 use crate::lock;
@@ -28,12 +32,21 @@ use crate::sshsig::{self, SignError};
 use crate::tree::{Hash, Tree, leaf_hash};
 
 pub use read::{Ending, LogReport, SessionFacts, verify_log};
+pub use view::{LogView, ViewError};
 
-/// The origin of the log's checkpoints.
+/// The origin of the log's checkpoints; its notes have [`public_name`].
 pub const ORIGIN: &str = "hallpass/log";
+
+/// The file of the checkpoint as a note.
+const NOTE: &str = "checkpoint.note";
 
 /// Longest line that is written or read, in bytes: an SSHSIG of the largest size, escaped, fits twice.
 pub const LINE_BYTES: usize = 64 << 10;
+
+/// The public name of the log of a CA on this host: the origin of its notes, and the name of their key.
+pub fn public_name(host: &str) -> Result<KeyName, NotAName> {
+    format!("{host}/hallpass").parse()
+}
 
 /// How far the log reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -105,6 +118,9 @@ pub enum LogError {
         /// How many the checkpoint covers.
         size: u64,
     },
+    /// The CA's address gives the log no name. The configuration's fault.
+    #[error("ca.address: {0}")]
+    Name(#[from] NotAName),
     /// A line that this program would not read again. A defect of this program.
     #[error("a line that cannot be written: {0}")]
     Unwritable(String),
@@ -137,6 +153,8 @@ pub struct Log {
     key: PrivateKey,
     disk: Box<dyn Disk>,
     tree: Tree,
+    /// The public name of the log, under which its notes are written.
+    name: Option<KeyName>,
     poisoned: bool,
 }
 
@@ -168,7 +186,7 @@ impl Log {
             return Err(LogError::Locked(path));
         }
         let mut lines = Vec::new();
-        let read = read::read(dir, key.public_key(), |line| lines.push(line))?;
+        let read = read::read(dir, key.public_key(), |line, _| lines.push(line))?;
         if read.torn > 0 {
             file.set_len(read.good).map_err(|e| failed(&path, e))?;
         }
@@ -180,6 +198,7 @@ impl Log {
             key,
             disk: Box::new(file),
             tree: read.tree,
+            name: None,
             poisoned: false,
         };
         log.checkpoint()?;
@@ -208,8 +227,16 @@ impl Log {
         self.tree.push(leaf);
         // If we die here, the checkpoint is one line behind, and the next start writes it anew.
         self.checkpoint()?;
+        // If we die here, the note is one line behind, and the next start writes it anew.
+        self.note()?;
         self.poisoned = false;
         Ok(self.position())
+    }
+
+    /// From now on writes each checkpoint as a signed note too, under this public name, and the one of now at once.
+    pub fn publish_as(&mut self, name: KeyName) -> Result<(), LogError> {
+        self.name = Some(name);
+        self.note()
     }
 
     /// How far the log reaches.
@@ -227,6 +254,18 @@ impl Log {
         let signature = sshsig::sign(&self.key, checkpoint::NAMESPACE, body.as_bytes())
             .map_err(|e: SignError| LogError::Unwritable(e.to_string()))?;
         replace(&self.dir, &path, (body + &signature).as_bytes()).map_err(|e| failed(&path, e))
+    }
+
+    /// Signs and stores the same as a note, if the log has a public name.
+    fn note(&self) -> Result<(), LogError> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        let body = Checkpoint::of(name.to_string(), &self.tree).to_string();
+        let path = self.dir.join(NOTE);
+        let note = note::sign(name, &self.key, &body)
+            .map_err(|e: NoteError| LogError::Unwritable(e.to_string()))?;
+        replace(&self.dir, &path, note.as_bytes()).map_err(|e| failed(&path, e))
     }
 
     /// The key that signs the checkpoints.

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use config::words::{BastionName, PersonName, Principal, SessionId};
 use ssh_key::PublicKey;
 
-use super::{LINE_BYTES, LogError, ORIGIN, Position, failed};
+use super::{LINE_BYTES, LogError, NOTE, ORIGIN, Position, failed};
+use crate::checkpoint::note::{NOTE_BYTES, NoteKey};
 use crate::checkpoint::{self, Checkpoint};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::entry::{Entry, Line};
 use crate::sshsig;
-use crate::tree::{Tree, leaf_hash};
+use crate::tree::{Hash, Tree, leaf_hash};
 
 /// What a log says, after every check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +61,14 @@ pub struct Ending {
 /// log is the one that its checkpoint vouches for. Takes no lock, so that it may run beside the CA.
 pub fn verify_log(dir: &Path, key: &PublicKey) -> Result<LogReport, LogError> {
     let mut sessions = BTreeMap::new();
-    let read = read(dir, key, |line| collect(&mut sessions, line))?;
+    let read = read(dir, key, |line, _| collect(&mut sessions, line))?;
+    let vouched = read.checkpoint.map_or(0, |signed| signed.said.size);
     Ok(LogReport {
         position: Position {
             size: read.tree.size(),
             root: read.tree.root(),
         },
-        vouched: read.vouched,
+        vouched,
         torn: read.torn,
         sessions,
     })
@@ -116,35 +118,52 @@ pub(super) struct Read {
     pub(super) good: u64,
     /// Bytes of a last line without its end.
     pub(super) torn: u64,
-    /// For how many lines the checkpoint vouches.
-    pub(super) vouched: u64,
+    /// The checkpoint; none if the log is new.
+    pub(super) checkpoint: Option<Signed>,
+    /// The checkpoint that is a note, if there is one.
+    pub(super) note: Option<Signed>,
+}
+
+/// A checkpoint whose signature holds.
+pub(super) struct Signed {
+    /// What it says.
+    pub(super) said: Checkpoint,
+    /// The file as it was read, with the signature.
+    pub(super) text: String,
 }
 
 pub(super) fn read(
     dir: &Path,
     key: &PublicKey,
-    mut each: impl FnMut(Line),
+    mut each: impl FnMut(Line, Hash),
 ) -> Result<Read, LogError> {
     let path = dir.join("entries");
     let file = File::open(&path).map_err(|e| failed(&path, e))?;
     // In this order, a log that grows meanwhile has no more lines below this length than the checkpoint
     // vouches for, and one that is just written; and no fewer lines than the checkpoint in the end.
     let length = file.metadata().map_err(|e| failed(&path, e))?.len();
-    let vouched = stored_checkpoint(dir, key)?;
+    let note = stored_note(dir, key)?;
+    let checkpoint = stored_checkpoint(dir, key)?;
+    let vouched = checkpoint.as_ref().map(|signed| &signed.said);
+    let noted = note.as_ref().map(|signed| signed.said.size);
     let mut before = 0;
     let mut lines = Lines::new(&path, file);
-    let mut root_then = (vouched.as_ref().is_none_or(|c| c.size == 0)).then(|| lines.tree.root());
-    while let Some(line) = lines.next()? {
-        each(line);
+    let mut root_then = (vouched.is_none_or(|c| c.size == 0)).then(|| lines.tree.root());
+    let mut root_noted = (noted == Some(0)).then(|| lines.tree.root());
+    while let Some((line, leaf)) = lines.next()? {
+        each(line, leaf);
         if lines.good <= length {
             before = lines.tree.size();
         }
-        if vouched.as_ref().map(|c| c.size) == Some(lines.tree.size()) {
+        if vouched.map(|c| c.size) == Some(lines.tree.size()) {
             root_then = Some(lines.tree.root());
+        }
+        if noted == Some(lines.tree.size()) {
+            root_noted = Some(lines.tree.root());
         }
     }
     let has = lines.tree.size();
-    match (&vouched, root_then) {
+    match (vouched, root_then) {
         (None, _) if has > 0 => {
             return Err(LogError::Checkpoint {
                 path: dir.join("checkpoint"),
@@ -165,36 +184,71 @@ pub(super) fn read(
         }
         _ => {}
     }
+    if note
+        .as_ref()
+        .is_some_and(|note| root_noted != Some(note.said.root))
+    {
+        return Err(LogError::Checkpoint {
+            path: dir.join(NOTE),
+            what: "speaks of another log than the one that stands here: keep both as evidence"
+                .to_owned(),
+        });
+    }
     Ok(Read {
         good: lines.good,
         torn: lines.torn,
-        vouched: vouched.map_or(0, |c| c.size),
         tree: lines.tree,
+        checkpoint,
+        note,
     })
 }
 
-fn stored_checkpoint(dir: &Path, key: &PublicKey) -> Result<Option<Checkpoint>, LogError> {
-    let path = dir.join("checkpoint");
+/// The checkpoint that is a note. Its name is its own: whoever has the key decides what it signs under.
+fn stored_note(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> {
+    let path = dir.join(NOTE);
     let wrong = |what: String| LogError::Checkpoint {
         path: path.clone(),
         what,
     };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failed(&path, e)),
+    };
+    let mut text = String::new();
+    file.take(NOTE_BYTES as u64 + 1)
+        .read_to_string(&mut text)
+        .map_err(|e| failed(&path, e))?;
+    let name = text.lines().next().unwrap_or_default();
+    let name = name.parse().map_err(|_| wrong("has no name".to_owned()))?;
+    let key = NoteKey::new(name, key).map_err(|e| wrong(e.to_string()))?;
+    let body = key.open(&text).map_err(|e| wrong(e.to_string()))?;
+    let said = Checkpoint::parse(body).map_err(|e| wrong(e.to_string()))?;
+    Ok(Some(Signed { said, text }))
+}
+
+fn stored_checkpoint(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> {
+    let path = dir.join("checkpoint");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(failed(&path, e)),
     };
-    let at = text
-        .find("-----BEGIN")
-        .ok_or_else(|| wrong("has no signature".to_owned()))?;
+    let said = signed_checkpoint(&text, key).map_err(|what| LogError::Checkpoint { path, what })?;
+    Ok(Some(Signed { said, text }))
+}
+
+/// What a checkpoint of an issuance log says, if this key has signed it; or what is wrong with it.
+pub(super) fn signed_checkpoint(text: &str, key: &PublicKey) -> Result<Checkpoint, String> {
+    let at = text.find("-----BEGIN").ok_or("has no signature")?;
     let (body, signature) = text.split_at(at);
     sshsig::verify([key], checkpoint::NAMESPACE, body.as_bytes(), signature)
-        .map_err(|e| wrong(e.to_string()))?;
-    let read = Checkpoint::parse(body).map_err(|e| wrong(e.to_string()))?;
+        .map_err(|e| e.to_string())?;
+    let read = Checkpoint::parse(body).map_err(|e| e.to_string())?;
     if read.origin != ORIGIN {
-        return Err(wrong("is a checkpoint of something else".to_owned()));
+        return Err("is a checkpoint of something else".to_owned());
     }
-    Ok(Some(read))
+    Ok(read)
 }
 
 struct Lines {
@@ -218,7 +272,7 @@ impl Lines {
         }
     }
 
-    fn next(&mut self) -> Result<Option<Line>, LogError> {
+    fn next(&mut self) -> Result<Option<(Line, Hash)>, LogError> {
         let mut bytes = Vec::new();
         let most = LINE_BYTES as u64 + 1;
         let path = self.path.clone();
@@ -234,9 +288,10 @@ impl Lines {
             return Ok(None);
         }
         let line = self.check(&bytes)?;
-        self.tree.push(leaf_hash(&bytes));
+        let leaf = leaf_hash(&bytes);
+        self.tree.push(leaf);
         self.good += count;
-        Ok(Some(line))
+        Ok(Some((line, leaf)))
     }
 
     fn check(&mut self, bytes: &[u8]) -> Result<Line, LogError> {
