@@ -95,7 +95,9 @@ impl Desk {
     /// Loads the keys, checks and locks the log, compares or rebuilds the store.
     pub fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, DeskError> {
         let keys = Keys::load(&config.ca.data)?;
-        let opened = Log::open(&config.ca.data.join("log"), keys.log.clone())?;
+        let mut opened = Log::open(&config.ca.data.join("log"), keys.log.clone())?;
+        let name = record::log::public_name(&config.ca.address.host).map_err(LogError::from)?;
+        opened.log.publish_as(name)?;
         if opened.cut > 0 {
             tracing::warn!(
                 bytes = opened.cut,
