@@ -3,6 +3,7 @@
 
 use config::Config;
 use config::limits;
+use config::quorum::{Member, Tally};
 use config::rules::{Channel, Person, Role};
 use config::words::{PersonName, Principal, RoleName};
 use record::clock::UnixTime;
@@ -19,7 +20,7 @@ pub(crate) enum Decision {
     /// No, whoever approves.
     Refused(Why),
     /// Not before these approvals.
-    Needs(Need),
+    Needs(Vec<Need>),
     /// Yes.
     Granted {
         /// The one absolute deadline.
@@ -68,8 +69,8 @@ pub(crate) enum Why {
 
 /// Decides. `approvals` are persons whose signatures were verified; `denied` is who said no, if anybody did.
 ///
-/// Only persons who are registered, in the role's group, and not the person who asks count, each once: the same
-/// configuration answers for who asks, who approves and what is given.
+/// Only persons who are registered, in one of the role's groups, and not the person who asks count, each once and
+/// for one quorum, however many of the groups they are in: the same configuration answers for who asks, who approves and what is given.
 pub(crate) fn decide(
     config: &Config,
     request: &Request,
@@ -91,24 +92,39 @@ pub(crate) fn decide(
         until: now.after(request.life().min(role.longest)),
         approved_by,
     };
-    let Some(quorum) = &role.quorum else {
-        return granted(Vec::new());
-    };
     if request.break_glass {
         return granted(Vec::new());
     }
-    let able = config.members(&quorum.from);
-    let others = able.filter(|name| **name != request.person);
-    let (have, who): (Vec<_>, Vec<_>) = others.cloned().partition(|name| approvals.contains(name));
-    if have.len() >= quorum.count as usize {
-        return granted(have);
+    let others = config.persons.iter();
+    let others = others.filter(|(name, _)| **name != request.person);
+    let others = others.map(|(name, person)| (name, &person.groups));
+    let (yes, open): (Vec<_>, Vec<_>) = others.partition(|(name, _)| approvals.contains(name));
+    let tally = Tally::of(&role.quorums, yes);
+    if tally.is_full() {
+        let counted = tally.rows().flat_map(|(_, persons)| persons);
+        let mut counted: Vec<PersonName> = counted.cloned().collect();
+        counted.sort();
+        return granted(counted);
     }
-    Decision::Needs(Need {
-        count: quorum.count,
-        from: quorum.from.clone(),
-        have,
-        who,
-    })
+    Decision::Needs(needs(&tally, &open))
+}
+
+fn needs(tally: &Tally, open: &[Member]) -> Vec<Need> {
+    let needs = tally.rows().map(|(quorum, persons)| {
+        let help = tally.helped_by(quorum);
+        let able = open
+            .iter()
+            .filter(|(_, own)| help.iter().any(|group| own.contains(*group)));
+        let also = help.iter().filter(|group| ***group != quorum.from);
+        Need {
+            count: quorum.count,
+            from: quorum.from.clone(),
+            also: also.map(|group| (*group).clone()).collect(),
+            have: persons.cloned().collect(),
+            who: able.map(|(name, _)| (*name).clone()).collect(),
+        }
+    });
+    needs.collect()
 }
 
 /// Whether the policy in force still gives what a request asked for, apart from its approvals: the role that it

@@ -69,6 +69,7 @@ pub(crate) fn line(name: &str) -> String {
 }
 
 /// alice (two keys) and mallory are on call; bob, carol and alice's colleague dave approve; carol is in both groups.
+/// erin, frank and grace approve too, for security and for the databases; frank is in both of these groups.
 pub(crate) fn config_text() -> String {
     format!(
         r#"
@@ -108,6 +109,18 @@ keys = ["{carol}"]
 groups = ["sre"]
 keys = ["{dave}"]
 
+[person.erin]
+groups = ["security"]
+keys = ["{erin}"]
+
+[person.frank]
+groups = ["security", "dba"]
+keys = ["{frank}"]
+
+[person.grace]
+groups = ["dba"]
+keys = ["{grace}"]
+
 [person.guest]
 keys = ["{guest}"]
 
@@ -134,6 +147,12 @@ targets = ["db1.prod", "db2.prod"]
 longest = "10m"
 approvals = {{ count = 2, from = "sre" }}
 
+[role.db-both]
+groups = ["oncall", "security"]
+logins = ["admin"]
+targets = ["db1.prod"]
+approvals = [{{ count = 1, from = "security" }}, {{ count = 1, from = "dba" }}, {{ count = 1, from = "sre" }}]
+
 [role.db-look]
 groups = ["oncall"]
 logins = ["viewer"]
@@ -156,6 +175,9 @@ approvals = {{ count = 0 }}
         bob2 = line("bob2"),
         carol = line("carol"),
         dave = line("dave"),
+        erin = line("erin"),
+        frank = line("frank"),
+        grace = line("grace"),
         guest = line("guest"),
         db2 = line("db2"),
     )

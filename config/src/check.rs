@@ -2,6 +2,7 @@
 
 mod people;
 mod places;
+mod quorums;
 mod roles;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,11 @@
 //! `hallpass.toml` as somebody types it: shapes only, with the place of each value kept.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::words::{BastionName, GroupName, Login, PersonName, RoleName, TargetName};
@@ -65,12 +68,43 @@ pub(crate) struct Role {
     pub(crate) targets: Option<Spanned<Vec<Spanned<TargetName>>>>,
     pub(crate) labels: Option<Spanned<BTreeMap<String, String>>>,
     pub(crate) longest: Option<Spanned<String>>,
-    pub(crate) approvals: Spanned<Approvals>,
+    pub(crate) approvals: Spanned<AllOf>,
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(crate) record_input: bool,
     pub(crate) break_glass: Option<Spanned<bool>>,
+}
+
+/// One quorum, or a list of them.
+pub(crate) enum AllOf {
+    One(Approvals),
+    List(Vec<Spanned<Approvals>>),
+}
+
+/// By hand, so that a mistake inside is named: an untagged enum would only say that nothing fits.
+impl<'de> Deserialize<'de> for AllOf {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+
+        impl<'de> Visitor<'de> for Shape {
+            type Value = AllOf;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("{ count = 1, from = \"GROUP\" } or a list of these")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AllOf, A::Error> {
+                Approvals::deserialize(MapAccessDeserializer::new(map)).map(AllOf::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<AllOf, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(AllOf::List)
+            }
+        }
+
+        deserializer.deserialize_any(Shape)
+    }
 }
 
 #[derive(Deserialize)]

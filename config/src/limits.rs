@@ -46,6 +46,10 @@ pub const GRANT_SHORTEST: Duration = Duration::from_secs(10);
 /// Life of a grant when neither the request nor the role says one.
 pub const GRANT_DEFAULT: Duration = Duration::from_secs(15 * 60);
 
+/// Most quorums that a role may need: more than ever agree in time, and the matching of persons to quorums
+/// stays small.
+pub const QUORUMS: usize = 8;
+
 /// How long a request waits for its approvals: an approver who has not answered within an hour
 /// would decide about an incident that is over.
 pub const REQUEST_OPEN: Duration = Duration::from_secs(3600);

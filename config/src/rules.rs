@@ -99,8 +99,9 @@ pub struct Role {
     pub targets: BTreeSet<TargetName>,
     /// The longest life of a grant.
     pub longest: Duration,
-    /// Who has to agree; none if the role is granted at once.
-    pub quorum: Option<Quorum>,
+    /// Who has to agree: all of these, by distinct persons, each group named once. None if the role is
+    /// granted at once.
+    pub quorums: Vec<Quorum>,
     /// The command that every session is forced to.
     pub command: Option<String>,
     /// What a session may open.
@@ -115,6 +116,19 @@ impl Role {
     /// Whether the role covers this login on this target.
     pub fn covers(&self, principal: &Principal) -> bool {
         self.logins.contains(&principal.login) && self.targets.contains(&principal.target)
+    }
+
+    /// Whether somebody in these groups may approve the role.
+    pub fn approved_by(&self, groups: &BTreeSet<GroupName>) -> bool {
+        self.quorums
+            .iter()
+            .any(|quorum| groups.contains(&quorum.from))
+    }
+
+    /// The groups whose members approve the role.
+    pub fn approvers(&self) -> Vec<GroupName> {
+        let from = self.quorums.iter().map(|quorum| quorum.from.clone());
+        from.collect()
     }
 }
 

@@ -56,7 +56,8 @@ source = []                         # addresses that targets see it come from, e
 # groups = ["oncall"]                         # who may ask
 # logins = ["postgres"]                       # for which accounts
 # targets = ["db1.prod"]                      # on which machines; or: labels = { env = "prod" }
-# approvals = { count = 1, from = "sre" }     # who has to agree; { count = 0 } grants at once
+# approvals = { count = 1, from = "sre" }     # who has to agree; { count = 0 } grants at once; several groups, each person
+#                                             # counting once: [{ count = 1, from = "sre" }, { count = 1, from = "security" }]
 # longest = "1h"                              # longest life of a grant, 15m if absent
 # command = "/usr/local/bin/failover"         # every session runs this and nothing else; absent: the person's choice
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused

@@ -289,6 +289,53 @@ fn promise_44_rules_that_cannot_be_enforced_are_refused() {
 }
 
 #[test]
+fn promise_44_quorums_that_cannot_be_met_are_refused() {
+    let one = "{ count = 1, from = \"sre\" }";
+    refused(
+        one,
+        "[{ count = 1, from = \"sre\" },\n{ count = 1, from = \"sre\" }]",
+        27,
+        "sre stands in approvals twice",
+    );
+    refused(one, "[]", 26, "an empty list");
+    refused(
+        one,
+        "[{ count = 1, from = \"sre\" },\n{ count = 0, from = \"x\" }]",
+        27,
+        "of 0 persons",
+    );
+    refused(one, "[{ count = 1 }]", 26, "name no group");
+    refused(
+        one,
+        "[{ count = 1, form = \"sre\" }]",
+        26,
+        "unknown field `form`",
+    );
+    refused(one, "\"sre\"", 26, "expected { count = 1");
+    refused(
+        one,
+        "[{ count = 1, from = \"sre\" },\n{ count = 1, from = \"security\" }]",
+        27,
+        "nobody is in group security",
+    );
+    let text = good()
+        .replace("groups = [\"sre\"]", "groups = [\"sre\", \"security\"]")
+        .replace(
+            one,
+            "[{ count = 1, from = \"sre\" }, { count = 1, from = \"security\" }]",
+        );
+    let refused = load(&text).unwrap_err().to_string();
+    let words = "alice could never get 1 approvals of sre and 1 approvals of security by others";
+    assert!(refused.contains(words), "bob counts once: {refused}");
+    let many: Vec<String> = (0..9)
+        .map(|n| format!("{{ count = 1, from = \"g{n}\" }}"))
+        .collect();
+    let text = good().replace(one, &format!("[{}]", many.join(", ")));
+    let refused = load(&text).unwrap_err().to_string();
+    assert!(refused.contains("more than 8 groups"), "{refused}");
+}
+
+#[test]
 fn promise_44_words_of_the_wrong_shape_are_refused() {
     refused(
         "logins = [\"postgres\"]",

@@ -284,6 +284,33 @@ fn promise_30_persons_are_counted_not_signatures() -> Result<()> {
 }
 
 #[test]
+fn promise_30_a_person_in_two_groups_fills_one_of_two_quorums() -> Result<()> {
+    let extra =
+        "[role.db-both]\ngroups = [\"oncall\"]\nlogins = [\"owner\"]\ntargets = [\"db1.prod\"]\n\
+         approvals = [{ count = 1, from = \"sre\" }, { count = 1, from = \"security\" }]\n"
+            .to_owned();
+    let world = World::with(&Setup {
+        extra,
+        ..Setup::default()
+    })?;
+    let mut asked = world.ask(&world.alice, "owner@db1.prod", &[])?;
+    // Carol is in both groups, and one person: it is Bob who is missing, for whichever of the two.
+    world
+        .carol
+        .ssh(&["-A", "ca", "approve", &asked.id])?
+        .ok()?
+        .says("approved; still needs 1 of group security or sre (bob)")?;
+    assert!(
+        asked.live.runs(),
+        "one person is not two: {}",
+        asked.live.err()
+    );
+    world.bob.ssh(&["-A", "ca", "approve", &asked.id])?.ok()?;
+    asked.live.finish(LIMIT)?.ok()?;
+    world.end()
+}
+
+#[test]
 fn who_may_not_approve_may_not() -> Result<()> {
     let world = World::new()?;
     let asked = world.ask(&world.bob, &world.at_web1(), &["--role", "web-two"])?;

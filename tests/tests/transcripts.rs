@@ -53,6 +53,15 @@ same "$root/err" >&2
 exit $status
 "#;
 
+/// Roles with every kind of rule.
+const POLICIES: &str = r#"
+[role.db-drop]
+groups = ["oncall"]
+logins = ["owner"]
+targets = ["db1.prod"]
+approvals = [{ count = 1, from = "sre" }, { count = 1, from = "security" }]
+"#;
+
 /// Nobody goes in here, so that the account need not exist.
 fn setup() -> Setup {
     Setup {
@@ -65,6 +74,16 @@ fn setup() -> Setup {
 fn at_the_ca() -> Result<()> {
     let world = World::with(&setup())?;
     play(&world, "ca")?;
+    world.end()
+}
+
+#[test]
+fn under_policies() -> Result<()> {
+    let world = World::with(&Setup {
+        extra: POLICIES.to_owned(),
+        ..setup()
+    })?;
+    play(&world, "policy")?;
     world.end()
 }
 

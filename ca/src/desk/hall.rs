@@ -123,7 +123,7 @@ impl Hall {
     /// Whose approvals are missing; nobody's if the policy has changed so that none would help.
     pub(super) fn needs(&self, config: &Config, case: &Case) -> Vec<Need> {
         match policy::decide(config, &case.request, &case.approvers(), None, self.now()) {
-            Decision::Needs(need) => vec![need],
+            Decision::Needs(needs) => needs,
             _ => Vec::new(),
         }
     }

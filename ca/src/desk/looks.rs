@@ -66,7 +66,7 @@ impl Hall {
             logins: role.logins.iter().cloned().collect(),
             targets: role.targets.iter().cloned().collect(),
             longest_seconds: role.longest.as_secs(),
-            approvals: role.quorum.clone(),
+            approvals: role.quorums.clone(),
             command: role.command.clone(),
             channels: role.channels.iter().copied().collect(),
             break_glass: role.break_glass,

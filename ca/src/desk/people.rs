@@ -79,10 +79,12 @@ impl Writer {
         }
         self.hall.must_be_open(&config, &case)?;
         let (role, _) = policy::stands(&config, &case.request).map_err(changed)?;
-        let quorum = role.quorum.as_ref().ok_or(Refused::NoApprovalNeeded)?;
+        if role.quorums.is_empty() {
+            return Err(Refused::NoApprovalNeeded);
+        }
         let approver = config.persons.get(&caller.person);
-        let approver = approver.filter(|person| person.groups.contains(&quorum.from));
-        let approver = approver.ok_or_else(|| Refused::NotApprover(quorum.from.clone()))?;
+        let approver = approver.filter(|person| role.approved_by(&person.groups));
+        let approver = approver.ok_or_else(|| Refused::NotApprover(role.approvers()))?;
         if case.approvers().contains(&caller.person) {
             return Err(Refused::AlreadyApproved);
         }
@@ -112,10 +114,10 @@ impl Writer {
         }
         self.hall.must_be_open(&config, &case)?;
         let role = config.roles.get(&case.request.role);
-        if let Some(quorum) = role.and_then(|role| role.quorum.as_ref()) {
-            let mut able = config.members(&quorum.from);
-            if !able.any(|name| *name == caller.person) {
-                return Err(Refused::NotApprover(quorum.from.clone()));
+        if let Some(role) = role.filter(|role| !role.quorums.is_empty()) {
+            let person = config.persons.get(&caller.person);
+            if !person.is_some_and(|person| role.approved_by(&person.groups)) {
+                return Err(Refused::NotApprover(role.approvers()));
             }
         }
         self.commit(Entry::Denial {
@@ -334,9 +336,7 @@ pub(super) fn concerns(config: &Config, person: &PersonName, case: &Case) -> boo
     let (Some(role), Some(person)) = (role, config.persons.get(person)) else {
         return false;
     };
-    let approves = role.quorum.as_ref().map(|quorum| &quorum.from);
-    let approves = approves.is_some_and(|from| person.groups.contains(from));
-    approves || !role.groups.is_disjoint(&person.groups)
+    role.approved_by(&person.groups) || !role.groups.is_disjoint(&person.groups)
 }
 
 /// Whether a person may end somebody's grant: those who may approve the role; where nobody has to, those who hold
@@ -350,13 +350,13 @@ fn may_revoke(config: &Config, person: &PersonName, case: &Case) -> Result<(), R
         return case.approvers().contains(person).then_some(()).ok_or(gone);
     };
     let groups = config.persons.get(person).map(|person| &person.groups);
-    let Some(quorum) = &role.quorum else {
+    if role.quorums.is_empty() {
         let holds = groups.is_some_and(|own| !own.is_disjoint(&role.groups));
         let stranger = Refused::UnknownRequest(case.request.id.clone());
         return holds.then_some(()).ok_or(stranger);
-    };
-    let approves = groups.is_some_and(|own| own.contains(&quorum.from));
-    let no = Refused::NotRevoker(quorum.from.clone());
+    }
+    let approves = groups.is_some_and(|own| role.approved_by(own));
+    let no = Refused::NotRevoker(role.approvers());
     approves.then_some(()).ok_or(no)
 }
 

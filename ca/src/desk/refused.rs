@@ -79,12 +79,12 @@ pub enum Refused {
     /// It is the person's own request, for which there is another way.
     #[error("this request is your own: {0}")]
     Own(&'static str),
-    /// The person is not in the group that approves.
-    #[error("only members of {0} approve this request")]
-    NotApprover(GroupName),
-    /// The person is not in the group that approves the role, and so that revokes its grants.
-    #[error("only members of {0}, who approve this role, revoke its grants")]
-    NotRevoker(GroupName),
+    /// The person is in no group that approves.
+    #[error("only members of {} approve this request", Names(.0, " or "))]
+    NotApprover(Vec<GroupName>),
+    /// The person is in no group that approves the role, and so that revokes its grants.
+    #[error("only members of {}, who approve this role, revoke its grants", Names(.0, " or "))]
+    NotRevoker(Vec<GroupName>),
     /// The request needs no approval.
     #[error("this request needs no approval")]
     NoApprovalNeeded,
@@ -184,5 +184,5 @@ fn waiting(needs: &[Need]) -> String {
     if needs.is_empty() {
         return "the policy has changed, and nobody can approve it: ask again".to_owned();
     }
-    Names(needs, ", and ").to_string()
+    Need::all(needs)
 }

@@ -1,6 +1,5 @@
 //! What the desk answers with: plain values, for JSON and for tables alike.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -96,7 +95,7 @@ pub enum Standing {
     },
 }
 
-/// Approvals that are missing. Shown, for example `1 of group sre (bob or carol)`.
+/// One quorum, and whose approvals it has and misses. Shown, for example `needs 1 of group sre (bob or carol)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Need {
@@ -104,9 +103,12 @@ pub struct Need {
     pub count: u32,
     /// Of which group.
     pub from: GroupName,
-    /// Who has approved.
+    /// Groups whose approval helps too: it frees somebody of both groups to count for `from`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<GroupName>,
+    /// Who has approved and counts for this quorum.
     pub have: Vec<PersonName>,
-    /// Who may still approve.
+    /// Whose approval would help.
     pub who: Vec<PersonName>,
 }
 
@@ -116,18 +118,20 @@ impl Need {
         let have = u32::try_from(self.have.len()).unwrap_or(u32::MAX);
         self.count.saturating_sub(have)
     }
-}
 
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What is missing of several, for example `needs 1 of group sre (bob) and 1 of group security (carol)`.
+    pub fn all(needs: &[Self]) -> String {
+        let missing = needs.iter().filter(|need| need.missing() > 0);
+        let parts: Vec<String> = missing.map(Self::part).collect();
+        format!("needs {}", parts.join(" and "))
+    }
+
+    fn part(&self) -> String {
+        let groups = std::iter::once(&self.from).chain(&self.also);
+        let groups: Vec<&str> = groups.map(GroupName::as_str).collect();
         let who: Vec<&str> = self.who.iter().map(PersonName::as_str).collect();
-        write!(
-            f,
-            "needs {} of group {} ({})",
-            self.missing(),
-            self.from,
-            who.join(" or ")
-        )
+        let (missing, groups, who) = (self.missing(), groups.join(" or "), who.join(" or "));
+        format!("{missing} of group {groups} ({who})")
     }
 }
 
@@ -157,8 +161,8 @@ pub struct RoleRow {
     pub targets: Vec<TargetName>,
     /// The longest life of a grant, in seconds.
     pub longest_seconds: u64,
-    /// Who has to agree.
-    pub approvals: Option<Quorum>,
+    /// Who has to agree: all of these; nobody if there are none.
+    pub approvals: Vec<Quorum>,
     /// The command that every session is forced to.
     pub command: Option<String>,
     /// What a session may open.

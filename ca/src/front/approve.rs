@@ -37,7 +37,7 @@ pub(super) async fn approve(call: &Call, id: &RequestId) -> Result<(), Stop> {
             until.time_of_day()
         ),
         Standing::Waiting { needs, .. } => {
-            format!("approved; still {}\n", super::render::names(&needs))
+            format!("approved; still {}\n", crate::desk::Need::all(&needs))
         }
         other => format!("approved; but {}\n", Refused::Closed(other)),
     };

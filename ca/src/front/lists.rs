@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use config::duration;
+use config::rules::Quorum;
 use record::clock::UnixTime;
 use record::entry::Authority;
 use serde::Serialize;
@@ -58,13 +59,19 @@ pub(super) fn roles(rows: &[RoleRow]) -> String {
                 names(&row.logins),
                 names(&row.targets),
                 duration::show(Duration::from_secs(row.longest_seconds)),
-                row.approvals
-                    .as_ref()
-                    .map_or_else(|| "none".to_owned(), ToString::to_string),
+                approvals(&row.approvals),
                 notes(row),
             ]
         }),
     )
+}
+
+fn approvals(all: &[Quorum]) -> String {
+    if all.is_empty() {
+        return "none".to_owned();
+    }
+    let all: Vec<String> = all.iter().map(Quorum::to_string).collect();
+    all.join(" and ")
 }
 
 fn notes(row: &RoleRow) -> String {

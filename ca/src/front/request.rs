@@ -75,7 +75,7 @@ const LOUD: &str = "BREAK-GLASS: you have it now, without anybody's approval. It
 
 fn headline(asked: &Asked) -> String {
     let what = match &asked.standing {
-        Standing::Waiting { needs, .. } => render::names(needs),
+        Standing::Waiting { needs, .. } => Need::all(needs),
         Standing::Granted { .. } => "granted".to_owned(),
         other => Refused::Closed(other.clone()).to_string(),
     };
@@ -129,7 +129,7 @@ async fn wait(call: &Call, asked: &Asked) -> Result<(), Stop> {
         };
         let have: usize = needs.iter().map(|need| need.have.len()).sum();
         if had.replace(have).is_some_and(|before| before != have) {
-            let progress = format!("{}; still {} … ", approved(&needs), render::names(&needs));
+            let progress = format!("{}; still {} … ", approved(&needs), Need::all(&needs));
             if call.peer.say(&progress).await.is_err() {
                 return give_up(call, id).await;
             }

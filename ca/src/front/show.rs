@@ -7,8 +7,8 @@ use config::duration;
 use record::clock::UnixTime;
 
 use super::lists;
-use super::render::{from_now, names, pairs, table};
-use crate::desk::{Refused, Shown, Standing};
+use super::render::{from_now, pairs, table};
+use crate::desk::{Need, Refused, Shown, Standing};
 
 /// What was asked: all that an approver has to know.
 pub(super) fn request(shown: &Shown, now: UnixTime) -> String {
@@ -73,7 +73,7 @@ fn status(standing: &Standing, now: UnixTime) -> String {
         Standing::Waiting { needs, expires } => {
             format!(
                 "waits: {}, expires {}",
-                names(needs),
+                Need::all(needs),
                 from_now(now, *expires)
             )
         }

@@ -7,10 +7,11 @@ use record::digest::Digest;
 use super::*;
 use crate::testing::{START, ask, config, config_text, public};
 
-const PEOPLE: [&str; 7] = [
-    "alice", "mallory", "bob", "carol", "dave", "guest", "nobody",
+const PEOPLE: [&str; 10] = [
+    "alice", "mallory", "bob", "carol", "dave", "erin", "frank", "grace", "guest", "nobody",
 ];
-const ACCESS: [&str; 6] = [
+const ACCESS: [&str; 7] = [
+    "admin@db1.prod",
     "postgres@db1.prod",
     "root@db1.prod",
     "root@db2.prod",
@@ -18,7 +19,14 @@ const ACCESS: [&str; 6] = [
     "postgres@db2.prod",
     "root@db9.prod",
 ];
-const ROLES: [&str; 5] = ["db-oncall", "db-root", "db-look", "db-status", "gone"];
+const ROLES: [&str; 6] = [
+    "db-oncall",
+    "db-root",
+    "db-both",
+    "db-look",
+    "db-status",
+    "gone",
+];
 const STATUS: &str = "systemctl status postgresql";
 
 fn rules() -> &'static Config {
@@ -73,19 +81,18 @@ proptest! {
         let config = rules();
         if let Decision::Granted { approved_by, .. } = decide(config, &request, &by, None, at(1)) {
             let role = &config.roles[&request.role];
-            let wanted = role.quorum.as_ref().filter(|_| !request.break_glass);
             let distinct: std::collections::BTreeSet<_> = approved_by.iter().collect();
             prop_assert_eq!(distinct.len(), approved_by.len());
             prop_assert!(!approved_by.contains(&request.person));
-            match wanted {
-                None => prop_assert!(approved_by.is_empty()),
-                Some(quorum) => {
-                    prop_assert!(approved_by.len() >= quorum.count as usize);
-                    for name in &approved_by {
-                        prop_assert!(by.contains(name));
-                        prop_assert!(config.persons[name].groups.contains(&quorum.from));
-                    }
-                }
+            let counts = role.quorums.iter().map(|quorum| quorum.count as usize);
+            let all = if request.break_glass { 0 } else { counts.sum() };
+            prop_assert_eq!(approved_by.len(), all, "one person for each place");
+            for name in &approved_by {
+                prop_assert!(by.contains(name));
+            }
+            for quorum in role.quorums.iter().filter(|_| !request.break_glass) {
+                let able = |name: &&PersonName| config.persons[*name].groups.contains(&quorum.from);
+                prop_assert!(approved_by.iter().filter(able).count() >= quorum.count as usize);
             }
         }
     }
@@ -138,13 +145,28 @@ proptest! {
     #[test]
     fn whoever_is_waited_for_can_help(request in requests(), by in approvals()) {
         let config = rules();
-        if let Decision::Needs(need) = decide(config, &request, &by, None, at(1)) {
-            prop_assert!(need.missing() > 0);
-            prop_assert!(need.who.len() >= need.missing() as usize);
-            prop_assert!(!need.who.contains(&request.person));
-            let all: Vec<_> = by.iter().chain(&need.who).cloned().collect();
+        let missing = |by: &[PersonName]| match decide(config, &request, by, None, at(1)) {
+            Decision::Needs(needs) => needs.iter().map(Need::missing).sum(),
+            _ => 0,
+        };
+        if let Decision::Needs(needs) = decide(config, &request, &by, None, at(1)) {
+            let before = missing(&by);
+            prop_assert!(before > 0);
+            let mut all = by.clone();
+            for need in &needs {
+                prop_assert!(need.who.len() >= need.missing() as usize);
+                prop_assert_eq!(need.who.is_empty(), need.missing() == 0);
+                prop_assert!(!need.who.contains(&request.person));
+                all.extend(need.who.iter().cloned());
+            }
             let granted = matches!(decide(config, &request, &all, None, at(1)), Decision::Granted { .. });
             prop_assert!(granted);
+            // Whoever is waited for helps by themselves, and nobody else does.
+            for name in config.persons.keys() {
+                let one: Vec<_> = by.iter().chain([name]).cloned().collect();
+                let waited = needs.iter().any(|need| need.who.contains(name));
+                prop_assert_eq!(missing(&one) < before, waited, "{}", name);
+            }
         }
     }
 

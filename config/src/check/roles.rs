@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::quorums::quorums;
 use super::{Checked, flaw};
-use crate::rules::{Channel, Person, Quorum, Role, Target};
+use crate::rules::{Channel, Person, Role, Target};
 use crate::words::{GroupName, PersonName, RoleName, TargetName, shown};
 use crate::{file, limits};
 
@@ -52,9 +53,9 @@ fn role(
     for group in given.groups.get_ref() {
         known_group(group, persons)?;
     }
-    let quorum = quorum(&given.approvals, &groups, persons)?;
+    let quorums = quorums(&given.approvals, &groups, persons)?;
     let break_glass = match &given.break_glass {
-        Some(flag) if *flag.get_ref() && quorum.is_none() => {
+        Some(flag) if *flag.get_ref() && quorums.is_empty() => {
             return flaw(
                 flag.span(),
                 "break-glass on a role that needs no approval",
@@ -72,7 +73,7 @@ fn role(
         channels: channels(given.channels, command.is_some())?,
         record_input: given.record_input,
         groups,
-        quorum,
+        quorums,
         command,
         break_glass,
     })
@@ -94,7 +95,10 @@ fn set<T: Ord + Clone>(given: &Spanned<Vec<Spanned<T>>>, what: &str) -> Checked<
     Ok(set)
 }
 
-fn known_group(group: &Spanned<GroupName>, persons: &BTreeMap<PersonName, Person>) -> Checked<()> {
+pub(super) fn known_group(
+    group: &Spanned<GroupName>,
+    persons: &BTreeMap<PersonName, Person>,
+) -> Checked<()> {
     if persons
         .values()
         .any(|person| person.groups.contains(group.get_ref()))
@@ -106,57 +110,6 @@ fn known_group(group: &Spanned<GroupName>, persons: &BTreeMap<PersonName, Person
         format!("nobody is in group {}", group.get_ref()),
         "put a person in it with groups = [\"…\"], or correct its name",
     )
-}
-
-fn quorum(
-    given: &Spanned<file::Approvals>,
-    askers: &BTreeSet<GroupName>,
-    persons: &BTreeMap<PersonName, Person>,
-) -> Checked<Option<Quorum>> {
-    let at = given.span();
-    let approvals = given.get_ref();
-    let from = match (approvals.count, &approvals.from) {
-        (0, None) => return Ok(None),
-        (0, Some(_)) => {
-            return flaw(
-                at,
-                "approvals of 0 persons name a group",
-                "remove from, or count at least 1",
-            );
-        }
-        (_, None) => {
-            return flaw(
-                at,
-                "approvals name no group",
-                "say who: approvals = { count = 1, from = \"sre\" }",
-            );
-        }
-        (_, Some(from)) => from,
-    };
-    known_group(from, persons)?;
-    let able: Vec<_> = persons
-        .iter()
-        .filter(|(_, p)| p.groups.contains(from.get_ref()))
-        .collect();
-    let stuck = persons.iter().find(|(name, person)| {
-        let others = able.iter().filter(|(other, _)| other != name).count();
-        !person.groups.is_disjoint(askers) && others < approvals.count as usize
-    });
-    if let Some((name, _)) = stuck {
-        return flaw(
-            at,
-            format!(
-                "{name} could never get {} approvals of {} by others",
-                approvals.count,
-                from.get_ref()
-            ),
-            "nobody approves themselves: put more persons in the group, or count fewer",
-        );
-    }
-    Ok(Some(Quorum {
-        count: approvals.count,
-        from: from.get_ref().clone(),
-    }))
 }
 
 fn reach(
