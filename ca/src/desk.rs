@@ -4,13 +4,15 @@
 //! * [`rows`]: what is asked and answered; [`refused`]: every no.
 //! * [`hall`]: what everybody may look at while nobody writes: configuration, state, deadlines.
 //! * [`writer`]: the one writer, from a decided entry to a durable one.
-//! * [`people`], [`bastions`]: the operations; [`looks`]: the questions that change nothing.
+//! * [`people`], [`bastions`]: the operations; [`looks`]: the questions that change nothing; [`revoked`]: what targets
+//!   are to refuse.
 
 mod bastions;
 mod hall;
 mod looks;
 mod people;
 mod refused;
+mod revoked;
 mod rows;
 mod writer;
 
@@ -24,7 +26,9 @@ use record::api;
 use record::clock::Clock;
 use record::digest::Digest;
 use record::entry::{Entry, Line};
+use record::krl;
 use record::log::{Log, LogError, Position};
+use record::sshsig;
 use record::text::Reason;
 use ssh_key::{PrivateKey, PublicKey};
 use tokio::sync::{Mutex, watch};
@@ -89,6 +93,8 @@ pub struct Desk {
     hall: Arc<Hall>,
     writer: Arc<Mutex<Writer>>,
     identity: PrivateKey,
+    /// Signs checkpoints, and the revocation list.
+    log: PrivateKey,
 }
 
 impl Desk {
@@ -141,6 +147,7 @@ impl Desk {
             hall,
             writer: Arc::new(Mutex::new(writer)),
             identity: keys.identity,
+            log: keys.log,
         }))
     }
 
@@ -283,6 +290,20 @@ impl Desk {
     /// The sessions that concern the person, the newest first.
     pub fn sessions(&self, caller: &Caller, filter: &SessionFilter) -> Vec<SessionRow> {
         self.hall.sessions(caller, filter)
+    }
+
+    /// The OpenSSH revocation list for targets: session certificates that have not expired, of grants that were
+    /// given back or revoked. Its number is the log's size; at one size it is the same bytes each time.
+    pub fn krl(&self) -> Result<Vec<u8>, Refused> {
+        self.hall
+            .krl()
+            .map_err(|why| Refused::Unavailable(format!("the revocation list: {why}")))
+    }
+
+    /// An armoured SSHSIG over the very bytes of [`Desk::krl`], by the log's key, in [`krl::NAMESPACE`].
+    pub fn krl_signature(&self) -> Result<String, Refused> {
+        sshsig::sign(&self.log, krl::NAMESPACE, &self.krl()?)
+            .map_err(|why| Refused::Unavailable(format!("the revocation list: {why}")))
     }
 
     /// What a bastion trusts.

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) certificates: BTreeMap<u64, Certificate>,
     /// The grants that ended before their deadline, in order.
     pub(crate) ended: Vec<RequestId>,
+    /// How many lines there are.
+    pub(crate) size: u64,
     /// The time of the last line.
     pub(crate) last: Option<UnixTime>,
     /// Access certificates by the digest of what was to be signed.

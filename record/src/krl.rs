@@ -25,6 +25,9 @@ use serials::Serials;
 /// sshd that cannot read its list lets nobody in.
 pub const KRL_BYTES: usize = 128 << 20;
 
+/// The SSHSIG namespace of the signature beside a list.
+pub const NAMESPACE: &str = "krl@hallpass";
+
 const MAGIC: &[u8; 8] = b"SSHKRL\n\0";
 const FORMAT: u32 = 1;
 

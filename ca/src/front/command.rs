@@ -47,6 +47,8 @@ pub(super) enum Verb {
     Revoke(Because),
     /// Which sessions there were, and are
     Sessions(Sessions),
+    /// What targets are to refuse: a revocation list for their sshd, in a file
+    Krl(Krl),
     /// The lines that your ssh needs, ready to append
     SshConfig(SshConfig),
     /// How to get in, in a hurry; or everything about one command
@@ -138,6 +140,15 @@ pub(super) struct Sessions {
     /// As JSON, for programs
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `krl`.
+#[derive(Debug, Args)]
+pub(super) struct Krl {
+    /// The SSH signature over that file, by the log's key, namespace krl@hallpass. If the log
+    /// grew between the two it is for a newer file: fetch both again
+    #[arg(long)]
+    pub(super) signature: bool,
 }
 
 /// `ssh-config`.

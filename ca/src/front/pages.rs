@@ -26,6 +26,7 @@ Nobody awake? Add --break-glass to the request: in now, reviewed afterwards.
   return ID                  give access back, or take a request back
   revoke ID --reason WHY     end somebody's access now
   sessions                   who was where (--person P --target T --since 24h)
+  krl > FILE                 what targets are to refuse (sshd's RevokedKeys)
   ssh-config                 lines for ~/.ssh/config and ~/.ssh/known_hosts
 
 Exit status: 0 done, 1 refused, 2 usage, 3 denied, 4 expired, 5 unavailable.

@@ -56,6 +56,11 @@ impl Peer {
         self.unless_gone(self.write.data_bytes(bytes)).await
     }
 
+    /// Gives a program bytes that are not text: standard output, as they are.
+    pub(super) async fn print_bytes(&self, bytes: Vec<u8>) -> Result<(), Gone> {
+        self.unless_gone(self.write.data_bytes(bytes)).await
+    }
+
     /// Says something to the person alone: standard error.
     pub(super) async fn say(&self, text: &str) -> Result<(), Gone> {
         let bytes = self.lines(text);

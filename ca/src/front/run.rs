@@ -67,6 +67,7 @@ async fn obey(call: &Call, verb: Verb) -> Result<(), Stop> {
         Verb::Return(one) => give_back(call, &one.id).await,
         Verb::Revoke(typed) => revoke(call, &typed.id, typed.reason).await,
         Verb::Sessions(typed) => sessions(call, typed).await,
+        Verb::Krl(typed) => krl(call, &typed).await,
         Verb::SshConfig(typed) => ssh_config(call, &typed).await,
         Verb::Help { command } => help(call, command).await,
     }
@@ -186,6 +187,17 @@ async fn give_back(call: &Call, id: &RequestId) -> Result<(), Stop> {
         format!("gave {id} back: its certificate opens nothing any more\n")
     };
     Ok(call.peer.say(&text).await?)
+}
+
+async fn krl(call: &Call, typed: &command::Krl) -> Result<(), Stop> {
+    if typed.signature {
+        return Ok(call.peer.print(&call.desk.krl_signature()?).await?);
+    }
+    if call.peer.width().is_some() {
+        let text = "the list is not text: ssh -T ca krl > revoked\n";
+        return Err(Stop::Usage(text.to_owned()));
+    }
+    Ok(call.peer.print_bytes(call.desk.krl()?).await?)
 }
 
 async fn ssh_config(call: &Call, typed: &command::SshConfig) -> Result<(), Stop> {

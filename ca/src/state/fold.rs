@@ -151,6 +151,7 @@ impl State {
         self.check(&line.entry)?;
         let at = line.at;
         self.last = Some(at);
+        self.size += 1;
         match line.entry {
             Entry::Start { .. } => Ok(Vec::new()),
             Entry::Request { text, source } => self.asked(&text, source),
