@@ -4,13 +4,11 @@ use std::fs;
 use std::io::{self, Write};
 
 use config::Config;
+use record::{checkpoint, krl};
 use ssh_key::PublicKey;
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
-
-/// The namespace of checkpoints' signatures.
-const NAMESPACE: &str = "checkpoint@hallpass";
 
 /// Prints the site's `allowed_signers`.
 pub(crate) fn print(site: &Site) -> Result<()> {
@@ -22,17 +20,18 @@ pub(crate) fn print(site: &Site) -> Result<()> {
 pub(crate) fn allowed_signers(config: &Config) -> Result<String> {
     let path = config.ca.data.join("keys/log.pub");
     let text = fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
-    let mut lines = line("log", &PublicKey::from_openssh(text.trim())?)?;
+    let namespaces = format!("{},{}", checkpoint::NAMESPACE, krl::NAMESPACE);
+    let mut lines = line("log", &namespaces, &PublicKey::from_openssh(text.trim())?)?;
     for (name, bastion) in &config.bastions {
-        lines += &line(name.as_str(), &bastion.identity)?;
+        lines += &line(name.as_str(), checkpoint::NAMESPACE, &bastion.identity)?;
     }
     Ok(lines)
 }
 
-fn line(principal: &str, key: &PublicKey) -> Result<String> {
+fn line(principal: &str, namespaces: &str, key: &PublicKey) -> Result<String> {
     let bare = PublicKey::from(key.key_data().clone()).to_openssh()?;
     Ok(format!(
-        "{principal} namespaces=\"{NAMESPACE}\" {}\n",
+        "{principal} namespaces=\"{namespaces}\" {}\n",
         bare.trim()
     ))
 }
