@@ -7,7 +7,8 @@ use std::process::Command;
 use hallpass_tests::failure::Context;
 use hallpass_tests::keys::Certificate;
 use hallpass_tests::target::Target;
-use hallpass_tests::{Failure, Output, Result, keys, process, programs};
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Failure, Output, Result, World, keys, process, programs};
 use record::clock::{Clock as _, SystemClock};
 use record::krl::{Krl, KrlError};
 use ssh_key::PublicKey;
@@ -160,4 +161,108 @@ fn a_certificate_opens_nothing_from_the_moment_the_list_is_replaced() -> Result<
     krl.revoke_key(&hand.ca()?).map_err(failed)?;
     hand.install(&krl)?;
     hand.is_refused(41, "free")
+}
+
+#[test]
+fn the_ca_lists_what_was_revoked_and_signs_the_very_bytes() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let at = directory.path().join("revoked");
+    let empty = list(1)?.encode().map_err(failed)?;
+    install(&at, &empty)?;
+    let world = World::with(&Setup {
+        sshd: format!("RevokedKeys {}", at.display()),
+        ..Setup::default()
+    })?;
+    let id = world.take(&world.alice, &world.at_web1(), &[])?;
+    world
+        .jump(&[&world.at_web1(), "echo in"])?
+        .ok()?
+        .prints("in\n")?;
+
+    // Whoever held the session certificate, made again here, would go in with it.
+    let serial = session_serial(&world, &id)?;
+    let subject = directory.path().join("stolen");
+    keys::make(&subject, "stolen")?;
+    let principals = world.at_web1();
+    let fields = Certificate {
+        serial,
+        principals: &principals,
+        ..Certificate::default()
+    };
+    keys::certify(&world.ca_key("session"), &subject, &fields)?;
+    let steal = || go_in(&subject, &world.login, world.web1.port);
+    install(&at, &world.bob.ssh(&["ca", "krl"])?.ok()?.stdout)?;
+    steal()?.ok()?.prints("in\n")?;
+
+    world.alice.ssh(&["ca", "return", &id])?.ok()?;
+    let (krl, signature, size) = listed(&world)?;
+    install(&at, &krl)?;
+    steal()?.exits(255)?.says("Permission denied")?;
+    assert_eq!(reasons(&world.web1), 1, "{}", world.web1.log());
+
+    let mut query = Command::new(programs::find("ssh-keygen")?);
+    query.args(["-Q", "-l", "-f"]).arg(&at);
+    let listed = process::run(&mut query)?.ok()?.out();
+    assert!(
+        listed.contains(&format!("# KRL version {size}\n")),
+        "{listed}"
+    );
+    let serials = listed.lines().filter(|line| line.starts_with("serial: "));
+    assert_eq!(serials.collect::<Vec<_>>(), [format!("serial: {serial}")]);
+    is_signed(&world, directory.path(), &krl, &signature)?;
+
+    world
+        .alice
+        .ssh(&["-tt", "ca", "krl"])?
+        .exits(2)?
+        .says("ssh -T ca krl")?;
+    world.end()
+}
+
+/// The list, the signature and the size of the log that both are for: the bastion may yet report an end
+/// in between.
+fn listed(world: &World) -> Result<(Vec<u8>, Vec<u8>, usize)> {
+    let size = || -> Result<usize> {
+        let entries = fs::read_to_string(world.log().join("entries"))?;
+        Ok(entries.lines().count())
+    };
+    loop {
+        let before = size()?;
+        let krl = world.bob.ssh(&["ca", "krl"])?.ok()?.stdout;
+        let signature = world.bob.ssh(&["ca", "krl", "--signature"])?.ok()?.stdout;
+        if size()? == before {
+            return Ok((krl, signature, before));
+        }
+    }
+}
+
+/// The serial of the one session certificate under a grant.
+fn session_serial(world: &World, id: &str) -> Result<u64> {
+    let shown = world.alice.ssh(&["ca", "show", id, "--json"])?.ok()?;
+    let shown: serde_json::Value =
+        serde_json::from_slice(&shown.stdout).map_err(|error| Failure::new(error.to_string()))?;
+    let certificates = shown.get("certificates").and_then(|all| all.as_array());
+    let authority = |one: &&serde_json::Value| one.get("authority") == Some(&"session".into());
+    let session = certificates.into_iter().flatten().find(authority);
+    session
+        .and_then(|one| one.get("serial")?.as_u64())
+        .ok_or_else(|| Failure::new(format!("no session certificate in {shown}")))
+}
+
+/// Stock `ssh-keygen` accepts the signature with the site's own `allowed_signers`, and for these bytes only.
+fn is_signed(world: &World, directory: &Path, krl: &[u8], signature: &[u8]) -> Result<()> {
+    let signers = directory.join("allowed_signers");
+    fs::write(&signers, world.hallpass(&["trust"])?.ok()?.stdout)?;
+    let file = directory.join("revoked.sig");
+    fs::write(&file, signature)?;
+    let verify = |bytes: &[u8]| {
+        let mut command = Command::new(programs::find("ssh-keygen")?);
+        command.args(["-Y", "verify", "-I", "log", "-n", record::krl::NAMESPACE]);
+        command.arg("-f").arg(&signers).arg("-s").arg(&file);
+        process::run_with(&mut command, bytes)
+    };
+    verify(krl)?.ok()?;
+    let mut other = krl.to_vec();
+    other.push(0);
+    verify(&other)?.exits(255).map(drop)
 }
