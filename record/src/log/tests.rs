@@ -455,6 +455,15 @@ fn promise_09_a_log_that_was_forked_or_shrank_is_named_by_whoever_saw_it_before(
         let found = view(other.path()).unwrap();
         assert_eq!(found.continues(&before, key().public_key()), Err(said));
     }
+    // Whatever the older tree's shape is.
+    for had in 1..=8 {
+        let (first, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        published(first.path(), had, None);
+        published(other.path(), 9, Some(had - 1));
+        let found = view(other.path()).unwrap();
+        let found = found.continues(&kept(first.path()), key().public_key());
+        assert_eq!(found, Err(ViewError::Forked { had }));
+    }
     // What was kept is not believed either.
     let altered = before.replace("\n6\n", "\n5\n");
     let found = view(dir.path())

@@ -140,7 +140,8 @@ impl LogView {
         let (then, now) = ((had, older.root), (newer.size, newer.root));
         match proof::verify_consistency(then, now, &path) {
             Ok(()) => Ok(had),
-            Err(ProofError::OlderRoot) => Err(ViewError::Forked { had }),
+            // The newer root is that of these very leaves: whichever root the proof misses, the older one is to blame.
+            Err(ProofError::OlderRoot | ProofError::Root) => Err(ViewError::Forked { had }),
             Err(defect) => Err(defect.into()),
         }
     }
