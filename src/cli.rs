@@ -8,7 +8,7 @@ use config::Config;
 use config::words::{BastionName, TargetName};
 
 use crate::failure::Result;
-use crate::{check, evidence, generate, init, review, serve, target, trust};
+use crate::{check, evidence, generate, init, log, review, serve, target, trust};
 
 /// Temporary production access with plain ssh: a certificate authority and a recording bastion.
 #[derive(Parser)]
@@ -76,9 +76,18 @@ enum Command {
         command: TargetCommand,
     },
     /// Print the public keys that evidence is checked against, as an OpenSSH `allowed_signers` file
-    Trust,
+    Trust {
+        /// Print the log's key instead as a vkey line, for tools that read C2SP signed notes
+        #[arg(long)]
+        note: bool,
+    },
     /// Check recordings and issuance logs; needs no server and no secret
     Verify(evidence::VerifyArgs),
+    /// Prove, check and watch an issuance log; needs no server and no secret
+    Log {
+        #[command(subcommand)]
+        command: log::LogCommand,
+    },
     /// Replay a recording in this terminal
     Play(review::PlayArgs),
     /// Write a recording in another format
@@ -138,8 +147,10 @@ impl Cli {
             Command::Target {
                 command: TargetCommand::Certify { target, public_key },
             } => target::certify(site, &target, &public_key),
-            Command::Trust => trust::print(site),
+            Command::Trust { note: false } => trust::print(site),
+            Command::Trust { note: true } => trust::print_note(site),
             Command::Verify(args) => return evidence::verify(&args),
+            Command::Log { command } => return log::run(command),
             Command::Play(args) => review::play(site, &args),
             Command::Export(args) => review::export(site, &args),
             Command::Completions { shell } => generate::completions(shell),

@@ -41,6 +41,17 @@ pub(crate) struct VerifyArgs {
     json: bool,
 }
 
+impl VerifyArgs {
+    /// Checks one issuance log.
+    pub(crate) fn log(dir: PathBuf, trust: Option<PathBuf>) -> Self {
+        Self {
+            paths: vec![dir],
+            trust,
+            json: false,
+        }
+    }
+}
+
 /// Checks everything, and reports on standard output.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
     let (mut out, mut notes) = (io::stdout().lock(), io::stderr().lock());
@@ -92,7 +103,7 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
 }
 
 /// Either of the two files of a log will do, so that one from which the other was taken is not passed over.
-fn is_log(path: &Path) -> bool {
+pub(crate) fn is_log(path: &Path) -> bool {
     ["entries", "checkpoint"]
         .iter()
         .any(|file| path.join(file).exists())
@@ -109,33 +120,16 @@ struct Report<'a> {
 impl Report<'_> {
     /// Reads the public keys, and says once which file they came from.
     fn trust(&mut self, given: Option<&Path>, path: &Path) -> Result<Trusted> {
-        let file = match given {
-            Some(file) => file.to_owned(),
-            None => nearest_signers(path)?,
-        };
-        let text = fs::read_to_string(&file).map_err(|e| Failure::file("read", &file, &e))?;
-        let trusted = Trusted::from_allowed_signers(&text)
-            .map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+        let (file, trusted) = signers(given, path)?;
         if self.signers.as_ref() != Some(&file) {
-            let found = if given.is_some() {
-                ""
-            } else {
-                " (found beside what is checked; give --trust to use a copy that you keep)"
-            };
-            writeln!(self.notes, "checked against {}{found}", file.display())?;
+            writeln!(self.notes, "{}", checked_against(given, &file))?;
             self.signers = Some(file);
         }
         Ok(trusted)
     }
 
     fn log(&mut self, path: &Path, trusted: &Trusted) -> Result<Option<LogReport>> {
-        let keys: Vec<&PublicKey> = trusted.keys("log").collect();
-        let [key] = keys.as_slice() else {
-            return Err(Failure::new(format!(
-                "the public keys name {} keys for `log`: give one",
-                keys.len()
-            )));
-        };
+        let key = only_log_key(trusted)?;
         let name = path.display().to_string();
         match verify_log(path, key) {
             Ok(found) => {
@@ -326,6 +320,48 @@ fn session_of(path: &Path) -> Result<SessionId> {
             shown(&path.to_string_lossy())
         ))
     })
+}
+
+/// The public key of an issuance log, from the given file or the nearest one; says from which.
+pub(crate) fn log_key(
+    given: Option<&Path>,
+    dir: &Path,
+    notes: &mut dyn Write,
+) -> Result<PublicKey> {
+    let (file, trusted) = signers(given, dir)?;
+    writeln!(notes, "{}", checked_against(given, &file))?;
+    only_log_key(&trusted).cloned()
+}
+
+fn only_log_key(trusted: &Trusted) -> Result<&PublicKey> {
+    let keys: Vec<&PublicKey> = trusted.keys("log").collect();
+    let [key] = keys.as_slice() else {
+        return Err(Failure::new(format!(
+            "the public keys name {} keys for `log`: give one",
+            keys.len()
+        )));
+    };
+    Ok(key)
+}
+
+fn signers(given: Option<&Path>, path: &Path) -> Result<(PathBuf, Trusted)> {
+    let file = match given {
+        Some(file) => file.to_owned(),
+        None => nearest_signers(path)?,
+    };
+    let text = fs::read_to_string(&file).map_err(|e| Failure::file("read", &file, &e))?;
+    let trusted = Trusted::from_allowed_signers(&text)
+        .map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+    Ok((file, trusted))
+}
+
+fn checked_against(given: Option<&Path>, file: &Path) -> String {
+    let found = if given.is_some() {
+        ""
+    } else {
+        " (found beside what is checked; give --trust to use a copy that you keep)"
+    };
+    format!("checked against {}{found}", file.display())
 }
 
 fn nearest_signers(path: &Path) -> Result<PathBuf> {

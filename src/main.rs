@@ -3,7 +3,7 @@
 //! * `cli`: the command line, and where its words go.
 //! * `init`, `check`, `target`, `trust`: setting a site up.
 //! * `serve`: the two services.
-//! * `evidence`, `review`: verifying, replaying and exporting recordings.
+//! * `evidence`, `log`, `review`: verifying, proving, replaying and exporting.
 //! * `generate`: completions and man pages.
 
 mod check;
@@ -12,6 +12,7 @@ mod evidence;
 mod failure;
 mod generate;
 mod init;
+mod log;
 mod review;
 mod serve;
 mod target;

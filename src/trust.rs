@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 
 use config::Config;
+use record::checkpoint::note::NoteKey;
 use record::{checkpoint, krl};
 use ssh_key::PublicKey;
 
@@ -16,16 +17,28 @@ pub(crate) fn print(site: &Site) -> Result<()> {
     Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
+/// Prints the log's key as the tools of transparency logs take it (<https://c2sp.org/signed-note>).
+pub(crate) fn print_note(site: &Site) -> Result<()> {
+    let config = site.load()?;
+    let name = record::log::public_name(&config.ca.address.host)?;
+    let key = NoteKey::new(name, &log_key(&config)?)?;
+    Ok(writeln!(io::stdout(), "{key}")?)
+}
+
 /// An OpenSSH `allowed_signers` file (`ssh-keygen(1)`): the log's key and each bastion's identity.
 pub(crate) fn allowed_signers(config: &Config) -> Result<String> {
-    let path = config.ca.data.join("keys/log.pub");
-    let text = fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
     let namespaces = format!("{},{}", checkpoint::NAMESPACE, krl::NAMESPACE);
-    let mut lines = line("log", &namespaces, &PublicKey::from_openssh(text.trim())?)?;
+    let mut lines = line("log", &namespaces, &log_key(config)?)?;
     for (name, bastion) in &config.bastions {
         lines += &line(name.as_str(), checkpoint::NAMESPACE, &bastion.identity)?;
     }
     Ok(lines)
+}
+
+fn log_key(config: &Config) -> Result<PublicKey> {
+    let path = config.ca.data.join("keys/log.pub");
+    let text = fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
+    Ok(PublicKey::from_openssh(text.trim())?)
 }
 
 fn line(principal: &str, namespaces: &str, key: &PublicKey) -> Result<String> {

@@ -1,0 +1,89 @@
+//! An entry of the log in one line, for people.
+
+use record::entry::{Authority, Entry};
+use record::request::Request;
+
+pub(super) fn told(entry: &Entry) -> String {
+    match entry {
+        Entry::Start { policy } => format!("start: the CA serves under policy {policy}"),
+        Entry::Request { text, source } => match Request::parse(text) {
+            Ok(asked) => format!(
+                "request: {} by {} from {source} for {} as {}{}: {}",
+                asked.id,
+                asked.person,
+                asked.access,
+                asked.role,
+                if asked.break_glass {
+                    ", break-glass"
+                } else {
+                    ""
+                },
+                asked.reason
+            ),
+            Err(why) => format!("request from {source} that cannot be read: {why}"),
+        },
+        Entry::Approval {
+            request, person, ..
+        } => format!("approval: {person} approved {request}"),
+        Entry::Denial {
+            request,
+            person,
+            reason,
+        } => format!("denial: {person} denied {request}: {reason}"),
+        Entry::Withdrawal { request } => format!("withdrawal: {request}"),
+        Entry::Grant {
+            request,
+            until,
+            approved_by,
+            ..
+        } => {
+            let by: Vec<&str> = approved_by
+                .iter()
+                .map(config::words::PersonName::as_str)
+                .collect();
+            let by = if by.is_empty() {
+                "no approval".to_owned()
+            } else {
+                by.join(", ")
+            };
+            format!("grant: {request} until {until}, by {by}")
+        }
+        Entry::Issue {
+            serial,
+            authority,
+            request,
+            ..
+        } => {
+            let whose = match authority {
+                Authority::User => "access",
+                Authority::Session => "session",
+                Authority::Host => "host",
+                Authority::Door => "door",
+            };
+            let under = request.as_ref().map(|id| format!(" under {id}"));
+            format!(
+                "issue: {whose} certificate, serial {serial}{}",
+                under.unwrap_or_default()
+            )
+        }
+        Entry::Return { request } => format!("return: {request}"),
+        Entry::Revocation {
+            request,
+            person,
+            reason,
+        } => format!("revocation: {person} revoked {request}: {reason}"),
+        Entry::SessionBegin {
+            session,
+            request,
+            person,
+            access,
+            bastion,
+            source,
+        } => format!(
+            "session: {session} of {person} to {access} from {source} through {bastion}, under {request}"
+        ),
+        Entry::SessionEnd {
+            session, reason, ..
+        } => format!("end: {session}, {reason}"),
+    }
+}
