@@ -10,6 +10,7 @@ use record::clock::UnixTime;
 use record::request::Request;
 use record::text::Command;
 use ssh_key::{HashAlg, PublicKey};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::desk::{Ask, Need, Refused};
@@ -65,15 +66,24 @@ pub(crate) enum Why {
     /// The role cannot be taken before its approval any more.
     #[error("role {0} cannot be taken before its approval")]
     NoBreakGlass(RoleName),
+    /// The role is not given to requests from there any more.
+    #[error("role {role} is not for requests from {address} any more")]
+    Elsewhere {
+        /// The role.
+        role: RoleName,
+        /// Where the request came from.
+        address: IpAddr,
+    },
 }
 
-/// Decides. `approvals` are persons whose signatures were verified; `denied` is who said no, if anybody did.
+/// Decides. `source` is where the request came from; `approvals` are persons whose signatures were verified; `denied` is who said no, if anybody did.
 ///
 /// Only persons who are registered, in one of the role's groups, and not the person who asks count, each once and
 /// for one quorum, however many of the groups they are in: the same configuration answers for who asks, who approves and what is given.
 pub(crate) fn decide(
     config: &Config,
     request: &Request,
+    source: IpAddr,
     approvals: &[PersonName],
     denied: Option<&PersonName>,
     now: UnixTime,
@@ -84,7 +94,7 @@ pub(crate) fn decide(
     if now >= request.expires {
         return Decision::Refused(Why::Expired);
     }
-    let role = match stands(config, request) {
+    let role = match stands(config, request, source) {
         Ok((role, _)) => role,
         Err(why) => return Decision::Refused(why),
     };
@@ -132,6 +142,7 @@ fn needs(tally: &Tally, open: &[Member]) -> Vec<Need> {
 pub(crate) fn stands<'a>(
     config: &'a Config,
     request: &Request,
+    source: IpAddr,
 ) -> Result<(&'a Role, &'a PublicKey), Why> {
     let name = &request.role;
     let person = config
@@ -159,6 +170,12 @@ pub(crate) fn stands<'a>(
     if request.break_glass && !role.break_glass {
         return Err(Why::NoBreakGlass(name.clone()));
     }
+    if !role.reachable_from(source) {
+        return Err(Why::Elsewhere {
+            role: name.clone(),
+            address: source,
+        });
+    }
     Ok((role, key))
 }
 
@@ -176,8 +193,13 @@ pub(crate) struct Shaped {
 }
 
 /// Chooses the role that an ask means, and narrows the ask to what that role gives.
-pub(crate) fn shape(config: &Config, person: &PersonName, ask: &Ask) -> Result<Shaped, Refused> {
-    let (name, role) = choose(config, person, ask)?;
+pub(crate) fn shape(
+    config: &Config,
+    person: &PersonName,
+    source: IpAddr,
+    ask: &Ask,
+) -> Result<Shaped, Refused> {
+    let (name, role) = choose(config, person, source, ask)?;
     if ask.break_glass && !role.break_glass {
         return Err(Refused::NoBreakGlass(name.clone()));
     }
@@ -203,6 +225,7 @@ pub(crate) fn shape(config: &Config, person: &PersonName, ask: &Ask) -> Result<S
 fn choose<'a>(
     config: &'a Config,
     person: &PersonName,
+    source: IpAddr,
     ask: &'a Ask,
 ) -> Result<(&'a RoleName, &'a Role), Refused> {
     let nothing = || Refused::NoRole(ask.access.clone());
@@ -215,19 +238,39 @@ fn choose<'a>(
             return Err(Refused::UnknownRole(wanted.clone()));
         }
         let found = covering.into_iter().find(|(name, _)| *name == wanted);
-        return found.ok_or_else(|| Refused::RoleDoesNotCover {
+        let found = found.ok_or_else(|| Refused::RoleDoesNotCover {
             role: wanted.clone(),
             access: ask.access.clone(),
-        });
+        })?;
+        return from_here(found, source);
     }
-    match covering.as_slice() {
-        [] => Err(nothing()),
-        [one] => Ok(*one),
-        several => {
+    let here = covering
+        .iter()
+        .filter(|(_, role)| role.reachable_from(source));
+    let here: Vec<_> = here.copied().collect();
+    match (here.as_slice(), covering.first()) {
+        ([], None) => Err(nothing()),
+        ([], Some(elsewhere)) => from_here(*elsewhere, source),
+        ([one], _) => Ok(*one),
+        (several, _) => {
             let names = several.iter().map(|(name, _)| (*name).clone());
             Err(Refused::SeveralRoles(names.collect()))
         }
     }
+}
+
+fn from_here<'a>(
+    (name, role): (&'a RoleName, &'a Role),
+    source: IpAddr,
+) -> Result<(&'a RoleName, &'a Role), Refused> {
+    if role.reachable_from(source) {
+        return Ok((name, role));
+    }
+    Err(Refused::Elsewhere {
+        role: name.clone(),
+        sources: role.sources.clone(),
+        address: source,
+    })
 }
 
 /// A role's own command stays whatever is asked for; a role without one takes the person's.

@@ -67,6 +67,7 @@ pub(crate) struct Role {
     pub(crate) logins: Spanned<Vec<Spanned<Login>>>,
     pub(crate) targets: Option<Spanned<Vec<Spanned<TargetName>>>>,
     pub(crate) labels: Option<Spanned<BTreeMap<String, String>>>,
+    pub(crate) sources: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) longest: Option<Spanned<String>>,
     pub(crate) approvals: Spanned<AllOf>,
     pub(crate) command: Option<Spanned<String>>,

@@ -46,6 +46,9 @@ pub const GRANT_SHORTEST: Duration = Duration::from_secs(10);
 /// Life of a grant when neither the request nor the role says one.
 pub const GRANT_DEFAULT: Duration = Duration::from_secs(15 * 60);
 
+/// Most address blocks that a role may name: each access certificate of the role carries all of them.
+pub const SOURCES: usize = 16;
+
 /// Most quorums that a role may need: more than ever agree in time, and the matching of persons to quorums
 /// stays small.
 pub const QUORUMS: usize = 8;
@@ -108,6 +111,8 @@ pub const JUMPS: usize = 10;
 pub const ENV_COUNT: usize = 64;
 /// Longest name and value of one environment variable together, in bytes.
 pub const ENV_BYTES: usize = 4096;
+/// All environment variables of one session together, in bytes: they stand in the recording's first line.
+pub const ENV_ALL_BYTES: usize = 32 << 10;
 
 /// Bytes of one direction that may wait in memory before the side they come from is made to wait.
 pub const SPOOL_SOFT: usize = 1 << 20;

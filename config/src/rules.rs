@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,6 +97,8 @@ pub struct Role {
     pub logins: BTreeSet<Login>,
     /// The machines, with labels resolved against the inventory.
     pub targets: BTreeSet<TargetName>,
+    /// The networks that requests come from, and that access certificates are good from; empty for any.
+    pub sources: Vec<Cidr>,
     /// The longest life of a grant.
     pub longest: Duration,
     /// Who has to agree: all of these, by distinct persons, each group named once. None if the role is
@@ -116,6 +118,11 @@ impl Role {
     /// Whether the role covers this login on this target.
     pub fn covers(&self, principal: &Principal) -> bool {
         self.logins.contains(&principal.login) && self.targets.contains(&principal.target)
+    }
+
+    /// Whether the role is given to somebody who comes from this address.
+    pub fn reachable_from(&self, source: IpAddr) -> bool {
+        self.sources.is_empty() || self.sources.iter().any(|block| block.contains(source))
     }
 
     /// Whether somebody in these groups may approve the role.

@@ -58,6 +58,7 @@ source = []                         # addresses that targets see it come from, e
 # targets = ["db1.prod"]                      # on which machines; or: labels = { env = "prod" }
 # approvals = { count = 1, from = "sre" }     # who has to agree; { count = 0 } grants at once; several groups, each person
 #                                             # counting once: [{ count = 1, from = "sre" }, { count = 1, from = "security" }]
+# sources = ["10.0.0.0/8"]                    # requests from these networks only, and certificates good from there only; absent: any
 # longest = "1h"                              # longest life of a grant, 15m if absent
 # command = "/usr/local/bin/failover"         # every session runs this and nothing else; absent: the person's choice
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused

@@ -289,6 +289,27 @@ fn promise_44_rules_that_cannot_be_enforced_are_refused() {
 }
 
 #[test]
+fn promise_44_networks_that_nobody_could_come_from_are_refused() {
+    let sources = |blocks: &str| format!("longest = \"1h\"\nsources = [{blocks}]");
+    let from = "longest = \"1h\"";
+    refused(from, &sources(""), 28, "names 0 networks");
+    refused(from, &sources("\"10.0.0.1/8\""), 28, "bits set behind");
+    refused(from, &sources("\"office\""), 28, "is not an address");
+    refused(
+        from,
+        &sources("\"10.0.0.0/8\", \"10.0.0.0/8\""),
+        28,
+        "twice",
+    );
+    let many: Vec<String> = (0..17).map(|n| format!("\"10.{n}.0.0/16\"")).collect();
+    refused(from, &sources(&many.join(", ")), 28, "names 17 networks");
+    let text = good().replace(from, &sources("\"10.0.0.0/8\", \"2001:db8::/32\""));
+    let role = &load(&text).unwrap().roles["db"];
+    assert!(role.reachable_from("10.9.9.9".parse().unwrap()));
+    assert!(!role.reachable_from("192.0.2.7".parse().unwrap()));
+}
+
+#[test]
 fn promise_44_quorums_that_cannot_be_met_are_refused() {
     let one = "{ count = 1, from = \"sre\" }";
     refused(

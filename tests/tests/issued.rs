@@ -49,6 +49,31 @@ fn promise_24_a_certificate_carries_what_the_role_gives_and_nothing_else() -> Re
 }
 
 #[test]
+fn promise_25_a_certificate_of_some_networks_says_so_and_opens_from_there() -> Result<()> {
+    let extra =
+        "[role.near]\ngroups = [\"security\"]\nlogins = [\"LOGIN\"]\ntargets = [\"web1.prod\"]\n\
+                 sources = [\"127.0.0.0/8\", \"2001:db8::/32\"]\napprovals = { count = 0 }\n"
+            .to_owned();
+    let world = World::with(&Setup {
+        extra,
+        ..Setup::default()
+    })?;
+    let at = world.at_web1();
+    world.take(&world.carol, &at, &["--role", "near"])?;
+    let shown = keys::show(&world.carol.certificate())?;
+    assert_eq!(
+        below(&shown, "Critical Options:"),
+        ["source-address 127.0.0.0/8,2001:db8::/32"]
+    );
+    world
+        .carol
+        .ssh(&["-J", "bastion", &at, "echo near"])?
+        .ok()?
+        .prints("near")?;
+    world.end()
+}
+
+#[test]
 fn promise_24_nobody_can_drop_a_restriction_of_the_role() -> Result<()> {
     let world = World::new()?;
     let at = world.at_db1();

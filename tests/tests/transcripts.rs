@@ -40,6 +40,7 @@ same() {
         -e 's/\bssh-ed25519-cert-v01@openssh.com [A-Za-z0-9+/=]*/CERTIFICATE/g' \
         -e 's/\bssh-ed25519 AAAA[A-Za-z0-9+/=]*/PUBLIC-KEY/g' \
         -e 's/SHA256:[A-Za-z0-9+/]\{43\}/SHA256:FINGERPRINT/g' \
+        -e 's#hallpass+[0-9a-f]\{8\}+[A-Za-z0-9+/=]*#hallpass+VKEY#' \
         -e 's/sha256:[0-9a-f]\{64\}/sha256:DIGEST/g' \
         -e 's/20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9:]\{8\}Z/2026-11-22T03:12:04Z/g' \
         -e 's/\b[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\b/03:12:04/g' \
@@ -60,6 +61,20 @@ groups = ["oncall"]
 logins = ["owner"]
 targets = ["db1.prod"]
 approvals = [{ count = 1, from = "sre" }, { count = 1, from = "security" }]
+
+[role.db-office]
+groups = ["oncall"]
+logins = ["owner"]
+targets = ["web1.prod"]
+sources = ["10.0.0.0/8", "192.168.0.0/16"]
+approvals = { count = 0 }
+
+[role.db-local]
+groups = ["oncall"]
+logins = ["local"]
+targets = ["web1.prod"]
+sources = ["127.0.0.0/8"]
+approvals = { count = 0 }
 "#;
 
 /// Nobody goes in here, so that the account need not exist.

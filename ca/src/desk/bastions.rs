@@ -103,7 +103,14 @@ impl Writer {
             });
         }
         let until = self.hall.must_run(&config, &case)?;
-        let (role, _) = policy::stands(&config, request).map_err(changed)?;
+        let (role, _) = policy::stands(&config, request, case.source).map_err(changed)?;
+        if !role.reachable_from(ask.source) {
+            return Err(Refused::Elsewhere {
+                role: request.role.clone(),
+                sources: role.sources.clone(),
+                address: ask.source,
+            });
+        }
         let target = config.targets.get(&request.access.target);
         let target = target.ok_or(Refused::Message("there is no such target"))?;
         let key = self.hall.certifiable(&config, &ask.key)?;

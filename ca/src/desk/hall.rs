@@ -122,7 +122,8 @@ impl Hall {
 
     /// Whose approvals are missing; nobody's if the policy has changed so that none would help.
     pub(super) fn needs(&self, config: &Config, case: &Case) -> Vec<Need> {
-        match policy::decide(config, &case.request, &case.approvers(), None, self.now()) {
+        let (by, now) = (case.approvers(), self.now());
+        match policy::decide(config, &case.request, case.source, &by, None, now) {
             Decision::Needs(needs) => needs,
             _ => Vec::new(),
         }

@@ -65,6 +65,7 @@ impl Hall {
             role: name.clone(),
             logins: role.logins.iter().cloned().collect(),
             targets: role.targets.iter().cloned().collect(),
+            sources: role.sources.iter().map(ToString::to_string).collect(),
             longest_seconds: role.longest.as_secs(),
             approvals: role.quorums.clone(),
             command: role.command.clone(),

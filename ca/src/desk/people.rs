@@ -26,7 +26,7 @@ impl Writer {
         if owner != Some(&caller.person) {
             return Err(Refused::Key("it is not registered any more"));
         }
-        let shaped = policy::shape(&config, &caller.person, ask)?;
+        let shaped = policy::shape(&config, &caller.person, caller.source, ask)?;
         let waiting = self.hall.open_requests_of(&caller.person);
         if waiting >= limits::REQUESTS_OPEN_PER_PERSON {
             return Err(Refused::TooManyOpen);
@@ -78,7 +78,7 @@ impl Writer {
             return Err(Refused::OwnRequest);
         }
         self.hall.must_be_open(&config, &case)?;
-        let (role, _) = policy::stands(&config, &case.request).map_err(changed)?;
+        let (role, _) = policy::stands(&config, &case.request, case.source).map_err(changed)?;
         if role.quorums.is_empty() {
             return Err(Refused::NoApprovalNeeded);
         }
@@ -173,7 +173,7 @@ impl Writer {
             case = self.hall.own_case(&config, caller, id)?;
         }
         let until = self.hall.must_run(&config, &case)?;
-        let (role, key) = policy::stands(&config, &case.request).map_err(changed)?;
+        let (role, key) = policy::stands(&config, &case.request, case.source).map_err(changed)?;
         let issued = |certificate, serial| Issued {
             certificate,
             serial,
@@ -204,7 +204,14 @@ impl Writer {
             return Ok(self.hall.standing_of(config, &case));
         }
         let now = self.hall.now();
-        match policy::decide(config, &case.request, &case.approvers(), None, now) {
+        match policy::decide(
+            config,
+            &case.request,
+            case.source,
+            &case.approvers(),
+            None,
+            now,
+        ) {
             Decision::Granted { until, approved_by } => {
                 self.commit(Entry::Grant {
                     request: id.clone(),
@@ -310,7 +317,7 @@ impl Hall {
             after: self.now().before(limits::CLOCK_SKEW),
             before: until,
             force_command: request.command.as_ref().map(ToString::to_string),
-            source_address: Vec::new(),
+            source_address: role.sources.clone(),
             pty: !role.channels.is_empty(),
         }
     }

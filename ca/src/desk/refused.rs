@@ -1,8 +1,10 @@
 //! Every reason for which the desk says no.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use config::cidr::Cidr;
 use config::words::{GroupName, PersonName, Principal, RequestId, RoleName, SessionId};
 use config::{duration, limits};
 use record::sshsig::SigError;
@@ -55,6 +57,16 @@ pub enum Refused {
     /// The role cannot be taken before its approval.
     #[error("role {0} cannot be taken with --break-glass: ask without it")]
     NoBreakGlass(RoleName),
+    /// The role is given to, and used by, connections from other networks only.
+    #[error("role {role} is only for connections from {}, and yours comes from {address}: connect from there", Names(.sources, " or "))]
+    Elsewhere {
+        /// The role.
+        role: RoleName,
+        /// From where it is given.
+        sources: Vec<Cidr>,
+        /// Where the person's connection comes from.
+        address: IpAddr,
+    },
     /// The role carries no commands.
     #[error("role {0} carries no commands: ask without --command")]
     NoCommands(RoleName),

@@ -159,6 +159,8 @@ pub struct RoleRow {
     pub logins: Vec<Login>,
     /// The machines.
     pub targets: Vec<TargetName>,
+    /// The networks that it is given to and used from, in CIDR notation; empty for any.
+    pub sources: Vec<String>,
     /// The longest life of a grant, in seconds.
     pub longest_seconds: u64,
     /// Who has to agree: all of these; nobody if there are none.

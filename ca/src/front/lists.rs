@@ -79,6 +79,9 @@ fn notes(row: &RoleRow) -> String {
     if row.break_glass {
         notes.push("break-glass".to_owned());
     }
+    if !row.sources.is_empty() {
+        notes.push(format!("from {}", row.sources.join(" or ")));
+    }
     if let Some(command) = &row.command {
         notes.push(format!("only: {command}"));
     } else if row.channels.len() < 2 {

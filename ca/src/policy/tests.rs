@@ -27,6 +27,7 @@ const ROLES: [&str; 6] = [
     "db-status",
     "gone",
 ];
+const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 const STATUS: &str = "systemctl status postgresql";
 
 fn rules() -> &'static Config {
@@ -79,7 +80,7 @@ proptest! {
     #[test]
     fn promise_30_only_other_persons_of_the_group_count_each_once(request in requests(), by in approvals()) {
         let config = rules();
-        if let Decision::Granted { approved_by, .. } = decide(config, &request, &by, None, at(1)) {
+        if let Decision::Granted { approved_by, .. } = decide(config, &request, HOME, &by, None, at(1)) {
             let role = &config.roles[&request.role];
             let distinct: std::collections::BTreeSet<_> = approved_by.iter().collect();
             prop_assert_eq!(distinct.len(), approved_by.len());
@@ -101,23 +102,23 @@ proptest! {
     #[test]
     fn approvals_only_ever_help(request in requests(), by in approvals(), more in approvals()) {
         let config = rules();
-        let before = decide(config, &request, &by, None, at(1));
+        let before = decide(config, &request, HOME, &by, None, at(1));
         let all: Vec<_> = by.iter().chain(&more).cloned().collect();
-        let after = decide(config, &request, &all, None, at(1));
+        let after = decide(config, &request, HOME, &all, None, at(1));
         if let Decision::Granted { until, .. } = before {
             let kept = matches!(after, Decision::Granted { until: later, .. } if later == until);
             prop_assert!(kept);
         }
         let mut turned: Vec<_> = all.iter().chain(&all).cloned().collect();
         turned.reverse();
-        prop_assert_eq!(decide(config, &request, &turned, None, at(1)), after);
+        prop_assert_eq!(decide(config, &request, HOME, &turned, None, at(1)), after);
     }
 
     /// One no, and nothing is granted.
     #[test]
     fn a_denial_wins(request in requests(), by in approvals()) {
         let carol: PersonName = "carol".parse().unwrap();
-        let decision = decide(rules(), &request, &by, Some(&carol), at(1));
+        let decision = decide(rules(), &request, HOME, &by, Some(&carol), at(1));
         prop_assert_eq!(decision, Decision::Refused(Why::Denied(carol)));
     }
 
@@ -125,7 +126,7 @@ proptest! {
     #[test]
     fn a_grant_is_never_wider_than_its_role(request in requests(), by in approvals(), after in 0_u64..4_000) {
         let config = rules();
-        if let Decision::Granted { until, .. } = decide(config, &request, &by, None, at(after)) {
+        if let Decision::Granted { until, .. } = decide(config, &request, HOME, &by, None, at(after)) {
             let role = &config.roles[&request.role];
             prop_assert!(after < 3600, "past its expiry nothing is granted");
             prop_assert!(until.since(at(after)) <= role.longest);
@@ -145,11 +146,11 @@ proptest! {
     #[test]
     fn whoever_is_waited_for_can_help(request in requests(), by in approvals()) {
         let config = rules();
-        let missing = |by: &[PersonName]| match decide(config, &request, by, None, at(1)) {
+        let missing = |by: &[PersonName]| match decide(config, &request, HOME, by, None, at(1)) {
             Decision::Needs(needs) => needs.iter().map(Need::missing).sum(),
             _ => 0,
         };
-        if let Decision::Needs(needs) = decide(config, &request, &by, None, at(1)) {
+        if let Decision::Needs(needs) = decide(config, &request, HOME, &by, None, at(1)) {
             let before = missing(&by);
             prop_assert!(before > 0);
             let mut all = by.clone();
@@ -159,7 +160,7 @@ proptest! {
                 prop_assert!(!need.who.contains(&request.person));
                 all.extend(need.who.iter().cloned());
             }
-            let granted = matches!(decide(config, &request, &all, None, at(1)), Decision::Granted { .. });
+            let granted = matches!(decide(config, &request, HOME, &all, None, at(1)), Decision::Granted { .. });
             prop_assert!(granted);
             // Whoever is waited for helps by themselves, and nobody else does.
             for name in config.persons.keys() {
@@ -167,6 +168,28 @@ proptest! {
                 let waited = needs.iter().any(|need| need.who.contains(name));
                 prop_assert_eq!(missing(&one) < before, waited, "{}", name);
             }
+        }
+    }
+
+    /// Whoever comes from outside a role's networks gets nothing of it, approved or not; inside, they change nothing.
+    #[test]
+    fn a_role_is_given_to_its_networks_only(
+        request in requests(),
+        by in approvals(),
+        block in prop::sample::select(vec!["192.0.2.0/24", "192.0.2.7/32", "10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0"]),
+    ) {
+        let mut config = rules().clone();
+        let anywhere = decide(&config, &request, HOME, &by, None, at(1));
+        let block: config::cidr::Cidr = block.parse().unwrap();
+        for role in config.roles.values_mut() {
+            role.sources = vec![block];
+        }
+        let here = decide(&config, &request, HOME, &by, None, at(1));
+        let why = Why::Elsewhere { role: request.role.clone(), address: HOME };
+        match anywhere {
+            Decision::Refused(_) => prop_assert_eq!(here, anywhere),
+            _ if block.contains(HOME) => prop_assert_eq!(here, anywhere),
+            _ => prop_assert_eq!(here, Decision::Refused(why)),
         }
     }
 
@@ -184,7 +207,7 @@ proptest! {
             command: command.map(|text| text.parse().unwrap()),
             ..ask(access)
         };
-        if let Ok(shaped) = shape(config, &person.parse().unwrap(), &ask) {
+        if let Ok(shaped) = shape(config, &person.parse().unwrap(), HOME, &ask) {
             let role = &config.roles[&shaped.role];
             prop_assert!(shaped.life <= role.longest);
             prop_assert!(seconds.is_none_or(|s| shaped.life <= Duration::from_secs(s)));
@@ -208,10 +231,10 @@ fn several_roles_are_named_and_one_is_chosen_by_name() {
     let mut wanted = ask("postgres@db1.prod");
     let names = ["db-oncall", "db-promote"].map(|name| name.parse().unwrap());
     assert_eq!(
-        shape(&config, &alice, &wanted),
+        shape(&config, &alice, HOME, &wanted),
         Err(Refused::SeveralRoles(names.to_vec()))
     );
     wanted.role = Some("db-promote".parse().unwrap());
-    let shaped = shape(&config, &alice, &wanted).unwrap();
+    let shaped = shape(&config, &alice, HOME, &wanted).unwrap();
     assert_eq!(shaped.command.unwrap().as_str(), "pg_ctl promote");
 }

@@ -115,7 +115,7 @@ fn host_trust(given: &Spanned<String>) -> Checked<HostTrust> {
     Ok(HostTrust::Pinned(keys))
 }
 
-fn cidr(given: &Spanned<String>) -> Checked<Cidr> {
+pub(super) fn cidr(given: &Spanned<String>) -> Checked<Cidr> {
     given
         .get_ref()
         .parse()

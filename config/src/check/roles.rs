@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::places::cidr;
 use super::quorums::quorums;
 use super::{Checked, flaw};
+use crate::cidr::Cidr;
 use crate::rules::{Channel, Person, Role, Target};
 use crate::words::{GroupName, PersonName, RoleName, TargetName, shown};
 use crate::{file, limits};
@@ -69,6 +71,7 @@ fn role(
     Ok(Role {
         logins: set(&given.logins, "logins")?,
         targets: reach(given.groups.span(), given.targets, given.labels, targets)?,
+        sources: sources(given.sources.as_ref())?,
         longest: longest(given.longest.as_ref())?,
         channels: channels(given.channels, command.is_some())?,
         record_input: given.record_input,
@@ -165,6 +168,36 @@ fn reach(
             "add targets = [\"…\"] or labels = { … }",
         ),
     }
+}
+
+fn sources(given: Option<&Spanned<Vec<Spanned<String>>>>) -> Checked<Vec<Cidr>> {
+    let Some(given) = given else {
+        return Ok(Vec::new());
+    };
+    let count = given.get_ref().len();
+    if count == 0 || count > limits::SOURCES {
+        return flaw(
+            given.span(),
+            format!("sources names {count} networks"),
+            format!(
+                "name 1 to {}, or remove it for requests from anywhere",
+                limits::SOURCES
+            ),
+        );
+    }
+    let mut blocks = Vec::new();
+    for text in given.get_ref() {
+        let block = cidr(text)?;
+        if blocks.contains(&block) {
+            return flaw(
+                text.span(),
+                "this network stands here twice",
+                "remove one of the two",
+            );
+        }
+        blocks.push(block);
+    }
+    Ok(blocks)
 }
 
 fn longest(given: Option<&Spanned<String>>) -> Checked<Duration> {

@@ -525,3 +525,42 @@ async fn a_grant_whose_role_is_gone_is_revoked_by_who_approved_it() {
     );
     assert_eq!(revoke("bob").await, Ok(()));
 }
+
+#[tokio::test]
+async fn promise_25_a_role_of_some_networks_is_asked_and_used_from_there_only() {
+    let world = World::new();
+    let desk = world.open();
+    let far: std::net::IpAddr = "198.51.100.9".parse().unwrap();
+    let text = world.text.replace(
+        "logins = [\"viewer\"]",
+        "logins = [\"viewer\"]\nsources = [\"192.0.2.0/24\"]",
+    );
+    desk.reload(config(world.path(), &text)).await.unwrap();
+    let refused = Refused::Elsewhere {
+        role: "db-look".parse().unwrap(),
+        sources: vec!["192.0.2.0/24".parse().unwrap()],
+        address: far,
+    };
+    let alice = caller("alice", "alice");
+    let away = Caller {
+        source: far,
+        ..alice.clone()
+    };
+    let wanted = || ask("viewer@db1.prod");
+    assert_eq!(desk.request(&away, wanted()).await, Err(refused.clone()));
+    let id = desk.request(&alice, wanted()).await.unwrap().id;
+    let issued = collected(&desk, &id).await;
+    let read = ssh_key::Certificate::from_openssh(&issued.certificate).unwrap();
+    let source = read.critical_options().get("source-address");
+    assert_eq!(source.map(String::as_str), Some("192.0.2.0/24"));
+    let good = api::SessionAsk {
+        access: "viewer@db1.prod".parse().unwrap(),
+        ..session_ask(1, &issued.certificate)
+    };
+    let elsewhere = api::SessionAsk {
+        source: far,
+        ..good.clone()
+    };
+    assert_eq!(desk.open_session(&gate(), elsewhere).await, Err(refused));
+    desk.open_session(&gate(), good).await.unwrap();
+}
