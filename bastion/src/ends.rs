@@ -276,6 +276,7 @@ mod tests {
             command: None,
             forced: None,
             term: None,
+            environment: Vec::new(),
             record_input: false,
             started_ms: 0,
         }

@@ -62,7 +62,13 @@ impl Prelude {
     /// Takes an environment variable; says whether it did.
     pub(crate) fn take_variable(&mut self, name: &str, value: &str) -> bool {
         let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let held: usize = self
+            .environment
+            .iter()
+            .map(|(n, v)| n.len() + v.len())
+            .sum();
         let good = self.environment.len() < limits::ENV_COUNT
+            && held + name.len() + value.len() <= limits::ENV_ALL_BYTES
             && name.len() + value.len() <= limits::ENV_BYTES
             && !name.is_empty()
             && name.bytes().all(word)

@@ -324,6 +324,7 @@ pub(crate) mod tests {
                 size: Size::recorded(cols, rows).unwrap(),
                 name: "xterm".to_owned(),
             }),
+            environment: Vec::new(),
             record_input: false,
             started_ms: 1_795_312_324_000,
         }

@@ -95,6 +95,7 @@ fn header(n: u8) -> Header {
         command: None,
         forced: None,
         term: None,
+        environment: Vec::new(),
         record_input: false,
         started_ms: 1_795_312_324_000,
     }

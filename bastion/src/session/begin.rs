@@ -307,6 +307,7 @@ async fn open_recorder(
             size: Size::asked(t.cols, t.rows),
             name: t.name.clone(),
         }),
+        environment: start.prelude.environment.clone(),
         record_input: given.record_input,
         started_ms: site.clock.wall_ms(),
     };

@@ -51,6 +51,7 @@ pub(crate) fn header(cols: u32, rows: u32) -> Header {
             size: Size::recorded(cols, rows).unwrap(),
             name: "xterm".to_owned(),
         }),
+        environment: Vec::new(),
         record_input: true,
         started_ms: 1_795_312_324_000,
     }

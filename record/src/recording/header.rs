@@ -42,6 +42,8 @@ pub struct Header {
     pub forced: Option<String>,
     /// The terminal, if the session has one.
     pub term: Option<Term>,
+    /// The environment variables that were sent to the target, which may have taken some of them.
+    pub environment: Vec<(String, String)>,
     /// Whether what is typed at the terminal is kept; if not, only its length is.
     pub record_input: bool,
     /// When the session began, in milliseconds since 1970.
@@ -164,6 +166,7 @@ impl Header {
                 command: self.command.clone(),
                 forced: self.forced.clone(),
                 terminal: self.term.is_some(),
+                environment: self.environment.clone(),
                 record_input: self.record_input,
                 started_ms: self.started_ms,
             },
@@ -214,6 +217,7 @@ impl Header {
                 size,
                 name: term.kind.unwrap_or_default(),
             }),
+            environment: ours.environment,
             record_input: ours.record_input,
             started_ms: ours.started_ms,
         })
@@ -268,6 +272,8 @@ struct Ours {
     command: Option<String>,
     forced: Option<String>,
     terminal: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    environment: Vec<(String, String)>,
     record_input: bool,
     started_ms: u64,
 }

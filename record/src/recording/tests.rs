@@ -62,6 +62,7 @@ fn header(session: SessionId) -> Header {
             size: Size::asked(80, 24),
             name: "xterm-256color".into(),
         }),
+        environment: Vec::new(),
         record_input: true,
         started_ms: 1_795_312_324_000,
     }

@@ -225,6 +225,18 @@ fn stock_zstd_gives_the_lines() {
 }
 
 #[test]
+fn the_environment_stands_in_the_header() {
+    let sent = ("LANG".to_owned(), "C\n\u{1b}[2J".to_owned());
+    let with = Header {
+        environment: vec![sent],
+        ..header(id(1))
+    };
+    let line = String::from_utf8(with.to_line()).unwrap();
+    assert!(!line.trim_end().contains(char::is_control), "{line}");
+    assert_eq!(Header::from_line(&line).unwrap(), with);
+}
+
+#[test]
 fn a_recording_can_be_read_while_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
