@@ -22,7 +22,7 @@ pub(crate) enum LogCommand {
     Verify(LogArgs),
     /// Print the proof that a certificate stands in the log, as a C2SP tlog-proof
     #[command(
-        after_help = "The proof ends in the signed checkpoint.note; `hallpass trust --note` prints the key to check it with.\n\
+        after_help = "The proof ends in the signed checkpoint.note; `hallpass trust --note` prints its key.\n\
         Exit status: 0 proven, 1 it is not there or something is wrong, 2 usage."
     )]
     Prove {
@@ -34,8 +34,8 @@ pub(crate) enum LogCommand {
     },
     /// Hold the log against what it was the last time, and list what is new
     #[command(
-        after_help = "Run it from another machine, over a copy of DIR, and keep FILE there: a log that was rewritten whole, with\n\
-        its own key, is only found by somebody who remembers.\n\
+        after_help = "Run it from another machine, over a copy of DIR, and keep FILE there: a log that was\n\
+        rewritten whole, with its own key, is only found by somebody who remembers.\n\
         Exit status: 0 it only grew, 1 ALARM or something could not be checked, 2 usage."
     )]
     Monitor {
@@ -88,7 +88,7 @@ fn prove(log: &LogArgs, serial: u64, out: &mut dyn Write) -> Result<()> {
     })?;
     let index = found.ok_or_else(|| {
         Failure::new(format!(
-            "{}: no certificate with serial {serial} stands in this log: if you hold one, its CA's key was stolen",
+            "{}: no certificate with serial {serial} stands in this log: if you hold one that is older than this copy of the log, it was signed behind the CA's back",
             log.dir.display()
         ))
     })?;
