@@ -152,7 +152,7 @@ fn promise_28_a_hundred_collectors_of_one_grant_get_one_certificate() -> Result<
 }
 
 #[test]
-fn promise_28_a_hundred_approvals_of_one_request_count_once() -> Result<()> {
+fn promise_28_twenty_approvals_of_one_request_count_once() -> Result<()> {
     let world = World::new()?;
     let asked = world.ask(&world.alice, &world.at_db1(), &[])?;
     let text = text_of(&world.bob, &asked.id)?;
