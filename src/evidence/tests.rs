@@ -146,6 +146,33 @@ fn promise_09_whatever_is_taken_away_is_missed() {
 }
 
 #[test]
+fn a_session_that_never_began_is_not_missed_and_one_that_began_is() {
+    let site = Site::new();
+    let mut log = Log::open(&site.at(LOG), site.key("ca/keys/log"))
+        .unwrap()
+        .log;
+    let nothing = Sealed {
+        session: header(3).session,
+        frames: 0,
+        ..site.sealed[0].clone()
+    };
+    for entry in entries(&header(3), &nothing) {
+        log.append(&Line::new(UnixTime::from_secs(3), entry))
+            .unwrap();
+    }
+    let (good, bad, said) = site.verify(&[LOG, RECORDINGS]);
+    assert_eq!((good, bad), (4, 0), "{said}");
+    assert!(said.contains("never began, says its bastion"), "{said}");
+
+    let [begin, _] = entries(&header(4), &nothing);
+    log.append(&Line::new(UnixTime::from_secs(4), begin))
+        .unwrap();
+    let (good, bad, said) = site.verify(&[LOG, RECORDINGS]);
+    assert_eq!((good, bad), (4, 1), "{said}");
+    assert!(said.contains("missing: alice was let in"), "{said}");
+}
+
+#[test]
 fn promise_09_an_emptied_directory_is_not_whole() {
     let site = Site::new();
     for n in 0..2 {
