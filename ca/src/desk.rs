@@ -2,12 +2,14 @@
 //! in that order.
 //!
 //! * [`rows`]: what is asked and answered; [`refused`]: every no.
-//! * [`hall`]: what everybody may look at while nobody writes: configuration, state, deadlines.
+//! * [`hall`]: what everybody may look at while nobody writes: configuration, state, deadlines; [`facts`]: what of it a
+//!   decision rests on.
 //! * [`writer`]: the one writer, from a decided entry to a durable one.
 //! * [`people`], [`bastions`]: the operations; [`looks`]: the questions that change nothing; [`revoked`]: what targets
 //!   are to refuse.
 
 mod bastions;
+mod facts;
 mod hall;
 mod looks;
 mod people;

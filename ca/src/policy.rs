@@ -1,5 +1,7 @@
 //! Who may have what, and who has to agree: pure and total, from one configuration, one request, the
-//! persons who approved, and the time.
+//! persons who approved, what is known about the person who asks, and the time.
+
+mod asking;
 
 use config::Config;
 use config::limits;
@@ -7,13 +9,14 @@ use config::quorum::{Member, Tally};
 use config::rules::{Channel, Person, Role};
 use config::words::{PersonName, Principal, RoleName};
 use record::clock::UnixTime;
-use record::request::Request;
 use record::text::Command;
 use ssh_key::{HashAlg, PublicKey};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::desk::{Ask, Need, Refused};
+
+pub(crate) use asking::{Asking, History, Outside};
 
 /// What the policy says to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,16 @@ pub(crate) enum Why {
     /// The role cannot be taken before its approval any more.
     #[error("role {0} cannot be taken before its approval")]
     NoBreakGlass(RoleName),
+    /// The person has as many grants of the role running as it gives at once.
+    #[error("{person} has {live} {} of role {role} running, and it gives no more at once: give one back first", grants(*.live))]
+    TooManyLive {
+        /// Who.
+        person: PersonName,
+        /// The role.
+        role: RoleName,
+        /// How many it gives.
+        live: u32,
+    },
     /// The role is not given to requests from there any more.
     #[error("role {role} is not for requests from {address} any more")]
     Elsewhere {
@@ -76,28 +89,25 @@ pub(crate) enum Why {
     },
 }
 
-/// Decides. `source` is where the request came from; `approvals` are persons whose signatures were verified; `denied` is who said no, if anybody did.
+/// Decides.
 ///
 /// Only persons who are registered, in one of the role's groups, and not the person who asks count, each once and
 /// for one quorum, however many of the groups they are in: the same configuration answers for who asks, who approves and what is given.
-pub(crate) fn decide(
-    config: &Config,
-    request: &Request,
-    source: IpAddr,
-    approvals: &[PersonName],
-    denied: Option<&PersonName>,
-    now: UnixTime,
-) -> Decision {
-    if let Some(by) = denied {
+pub(crate) fn decide(asking: &Asking) -> Decision {
+    let Asking { request, now, .. } = *asking;
+    if let Some(by) = asking.denied {
         return Decision::Refused(Why::Denied(by.clone()));
     }
     if now >= request.expires {
         return Decision::Refused(Why::Expired);
     }
-    let role = match stands(config, request, source) {
+    let role = match stands(asking) {
         Ok((role, _)) => role,
         Err(why) => return Decision::Refused(why),
     };
+    if let Err(why) = free(role, asking) {
+        return Decision::Refused(why);
+    }
     let granted = |approved_by| Decision::Granted {
         until: now.after(request.life().min(role.longest)),
         approved_by,
@@ -105,10 +115,11 @@ pub(crate) fn decide(
     if request.break_glass {
         return granted(Vec::new());
     }
-    let others = config.persons.iter();
+    let others = asking.config.persons.iter();
     let others = others.filter(|(name, _)| **name != request.person);
     let others = others.map(|(name, person)| (name, &person.groups));
-    let (yes, open): (Vec<_>, Vec<_>) = others.partition(|(name, _)| approvals.contains(name));
+    let (yes, open): (Vec<_>, Vec<_>) =
+        others.partition(|(name, _)| asking.approvals.contains(name));
     let tally = Tally::of(&role.quorums, yes);
     if tally.is_full() {
         let counted = tally.rows().flat_map(|(_, persons)| persons);
@@ -117,6 +128,25 @@ pub(crate) fn decide(
         return granted(counted);
     }
     Decision::Needs(needs(&tally, &open))
+}
+
+/// Whether the role has a place left for one more grant of this person.
+fn free(role: &Role, asking: &Asking) -> Result<(), Why> {
+    let request = asking.request;
+    let running = asking.history.running.get(&request.role);
+    let running = running.copied().unwrap_or_default();
+    match role.live {
+        Some(live) if running >= live => Err(Why::TooManyLive {
+            person: request.person.clone(),
+            role: request.role.clone(),
+            live,
+        }),
+        _ => Ok(()),
+    }
+}
+
+const fn grants(count: u32) -> &'static str {
+    if count == 1 { "grant" } else { "grants" }
 }
 
 fn needs(tally: &Tally, open: &[Member]) -> Vec<Need> {
@@ -139,11 +169,13 @@ fn needs(tally: &Tally, open: &[Member]) -> Vec<Need> {
 
 /// Whether the policy in force still gives what a request asked for, apart from its approvals: the role that it
 /// stands on, and the registered key that its certificate is for.
-pub(crate) fn stands<'a>(
-    config: &'a Config,
-    request: &Request,
-    source: IpAddr,
-) -> Result<(&'a Role, &'a PublicKey), Why> {
+pub(crate) fn stands<'a>(asking: &Asking<'a>) -> Result<(&'a Role, &'a PublicKey), Why> {
+    let Asking {
+        config,
+        request,
+        source,
+        ..
+    } = *asking;
     let name = &request.role;
     let person = config
         .persons

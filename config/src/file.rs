@@ -69,6 +69,7 @@ pub(crate) struct Role {
     pub(crate) labels: Option<Spanned<BTreeMap<String, String>>>,
     pub(crate) sources: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) longest: Option<Spanned<String>>,
+    pub(crate) live: Option<Spanned<u32>>,
     pub(crate) approvals: Spanned<AllOf>,
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,

@@ -101,6 +101,8 @@ pub struct Role {
     pub sources: Vec<Cidr>,
     /// The longest life of a grant.
     pub longest: Duration,
+    /// How many grants of the role one person may have running at once; none for any number.
+    pub live: Option<u32>,
     /// Who has to agree: all of these, by distinct persons, each group named once. None if the role is
     /// granted at once.
     pub quorums: Vec<Quorum>,

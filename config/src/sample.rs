@@ -60,6 +60,7 @@ source = []                         # addresses that targets see it come from, e
 #                                             # counting once: [{ count = 1, from = "sre" }, { count = 1, from = "security" }]
 # sources = ["10.0.0.0/8"]                    # requests from these networks only, and certificates good from there only; absent: any
 # longest = "1h"                              # longest life of a grant, 15m if absent
+# live = 1                                    # most grants of it that one person has running at once; absent: any number
 # command = "/usr/local/bin/failover"         # every session runs this and nothing else; absent: the person's choice
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused
 # record-input = false                        # true: what is typed is recorded too, passwords at prompts included

@@ -88,6 +88,12 @@ fn the_good_file_is_taken() {
 }
 
 #[test]
+fn a_role_of_which_no_grant_may_run_is_refused() {
+    let words = "a role of which no grant may run";
+    refused("longest = \"1h\"", "live = 0", 27, words);
+}
+
+#[test]
 fn the_sample_is_taken() {
     let sample = config::sample::Sample {
         bastion: &"bastion".parse().unwrap(),

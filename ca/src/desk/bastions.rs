@@ -103,7 +103,8 @@ impl Writer {
             });
         }
         let until = self.hall.must_run(&config, &case)?;
-        let (role, _) = policy::stands(&config, request, case.source).map_err(changed)?;
+        let facts = self.hall.facts(request);
+        let (role, _) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
         if !role.reachable_from(ask.source) {
             return Err(Refused::Elsewhere {
                 role: request.role.clone(),

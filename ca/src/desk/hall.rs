@@ -120,10 +120,10 @@ impl Hall {
         }
     }
 
-    /// Whose approvals are missing; nobody's if the policy has changed so that none would help.
+    /// Whose approvals are missing; nobody's if the policy has changed so that none would help. Like [`Self::standing_of`],
+    /// it reads the state, which the caller must not hold: a second reader would wait for a writer who waits for the first.
     pub(super) fn needs(&self, config: &Config, case: &Case) -> Vec<Need> {
-        let (by, now) = (case.approvers(), self.now());
-        match policy::decide(config, &case.request, case.source, &by, None, now) {
+        match policy::decide(&self.facts(&case.request).of(config, case)) {
             Decision::Needs(needs) => needs,
             _ => Vec::new(),
         }
@@ -131,9 +131,8 @@ impl Hall {
 
     pub(super) fn standing(&self, id: &RequestId) -> Option<Standing> {
         let config = self.config();
-        let state = self.state();
-        let case = state.cases.get(id)?;
-        Some(self.standing_of(&config, case))
+        let case = self.state().cases.get(id).cloned()?;
+        Some(self.standing_of(&config, &case))
     }
 
     pub(super) fn watch(&self, id: &RequestId) -> Option<watch::Receiver<Standing>> {

@@ -80,7 +80,10 @@ impl Hall {
         let state = self.state();
         let open = state.cases.values();
         let open = open.filter(|case| case.is_open() && !self.is_over(case));
+        let open: Vec<Case> = open.cloned().collect();
+        drop(state);
         let mut rows: Vec<_> = open
+            .iter()
             .filter_map(|case| self.pending_row(&config, caller, case))
             .collect();
         rows.sort_by_key(|row| row.asked);

@@ -46,6 +46,12 @@ impl Writer {
             asked: now,
             expires: now.after(limits::REQUEST_OPEN),
         };
+        let facts = self.hall.facts(&request);
+        if let Decision::Refused(why) =
+            policy::decide(&facts.asking(&config, &request, caller.source))
+        {
+            return Err(changed(why));
+        }
         let id = request.id.clone();
         self.hall.start_clock(&id, limits::REQUEST_OPEN);
         self.commit(Entry::Request {
@@ -78,7 +84,8 @@ impl Writer {
             return Err(Refused::OwnRequest);
         }
         self.hall.must_be_open(&config, &case)?;
-        let (role, _) = policy::stands(&config, &case.request, case.source).map_err(changed)?;
+        let facts = self.hall.facts(&case.request);
+        let (role, _) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
         if role.quorums.is_empty() {
             return Err(Refused::NoApprovalNeeded);
         }
@@ -173,7 +180,8 @@ impl Writer {
             case = self.hall.own_case(&config, caller, id)?;
         }
         let until = self.hall.must_run(&config, &case)?;
-        let (role, key) = policy::stands(&config, &case.request, case.source).map_err(changed)?;
+        let facts = self.hall.facts(&case.request);
+        let (role, key) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
         let issued = |certificate, serial| Issued {
             certificate,
             serial,
@@ -203,15 +211,8 @@ impl Writer {
         if over {
             return Ok(self.hall.standing_of(config, &case));
         }
-        let now = self.hall.now();
-        match policy::decide(
-            config,
-            &case.request,
-            case.source,
-            &case.approvers(),
-            None,
-            now,
-        ) {
+        let facts = self.hall.facts(&case.request);
+        match policy::decide(&facts.of(config, &case)) {
             Decision::Granted { until, approved_by } => {
                 self.commit(Entry::Grant {
                     request: id.clone(),
@@ -220,7 +221,7 @@ impl Writer {
                     approved_by,
                     policy: Digest::of(config.text.as_bytes()),
                 })?;
-                self.hall.start_clock(id, until.since(now));
+                self.hall.start_clock(id, until.since(facts.now));
                 self.hall.tell(id);
                 tracing::info!(request = %id, person = %case.request.person, access = %case.request.access, %until, "granted");
                 Ok(Standing::Granted { until })
@@ -374,6 +375,7 @@ pub(super) fn is_plain(key: &PublicKey) -> bool {
 pub(super) fn changed(why: Why) -> Refused {
     match why {
         Why::Expired => Refused::Closed(Standing::Expired),
+        Why::TooManyLive { .. } => Refused::NotNow(why.to_string()),
         other => Refused::PolicyChanged(other.to_string()),
     }
 }

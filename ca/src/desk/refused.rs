@@ -115,6 +115,9 @@ pub enum Refused {
     /// The request waits still.
     #[error("not granted yet: {}", waiting(.0))]
     Waiting(Vec<Need>),
+    /// The role covers it, and the policy gives it at another time, or after something else.
+    #[error("{0}")]
+    NotNow(String),
     /// The policy changed since, and no longer allows it.
     #[error("the policy no longer allows this: {0}")]
     PolicyChanged(String),

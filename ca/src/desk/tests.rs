@@ -2,6 +2,7 @@ mod bastions;
 mod faults;
 mod keygen;
 mod people;
+mod policy;
 mod revoked;
 mod store;
 

@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use record::digest::Digest;
+use record::request::Request;
 
 use super::*;
 use crate::testing::{START, ask, config, config_text, public};
@@ -69,6 +70,26 @@ fn approvals() -> impl Strategy<Value = Vec<PersonName>> {
     prop::collection::vec(person, 0..8)
 }
 
+fn asking<'a>(
+    config: &'a Config,
+    request: &'a Request,
+    approvals: &'a [PersonName],
+    denied: Option<&'a PersonName>,
+    now: UnixTime,
+) -> Asking<'a> {
+    static NOTHING: LazyLock<(History, Outside)> = LazyLock::new(Default::default);
+    Asking {
+        config,
+        request,
+        source: HOME,
+        approvals,
+        denied,
+        history: &NOTHING.0,
+        outside: &NOTHING.1,
+        now,
+    }
+}
+
 fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(START + seconds)
 }
@@ -80,7 +101,7 @@ proptest! {
     #[test]
     fn promise_30_only_other_persons_of_the_group_count_each_once(request in requests(), by in approvals()) {
         let config = rules();
-        if let Decision::Granted { approved_by, .. } = decide(config, &request, HOME, &by, None, at(1)) {
+        if let Decision::Granted { approved_by, .. } = decide(&asking(config, &request, &by, None, at(1))) {
             let role = &config.roles[&request.role];
             let distinct: std::collections::BTreeSet<_> = approved_by.iter().collect();
             prop_assert_eq!(distinct.len(), approved_by.len());
@@ -102,23 +123,23 @@ proptest! {
     #[test]
     fn approvals_only_ever_help(request in requests(), by in approvals(), more in approvals()) {
         let config = rules();
-        let before = decide(config, &request, HOME, &by, None, at(1));
+        let before = decide(&asking(config, &request, &by, None, at(1)));
         let all: Vec<_> = by.iter().chain(&more).cloned().collect();
-        let after = decide(config, &request, HOME, &all, None, at(1));
+        let after = decide(&asking(config, &request, &all, None, at(1)));
         if let Decision::Granted { until, .. } = before {
             let kept = matches!(after, Decision::Granted { until: later, .. } if later == until);
             prop_assert!(kept);
         }
         let mut turned: Vec<_> = all.iter().chain(&all).cloned().collect();
         turned.reverse();
-        prop_assert_eq!(decide(config, &request, HOME, &turned, None, at(1)), after);
+        prop_assert_eq!(decide(&asking(config, &request, &turned, None, at(1))), after);
     }
 
     /// One no, and nothing is granted.
     #[test]
     fn a_denial_wins(request in requests(), by in approvals()) {
         let carol: PersonName = "carol".parse().unwrap();
-        let decision = decide(rules(), &request, HOME, &by, Some(&carol), at(1));
+        let decision = decide(&asking(rules(), &request, &by, Some(&carol), at(1)));
         prop_assert_eq!(decision, Decision::Refused(Why::Denied(carol)));
     }
 
@@ -126,7 +147,7 @@ proptest! {
     #[test]
     fn a_grant_is_never_wider_than_its_role(request in requests(), by in approvals(), after in 0_u64..4_000) {
         let config = rules();
-        if let Decision::Granted { until, .. } = decide(config, &request, HOME, &by, None, at(after)) {
+        if let Decision::Granted { until, .. } = decide(&asking(config, &request, &by, None, at(after))) {
             let role = &config.roles[&request.role];
             prop_assert!(after < 3600, "past its expiry nothing is granted");
             prop_assert!(until.since(at(after)) <= role.longest);
@@ -146,11 +167,11 @@ proptest! {
     #[test]
     fn whoever_is_waited_for_can_help(request in requests(), by in approvals()) {
         let config = rules();
-        let missing = |by: &[PersonName]| match decide(config, &request, HOME, by, None, at(1)) {
+        let missing = |by: &[PersonName]| match decide(&asking(config, &request, by, None, at(1))) {
             Decision::Needs(needs) => needs.iter().map(Need::missing).sum(),
             _ => 0,
         };
-        if let Decision::Needs(needs) = decide(config, &request, HOME, &by, None, at(1)) {
+        if let Decision::Needs(needs) = decide(&asking(config, &request, &by, None, at(1))) {
             let before = missing(&by);
             prop_assert!(before > 0);
             let mut all = by.clone();
@@ -160,7 +181,7 @@ proptest! {
                 prop_assert!(!need.who.contains(&request.person));
                 all.extend(need.who.iter().cloned());
             }
-            let granted = matches!(decide(config, &request, HOME, &all, None, at(1)), Decision::Granted { .. });
+            let granted = matches!(decide(&asking(config, &request, &all, None, at(1))), Decision::Granted { .. });
             prop_assert!(granted);
             // Whoever is waited for helps by themselves, and nobody else does.
             for name in config.persons.keys() {
@@ -179,12 +200,12 @@ proptest! {
         block in prop::sample::select(vec!["192.0.2.0/24", "192.0.2.7/32", "10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0"]),
     ) {
         let mut config = rules().clone();
-        let anywhere = decide(&config, &request, HOME, &by, None, at(1));
+        let anywhere = decide(&asking(&config, &request, &by, None, at(1)));
         let block: config::cidr::Cidr = block.parse().unwrap();
         for role in config.roles.values_mut() {
             role.sources = vec![block];
         }
-        let here = decide(&config, &request, HOME, &by, None, at(1));
+        let here = decide(&asking(&config, &request, &by, None, at(1)));
         let why = Why::Elsewhere { role: request.role.clone(), address: HOME };
         match anywhere {
             Decision::Refused(_) => prop_assert_eq!(here, anywhere),

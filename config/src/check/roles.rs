@@ -73,6 +73,7 @@ fn role(
         targets: reach(given.groups.span(), given.targets, given.labels, targets)?,
         sources: sources(given.sources.as_ref())?,
         longest: longest(given.longest.as_ref())?,
+        live: live(given.live.as_ref())?,
         channels: channels(given.channels, command.is_some())?,
         record_input: given.record_input,
         groups,
@@ -220,6 +221,17 @@ fn longest(given: Option<&Spanned<String>>) -> Checked<Duration> {
         );
     }
     Ok(longest)
+}
+
+fn live(given: Option<&Spanned<u32>>) -> Checked<Option<u32>> {
+    match given {
+        Some(live) if *live.get_ref() == 0 => flaw(
+            live.span(),
+            "a role of which no grant may run",
+            "count at least 1, or remove the role",
+        ),
+        live => Ok(live.map(|live| *live.get_ref())),
+    }
 }
 
 fn command(given: Option<Spanned<String>>) -> Checked<Option<String>> {

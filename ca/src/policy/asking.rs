@@ -1,0 +1,46 @@
+//! What a decision rests on: everything of one moment, gathered before the policy is asked.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use config::Config;
+use config::words::{PersonName, RequestId, RoleName};
+use record::clock::UnixTime;
+use record::request::Request;
+
+/// Everything that a decision rests on. The policy looks nowhere else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    /// The one configuration that answers for who asks, who approves and what is given.
+    pub(crate) config: &'a Config,
+    /// What is asked.
+    pub(crate) request: &'a Request,
+    /// Where the request came from.
+    pub(crate) source: IpAddr,
+    /// The persons whose signatures were verified.
+    pub(crate) approvals: &'a [PersonName],
+    /// Who said no, if anybody did.
+    pub(crate) denied: Option<&'a PersonName>,
+    /// What the log says about the person who asks.
+    pub(crate) history: &'a History,
+    /// What programs outside of the CA say.
+    #[expect(dead_code, reason = "nothing outside of the CA is asked yet")]
+    pub(crate) outside: &'a Outside,
+    /// The time.
+    pub(crate) now: UnixTime,
+}
+
+/// What the log says about the person who asks, apart from the request that is decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    /// How many of the person's other grants run now, under each role.
+    pub(crate) running: BTreeMap<RoleName, u32>,
+    /// When the person's other break-glass grants of the last week were given, in order.
+    pub(crate) broken: Vec<UnixTime>,
+    /// The person's grants whose review is owed, and until when.
+    pub(crate) owed: BTreeMap<RequestId, UnixTime>,
+}
+
+/// What programs outside of the CA say, as far as this request is concerned. The default is that nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Outside {}
