@@ -1,5 +1,6 @@
 //! From the file's shapes to rules that can be enforced, or to the first thing that is wrong.
 
+mod outside;
 mod people;
 mod places;
 mod quorums;
@@ -10,8 +11,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::error::ConfigError;
+use crate::outside::{Check, Groups, Roster};
 use crate::rules::{Bastion, Ca, Config, Person, Role, Target};
-use crate::words::{BastionName, PersonName, RoleName, TargetName};
+use crate::words::{
+    BastionName, CheckName, GroupName, PersonName, RoleName, RosterName, TargetName,
+};
 use crate::{file, span};
 
 /// What is wrong, before it has its file and line.
@@ -35,12 +39,32 @@ pub(crate) fn check(path: &Path, text: String) -> Result<Config, ConfigError> {
     Ok(parts.into_config(text))
 }
 
+/// What roles may name.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    persons: &'a BTreeMap<PersonName, Person>,
+    groups: Option<&'a Groups>,
+    rosters: &'a BTreeMap<RosterName, Roster>,
+    checks: &'a BTreeMap<CheckName, Check>,
+}
+
+impl Known<'_> {
+    /// Whether a program says who is in this group.
+    fn is_told(&self, group: &GroupName) -> bool {
+        self.groups
+            .is_some_and(|groups| groups.names.contains(group))
+    }
+}
+
 struct Parts {
     ca: Ca,
     bastions: BTreeMap<BastionName, Bastion>,
     persons: BTreeMap<PersonName, Person>,
     targets: BTreeMap<TargetName, Target>,
     roles: BTreeMap<RoleName, Role>,
+    groups: Option<Groups>,
+    on_call: BTreeMap<RosterName, Roster>,
+    checks: BTreeMap<CheckName, Check>,
 }
 
 impl Parts {
@@ -50,13 +74,25 @@ impl Parts {
         let persons = people::persons(file.person)?;
         let bastions = places::bastions(base, file.bastion, &persons)?;
         let targets = places::targets(file.target)?;
-        let roles = roles::roles(file.role, &persons, &targets)?;
+        let groups = outside::groups(file.groups, &persons)?;
+        let on_call = outside::rosters(base, file.on_call, &persons)?;
+        let checks = outside::checks(base, file.check)?;
+        let known = Known {
+            persons: &persons,
+            groups: groups.as_ref(),
+            rosters: &on_call,
+            checks: &checks,
+        };
+        let roles = roles::roles(file.role, known, &targets)?;
         Ok(Self {
             ca,
             bastions,
             persons,
             targets,
             roles,
+            groups,
+            on_call,
+            checks,
         })
     }
 
@@ -67,6 +103,9 @@ impl Parts {
             persons,
             targets,
             roles,
+            groups,
+            on_call,
+            checks,
         } = self;
         Config {
             ca,
@@ -74,6 +113,9 @@ impl Parts {
             persons,
             targets,
             roles,
+            groups,
+            on_call,
+            checks,
             text,
         }
     }

@@ -8,7 +8,9 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::words::{BastionName, GroupName, Login, PersonName, RoleName, TargetName};
+use crate::words::{
+    BastionName, CheckName, GroupName, Login, PersonName, RoleName, RosterName, TargetName,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -22,6 +24,43 @@ pub(crate) struct File {
     pub(crate) target: BTreeMap<Spanned<TargetName>, Target>,
     #[serde(default)]
     pub(crate) role: BTreeMap<Spanned<RoleName>, Role>,
+    pub(crate) groups: Option<Groups>,
+    #[serde(default)]
+    pub(crate) on_call: BTreeMap<Spanned<RosterName>, Roster>,
+    #[serde(default)]
+    pub(crate) check: BTreeMap<Spanned<CheckName>, Check>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Groups {
+    pub(crate) command: Spanned<Vec<String>>,
+    pub(crate) names: Spanned<Vec<Spanned<GroupName>>>,
+    pub(crate) every: Option<Spanned<String>>,
+    pub(crate) timeout: Option<Spanned<String>>,
+    pub(crate) stale: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Roster {
+    pub(crate) calendar: Option<Spanned<String>>,
+    pub(crate) zone: Option<Spanned<String>>,
+    pub(crate) persons: Option<Spanned<BTreeMap<String, Spanned<PersonName>>>>,
+    pub(crate) command: Option<Spanned<Vec<String>>>,
+    pub(crate) every: Option<Spanned<String>>,
+    pub(crate) timeout: Option<Spanned<String>>,
+    pub(crate) stale: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Check {
+    pub(crate) command: Option<Spanned<Vec<String>>>,
+    pub(crate) url: Option<Spanned<String>>,
+    pub(crate) ca_file: Option<Spanned<String>>,
+    pub(crate) secret_file: Spanned<String>,
+    pub(crate) deadline: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +151,8 @@ impl<'de> Deserialize<'de> for AllOf {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Approvals {
-    pub(crate) count: u32,
+    pub(crate) count: Option<u32>,
     pub(crate) from: Option<Spanned<GroupName>>,
+    pub(crate) on_call: Option<Spanned<RosterName>>,
+    pub(crate) check: Option<Spanned<CheckName>>,
 }

@@ -5,6 +5,7 @@
 //! * [`limits`]: every bound of the system, each with its reason.
 //! * [`file`]: the shape of `hallpass.toml`, as somebody types it.
 //! * [`rules`]: the configuration after every check: what the programs run on.
+//! * [`outside`]: the programs, calendars and services that are asked, and how long an answer is good.
 //! * [`quorum`]: which person counts for which quorum.
 //! * [`half_open`]: who may stand at a door without having logged in.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
@@ -21,6 +22,7 @@ pub mod error;
 mod file;
 pub mod half_open;
 pub mod limits;
+pub mod outside;
 pub mod quorum;
 pub mod rules;
 pub mod sample;

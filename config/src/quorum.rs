@@ -138,6 +138,7 @@ mod tests {
             let quorums = wanted.map(|(from, count)| Quorum {
                 count,
                 from: from.parse().unwrap(),
+                on_call: None,
             });
             quorums.collect()
         })

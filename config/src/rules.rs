@@ -13,7 +13,11 @@ use ssh_key::PublicKey;
 use crate::cidr::Cidr;
 use crate::error::ConfigError;
 use crate::limits;
-use crate::words::{BastionName, GroupName, Login, PersonName, Principal, RoleName, TargetName};
+use crate::outside::{Check, Groups, Roster};
+use crate::words::{
+    BastionName, CheckName, GroupName, Login, PersonName, Principal, RoleName, RosterName,
+    TargetName,
+};
 
 /// Everything that `hallpass.toml` says, checked.
 #[derive(Debug, Clone)]
@@ -28,7 +32,14 @@ pub struct Config {
     pub targets: BTreeMap<TargetName, Target>,
     /// What may be asked for.
     pub roles: BTreeMap<RoleName, Role>,
-    /// The file's text, byte for byte: its digest names the policy in every decision.
+    /// The groups whose members a program says.
+    pub groups: Option<Groups>,
+    /// Who is on call, and who says so.
+    pub on_call: BTreeMap<RosterName, Roster>,
+    /// The automated checks that roles name as approvers.
+    pub checks: BTreeMap<CheckName, Check>,
+    /// The file's text, byte for byte, and behind it, as [`Config::with_groups`] writes them, the groups that a
+    /// program said: its digest names the policy in every decision.
     pub text: String,
 }
 
@@ -106,6 +117,8 @@ pub struct Role {
     /// Who has to agree: all of these, by distinct persons, each group named once. None if the role is
     /// granted at once.
     pub quorums: Vec<Quorum>,
+    /// The automated checks that have to agree too, all of them. None of them counts as a person.
+    pub checks: BTreeSet<CheckName>,
     /// The command that every session is forced to.
     pub command: Option<String>,
     /// What a session may open.
@@ -125,6 +138,11 @@ impl Role {
     /// Whether the role is given to somebody who comes from this address.
     pub fn reachable_from(&self, source: IpAddr) -> bool {
         self.sources.is_empty() || self.sources.iter().any(|block| block.contains(source))
+    }
+
+    /// Whether it is granted without anybody's word: no person and no check has to agree.
+    pub fn granted_at_once(&self) -> bool {
+        self.quorums.is_empty() && self.checks.is_empty()
     }
 
     /// Whether somebody in these groups may approve the role.
@@ -148,11 +166,18 @@ pub struct Quorum {
     pub count: u32,
     /// Of which group.
     pub from: GroupName,
+    /// Only those who are on call by this roster, when they approve and when it is granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_call: Option<RosterName>,
 }
 
 impl fmt::Display for Quorum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.count, self.from)
+        write!(f, "{} of {}", self.count, self.from)?;
+        match &self.on_call {
+            Some(roster) => write!(f, " on call ({roster})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -231,6 +256,29 @@ impl Config {
     /// Checks a configuration's text; `path` is for messages and relative paths.
     pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
         crate::check::check(path, text)
+    }
+
+    /// This configuration with the members that a program said for its groups; persons who are not registered, and
+    /// groups that are not the program's, are left out. The text says who they are, in comments, so that its digest
+    /// covers them.
+    #[must_use]
+    pub fn with_groups(&self, told: &BTreeMap<GroupName, BTreeSet<PersonName>>) -> Self {
+        let mut config = self.clone();
+        let own = self.groups.as_ref().map(|groups| &groups.names);
+        for group in own.into_iter().flatten() {
+            let members = told.get(group).into_iter().flatten();
+            let mut line = format!("# group {group}:");
+            for name in members {
+                if let Some(person) = config.persons.get_mut(name) {
+                    person.groups.insert(group.clone());
+                    line.push(' ');
+                    line.push_str(name.as_str());
+                }
+            }
+            config.text.push_str(&line);
+            config.text.push('\n');
+        }
+        config
     }
 
     /// The person who has this key, whichever of the person's keys it is.

@@ -97,6 +97,14 @@ word!(
     RoleName, "role", check_name
 );
 word!(
+    /// A roster of who is on call, by the name under which the configuration knows it.
+    RosterName, "roster", check_name
+);
+word!(
+    /// An automated check that approves, by the name under which the configuration knows it.
+    CheckName, "check", check_name
+);
+word!(
     /// A bastion, by the name under which the configuration knows it.
     BastionName, "bastion", check_name
 );

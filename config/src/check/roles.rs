@@ -8,21 +8,21 @@ use toml::Spanned;
 
 use super::places::cidr;
 use super::quorums::quorums;
-use super::{Checked, flaw};
+use super::{Checked, Known, flaw};
 use crate::cidr::Cidr;
 use crate::rules::{Channel, Person, Role, Target};
-use crate::words::{GroupName, PersonName, RoleName, TargetName, shown};
+use crate::words::{GroupName, RoleName, TargetName, shown};
 use crate::{file, limits};
 
 pub(super) fn roles(
     given: BTreeMap<Spanned<RoleName>, file::Role>,
-    persons: &BTreeMap<PersonName, Person>,
+    known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
 ) -> Checked<BTreeMap<RoleName, Role>> {
     let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
     for (name, role) in given {
         let at = name.span();
-        let checked = self::role(role, persons, targets)?;
+        let checked = self::role(role, known, targets)?;
         if let Some((other, _)) = roles.iter().find(|(_, other)| same_reach(other, &checked)) {
             return flaw(
                 at,
@@ -48,16 +48,16 @@ fn same_reach(a: &Role, b: &Role) -> bool {
 
 fn role(
     given: file::Role,
-    persons: &BTreeMap<PersonName, Person>,
+    known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
 ) -> Checked<Role> {
     let groups = set(&given.groups, "groups")?;
     for group in given.groups.get_ref() {
-        known_group(group, persons)?;
+        known_group(group, known)?;
     }
-    let quorums = quorums(&given.approvals, &groups, persons)?;
+    let (quorums, checks) = quorums(&given.approvals, &groups, known)?;
     let break_glass = match &given.break_glass {
-        Some(flag) if *flag.get_ref() && quorums.is_empty() => {
+        Some(flag) if *flag.get_ref() && quorums.is_empty() && checks.is_empty() => {
             return flaw(
                 flag.span(),
                 "break-glass on a role that needs no approval",
@@ -78,6 +78,7 @@ fn role(
         record_input: given.record_input,
         groups,
         quorums,
+        checks,
         command,
         break_glass,
     })
@@ -99,14 +100,9 @@ fn set<T: Ord + Clone>(given: &Spanned<Vec<Spanned<T>>>, what: &str) -> Checked<
     Ok(set)
 }
 
-pub(super) fn known_group(
-    group: &Spanned<GroupName>,
-    persons: &BTreeMap<PersonName, Person>,
-) -> Checked<()> {
-    if persons
-        .values()
-        .any(|person| person.groups.contains(group.get_ref()))
-    {
+pub(super) fn known_group(group: &Spanned<GroupName>, known: Known<'_>) -> Checked<()> {
+    let members = |person: &Person| person.groups.contains(group.get_ref());
+    if known.is_told(group.get_ref()) || known.persons.values().any(members) {
         return Ok(());
     }
     flaw(
