@@ -2,12 +2,13 @@
 //! persons who approved, what is known about the person who asks, and the time.
 
 mod asking;
+mod present;
 
 use config::Config;
 use config::limits;
 use config::quorum::{Member, Tally};
 use config::rules::{Channel, Person, Role};
-use config::words::{PersonName, Principal, RoleName};
+use config::words::{CheckName, PersonName, Principal, RoleName};
 use record::clock::UnixTime;
 use record::text::Command;
 use ssh_key::{HashAlg, PublicKey};
@@ -17,6 +18,7 @@ use std::time::Duration;
 use crate::desk::{Ask, Need, Refused};
 
 pub(crate) use asking::{Asking, History, Outside};
+pub(crate) use present::may_approve;
 
 /// What the policy says to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(crate) enum Decision {
     Refused(Why),
     /// Not before these approvals.
     Needs(Vec<Need>),
+    /// Every person who has to agree has; these automated checks have not.
+    Unchecked(Vec<CheckName>),
     /// Yes.
     Granted {
         /// The one absolute deadline.
@@ -115,19 +119,28 @@ pub(crate) fn decide(asking: &Asking) -> Decision {
     if request.break_glass {
         return granted(Vec::new());
     }
-    let others = asking.config.persons.iter();
-    let others = others.filter(|(name, _)| **name != request.person);
-    let others = others.map(|(name, person)| (name, &person.groups));
+    let others = present::others(role, asking);
+    let others = others.iter().map(|(name, groups)| (*name, &**groups));
     let (yes, open): (Vec<_>, Vec<_>) =
         others.partition(|(name, _)| asking.approvals.contains(name));
     let tally = Tally::of(&role.quorums, yes);
-    if tally.is_full() {
-        let counted = tally.rows().flat_map(|(_, persons)| persons);
-        let mut counted: Vec<PersonName> = counted.cloned().collect();
-        counted.sort();
-        return granted(counted);
+    if !tally.is_full() {
+        return Decision::Needs(needs(&tally, &open));
     }
-    Decision::Needs(needs(&tally, &open))
+    let unchecked = unchecked(role, asking.outside);
+    if !unchecked.is_empty() {
+        return Decision::Unchecked(unchecked);
+    }
+    let counted = tally.rows().flat_map(|(_, persons)| persons);
+    let mut counted: Vec<PersonName> = counted.cloned().collect();
+    counted.sort();
+    granted(counted)
+}
+
+/// The automated checks whose word is missing. None of them stands for a person, nor a person for one of them.
+pub(crate) fn unchecked(role: &Role, outside: &Outside) -> Vec<CheckName> {
+    let missing = role.checks.difference(&outside.checked);
+    missing.cloned().collect()
 }
 
 /// Whether the role has a place left for one more grant of this person.
@@ -159,6 +172,7 @@ fn needs(tally: &Tally, open: &[Member]) -> Vec<Need> {
         Need {
             count: quorum.count,
             from: quorum.from.clone(),
+            on_call: quorum.on_call.clone(),
             also: also.map(|group| (*group).clone()).collect(),
             have: persons.cloned().collect(),
             who: able.map(|(name, _)| (*name).clone()).collect(),

@@ -264,6 +264,9 @@ impl Config {
     #[must_use]
     pub fn with_groups(&self, told: &BTreeMap<GroupName, BTreeSet<PersonName>>) -> Self {
         let mut config = self.clone();
+        if !config.text.is_empty() && !config.text.ends_with('\n') {
+            config.text.push('\n');
+        }
         let own = self.groups.as_ref().map(|groups| &groups.names);
         for group in own.into_iter().flatten() {
             let members = told.get(group).into_iter().flatten();

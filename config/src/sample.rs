@@ -42,6 +42,33 @@ source = []                         # addresses that targets see it come from, e
 # groups = ["oncall", "sre"]
 # keys = ["ssh-ed25519 AAAA… alice@laptop"]
 
+# Groups whose members a program says, such as one that asks your directory. It prints
+# {"version":1,"groups":{"sre":["alice","bob"]}}; while it has said nothing good for longer than stale, nobody is in them.
+#
+# [groups]
+# command = ["/usr/local/bin/hallpass-groups"]  # no shell reads it
+# names = ["dba", "support"]                  # the groups that it fills, and no others; persons' groups must not name them
+# every = "5m"                                # from one answer to the next run
+# timeout = "5s"                              # a run that takes longer is killed
+# stale = "15m"                               # how old its last answer may be
+
+# Who is on call: an iCalendar file, read again when it changes, or a program that prints
+# {"version":1,"on-call":["alice"]}, with every, timeout and stale as above. Nobody is on call while nothing is known.
+#
+# [on-call.primary]
+# calendar = "oncall.ics"                     # events whose SUMMARY or ATTENDEE is a person here; or: command = ["/PROGRAM"]
+# zone = "Europe/Berlin"                      # of whole days and times without a zone; absent: such events are refused
+# persons = { "b.jones@example.org" = "bob" } # who is meant, where the calendar has other names
+
+# Automated checks that approve. One gets the request's text on standard input or as a POST body, and answers
+# {"version":1,"verdict":"approve","reason":"…","mac":"…"} (or deny, or abstain); see README.md, "Automated checks".
+#
+# [check.ticket]
+# url = "https://checks.example.org/ticket"   # or http://127.0.0.1:PORT/…, or: command = ["/PROGRAM"]
+# ca-file = "checks-ca.pem"                   # the CA of that https server; absent: those of the system
+# secret-file = "ticket.secret"               # shared with the check, 0600, 32 bytes or more
+# deadline = "10s"                            # how long an answer may take
+
 # Targets. host is how the machine proves itself: "ca" (it shows a host certificate, see
 # `hallpass target setup`), or its public host key (several: one a line). Nothing is trusted on first use.
 #
@@ -58,6 +85,8 @@ source = []                         # addresses that targets see it come from, e
 # targets = ["db1.prod"]                      # on which machines; or: labels = { env = "prod" }
 # approvals = { count = 1, from = "sre" }     # who has to agree; { count = 0 } grants at once; several groups, each person
 #                                             # counting once: [{ count = 1, from = "sre" }, { count = 1, from = "security" }]
+#                                             # only who is on call: { count = 1, from = "sre", on-call = "primary" }; a check too:
+#                                             # [{ count = 1, from = "sre" }, { check = "ticket" }]
 # sources = ["10.0.0.0/8"]                    # requests from these networks only, and certificates good from there only; absent: any
 # longest = "1h"                              # longest life of a grant, 15m if absent
 # live = 1                                    # most grants of it that one person has running at once; absent: any number

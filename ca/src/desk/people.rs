@@ -85,13 +85,14 @@ impl Writer {
         }
         self.hall.must_be_open(&config, &case)?;
         let facts = self.hall.facts(&case.request);
-        let (role, _) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
+        let asking = facts.of(&config, &case);
+        let (role, _) = policy::stands(&asking).map_err(changed)?;
         if role.quorums.is_empty() {
             return Err(Refused::NoApprovalNeeded);
         }
         let approver = config.persons.get(&caller.person);
-        let approver = approver.filter(|person| role.approved_by(&person.groups));
         let approver = approver.ok_or_else(|| Refused::NotApprover(role.approvers()))?;
+        policy::may_approve(role, &caller.person, &approver.groups, &asking)?;
         if case.approvers().contains(&caller.person) {
             return Err(Refused::AlreadyApproved);
         }
@@ -226,7 +227,7 @@ impl Writer {
                 tracing::info!(request = %id, person = %case.request.person, access = %case.request.access, %until, "granted");
                 Ok(Standing::Granted { until })
             }
-            Decision::Needs(_) => Ok(self.hall.standing_of(config, &case)),
+            Decision::Needs(_) | Decision::Unchecked(_) => Ok(self.hall.standing_of(config, &case)),
             Decision::Refused(why) => Err(changed(why)),
         }
     }

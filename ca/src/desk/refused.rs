@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use config::cidr::Cidr;
-use config::words::{GroupName, PersonName, Principal, RequestId, RoleName, SessionId};
+use config::words::{GroupName, PersonName, Principal, RequestId, RoleName, RosterName, SessionId};
 use config::{duration, limits};
 use record::sshsig::SigError;
 
@@ -94,6 +94,14 @@ pub enum Refused {
     /// The person is in no group that approves.
     #[error("only members of {} approve this request", Names(.0, " or "))]
     NotApprover(Vec<GroupName>),
+    /// The person is in a group that approves, but not on call.
+    #[error("only who is on call approves this request, and by roster {roster} that is {}: your word does not count now", Names(&OrNobody::of(.who), " or "))]
+    NotOnCall {
+        /// The roster.
+        roster: RosterName,
+        /// Who is.
+        who: Vec<PersonName>,
+    },
     /// The person is in no group that approves the role, and so that revokes its grants.
     #[error("only members of {}, who approve this role, revoke its grants", Names(.0, " or "))]
     NotRevoker(Vec<GroupName>),
@@ -159,6 +167,17 @@ impl Refused {
             Self::Unavailable(_) => Status::Unavailable,
             _ => Status::Policy,
         }
+    }
+}
+
+struct OrNobody;
+
+impl OrNobody {
+    fn of(who: &[PersonName]) -> Vec<&str> {
+        if who.is_empty() {
+            return vec!["nobody"];
+        }
+        who.iter().map(PersonName::as_str).collect()
     }
 }
 

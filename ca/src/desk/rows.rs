@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use config::rules::{Channel, Quorum};
 use config::words::{
-    BastionName, GroupName, Login, PersonName, Principal, RequestId, RoleName, SessionId,
-    TargetName,
+    BastionName, GroupName, Login, PersonName, Principal, RequestId, RoleName, RosterName,
+    SessionId, TargetName,
 };
 use record::clock::UnixTime;
 use record::digest::Digest;
@@ -103,6 +103,9 @@ pub struct Need {
     pub count: u32,
     /// Of which group.
     pub from: GroupName,
+    /// Only those who are on call by this roster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_call: Option<RosterName>,
     /// Groups whose approval helps too: it frees somebody of both groups to count for `from`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<GroupName>,
@@ -131,7 +134,15 @@ impl Need {
         let groups: Vec<&str> = groups.map(GroupName::as_str).collect();
         let who: Vec<&str> = self.who.iter().map(PersonName::as_str).collect();
         let (missing, groups, who) = (self.missing(), groups.join(" or "), who.join(" or "));
-        format!("{missing} of group {groups} ({who})")
+        match &self.on_call {
+            None => format!("{missing} of group {groups} ({who})"),
+            Some(roster) if who.is_empty() => {
+                format!("{missing} of group {groups} on call (nobody is, by roster {roster})")
+            }
+            Some(roster) => {
+                format!("{missing} of group {groups} on call ({who}, by roster {roster})")
+            }
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a decision rests on: everything of one moment, gathered before the policy is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use config::Config;
-use config::words::{PersonName, RequestId, RoleName};
+use config::words::{CheckName, PersonName, RequestId, RoleName, RosterName};
 use record::clock::UnixTime;
 use record::request::Request;
 
@@ -24,7 +24,6 @@ pub(crate) struct Asking<'a> {
     /// What the log says about the person who asks.
     pub(crate) history: &'a History,
     /// What programs outside of the CA say.
-    #[expect(dead_code, reason = "nothing outside of the CA is asked yet")]
     pub(crate) outside: &'a Outside,
     /// The time.
     pub(crate) now: UnixTime,
@@ -43,4 +42,11 @@ pub(crate) struct History {
 
 /// What programs outside of the CA say, as far as this request is concerned. The default is that nothing is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Outside {}
+pub(crate) struct Outside {
+    /// Who is on call now, by each roster; nobody where it is not known.
+    pub(crate) on_call: BTreeMap<RosterName, BTreeSet<PersonName>>,
+    /// The rosters that each person who approved was on call by at that moment.
+    pub(crate) were_on_call: BTreeMap<PersonName, BTreeSet<RosterName>>,
+    /// The automated checks that have approved.
+    pub(crate) checked: BTreeSet<CheckName>,
+}
