@@ -7,6 +7,7 @@
 //! * [`cert`], [`lint`], [`issue`]: from what the policy gave to the bytes of a certificate; the same bytes read
 //!   again and held against it; logged, and only then signed.
 //! * [`state`], [`store`]: what follows from the issuance log, and where it is looked up.
+//! * [`glass`]: break-glass after the fact: quotas and debts; pure.
 //! * [`host`]: host certificates of targets, made by hand.
 //! * [`front`]: the SSH server that people and bastions meet; it decides nothing.
 //! * [`keys`]: the four certificate authorities, the log key and the CA's own host key, as files.
@@ -14,6 +15,8 @@
 mod cert;
 pub mod desk;
 mod front;
+#[expect(dead_code, reason = "the desk does not ask it yet")]
+mod glass;
 pub mod host;
 mod issue;
 pub mod keys;

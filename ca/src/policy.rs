@@ -213,7 +213,7 @@ pub(crate) fn stands<'a>(asking: &Asking<'a>) -> Result<(&'a Role, &'a PublicKey
     if role.command.is_some() && role.command.as_deref() != asked {
         return Err(Why::OtherCommand(name.clone()));
     }
-    if request.break_glass && !role.break_glass {
+    if request.break_glass && role.break_glass.is_none() {
         return Err(Why::NoBreakGlass(name.clone()));
     }
     if !role.reachable_from(source) {
@@ -246,7 +246,7 @@ pub(crate) fn shape(
     ask: &Ask,
 ) -> Result<Shaped, Refused> {
     let (name, role) = choose(config, person, source, ask)?;
-    if ask.break_glass && !role.break_glass {
+    if ask.break_glass && role.break_glass.is_none() {
         return Err(Refused::NoBreakGlass(name.clone()));
     }
     let mut narrowed = Vec::new();

@@ -4,6 +4,7 @@
 //! and a log that holds it is refused.
 
 mod fold;
+mod glass;
 mod rows;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,8 @@ use record::entry::Authority;
 use record::request::Request;
 use record::text::Reason;
 use serde::{Deserialize, Serialize};
+
+use crate::glass::{Book, Debt};
 
 pub use fold::Impossible;
 pub(crate) use rows::Rows;
@@ -35,6 +38,8 @@ pub(crate) struct State {
     pub(crate) size: u64,
     /// The time of the last line.
     pub(crate) last: Option<UnixTime>,
+    /// Break-glass of the last week, and unpaid debts.
+    pub(crate) glass: Book,
     /// Access certificates by the digest of what was to be signed.
     access: HashMap<Digest, u64>,
 }
@@ -58,6 +63,10 @@ pub(crate) struct Case {
     pub(crate) certificate: Option<u64>,
     /// The sessions that began under it.
     pub(crate) sessions: Vec<SessionId>,
+    /// The armoured SSHSIG by which the person proved that it is they who break the glass.
+    pub(crate) proof: Option<String>,
+    /// What somebody else has to look at.
+    pub(crate) debt: Option<Debt>,
 }
 
 /// One approval.

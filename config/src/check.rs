@@ -1,18 +1,20 @@
 //! From the file's shapes to rules that can be enforced, or to the first thing that is wrong.
 
+mod alert;
+mod glass;
 mod outside;
 mod people;
 mod places;
 mod quorums;
 mod roles;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
 use crate::error::ConfigError;
 use crate::outside::{Check, Groups, Roster};
-use crate::rules::{Bastion, Ca, Config, Person, Role, Target};
+use crate::rules::{Alert, Bastion, Ca, Config, Person, Role, Target};
 use crate::words::{
     BastionName, CheckName, GroupName, PersonName, RoleName, RosterName, TargetName,
 };
@@ -65,6 +67,8 @@ struct Parts {
     groups: Option<Groups>,
     on_call: BTreeMap<RosterName, Roster>,
     checks: BTreeMap<CheckName, Check>,
+    alert: Option<Alert>,
+    auditors: BTreeSet<GroupName>,
 }
 
 impl Parts {
@@ -84,6 +88,8 @@ impl Parts {
             checks: &checks,
         };
         let roles = roles::roles(file.role, known, &targets)?;
+        let alert = file.alert.map(alert::alert).transpose()?;
+        let auditors = alert::auditors(file.report, known)?;
         Ok(Self {
             ca,
             bastions,
@@ -93,6 +99,8 @@ impl Parts {
             groups,
             on_call,
             checks,
+            alert,
+            auditors,
         })
     }
 
@@ -106,6 +114,8 @@ impl Parts {
             groups,
             on_call,
             checks,
+            alert,
+            auditors,
         } = self;
         Config {
             ca,
@@ -116,6 +126,8 @@ impl Parts {
             groups,
             on_call,
             checks,
+            alert,
+            auditors,
             text,
         }
     }

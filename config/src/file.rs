@@ -29,6 +29,20 @@ pub(crate) struct File {
     pub(crate) on_call: BTreeMap<Spanned<RosterName>, Roster>,
     #[serde(default)]
     pub(crate) check: BTreeMap<Spanned<CheckName>, Check>,
+    pub(crate) alert: Option<Spanned<Alert>>,
+    pub(crate) report: Option<Report>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Alert {
+    pub(crate) command: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Report {
+    pub(crate) auditors: Spanned<Vec<Spanned<GroupName>>>,
 }
 
 #[derive(Deserialize)]
@@ -114,7 +128,59 @@ pub(crate) struct Role {
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(crate) record_input: bool,
-    pub(crate) break_glass: Option<Spanned<bool>>,
+    pub(crate) break_glass: Option<Spanned<BreakGlass>>,
+}
+
+/// Yes, no, or on which terms.
+pub(crate) enum BreakGlass {
+    Flag(bool),
+    Terms(GlassTerms),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct GlassTerms {
+    #[serde(default)]
+    pub(crate) verify: bool,
+    pub(crate) per_week: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(crate) review: GlassReview,
+    #[serde(default)]
+    pub(crate) blocks: bool,
+    pub(crate) blocks_break_glass: Option<Spanned<bool>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct GlassReview {
+    pub(crate) count: Option<Spanned<u32>>,
+    pub(crate) from: Option<Spanned<GroupName>>,
+    pub(crate) within: Option<Spanned<String>>,
+}
+
+/// By hand, as for [`AllOf`].
+impl<'de> Deserialize<'de> for BreakGlass {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+
+        impl<'de> Visitor<'de> for Shape {
+            type Value = BreakGlass;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or { verify = …, per-week = …, review = { … } }")
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<BreakGlass, E> {
+                Ok(BreakGlass::Flag(flag))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BreakGlass, A::Error> {
+                GlassTerms::deserialize(MapAccessDeserializer::new(map)).map(BreakGlass::Terms)
+            }
+        }
+
+        deserializer.deserialize_any(Shape)
+    }
 }
 
 /// One quorum, or a list of them.

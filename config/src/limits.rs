@@ -53,6 +53,28 @@ pub const SOURCES: usize = 16;
 /// stays small.
 pub const QUORUMS: usize = 8;
 
+/// Most sessions that a review names one by one: a reviewer reads no more, and the review still fits one line of the
+/// log. Further ones stand in it as one digest.
+pub const REVIEW_SESSIONS: usize = 256;
+
+/// Shortest and longest time that a review may take once the grant is over: less is no time to look, and after a
+/// quarter of a year nobody remembers.
+pub const REVIEW_WITHIN: (Duration, Duration) =
+    (Duration::from_secs(10), Duration::from_secs(90 * 24 * 3600));
+
+/// How long a review takes when the role does not say.
+pub const REVIEW_DEFAULT: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a review waits for sessions whose end no bastion has told, once the grant is over: a bastion that was
+/// restarted has told by then, and one that is gone for good must not keep the debt from being paid.
+pub const REVIEW_WAITS: Duration = Duration::from_secs(3600);
+
+/// The time over which break-glass is counted.
+pub const BREAK_GLASS_WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Most break-glass grants a week that a role may give one person: more than that is no emergency.
+pub const BREAK_GLASS_PER_WEEK: u32 = 100;
+
 /// How long a request waits for its approvals: an approver who has not answered within an hour
 /// would decide about an incident that is over.
 pub const REQUEST_OPEN: Duration = Duration::from_secs(3600);

@@ -38,6 +38,10 @@ pub struct Config {
     pub on_call: BTreeMap<RosterName, Roster>,
     /// The automated checks that roles name as approvers.
     pub checks: BTreeMap<CheckName, Check>,
+    /// Who is told at once of what must not wait; none if nobody but the approvers who look.
+    pub alert: Option<Alert>,
+    /// The groups that may see the report over everybody; empty for nobody.
+    pub auditors: BTreeSet<GroupName>,
     /// The file's text, byte for byte, and behind it, as [`Config::with_groups`] writes them, the groups that a
     /// program said: its digest names the policy in every decision.
     pub text: String,
@@ -52,6 +56,13 @@ pub struct Ca {
     pub address: HostPort,
     /// Its directory: `keys/`, `log/`, `store/`.
     pub data: PathBuf,
+}
+
+/// Who is told at once of what must not wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// The program, by its absolute path, and its arguments. It gets one JSON document on standard input.
+    pub command: Vec<String>,
 }
 
 /// One bastion.
@@ -125,8 +136,34 @@ pub struct Role {
     pub channels: BTreeSet<Channel>,
     /// Whether what the person types is recorded too, passwords at prompts included.
     pub record_input: bool,
-    /// Whether the role may be taken first and reviewed afterwards.
-    pub break_glass: bool,
+    /// On which terms the role may be taken first and reviewed afterwards; none if it may not.
+    pub break_glass: Option<BreakGlass>,
+}
+
+/// On which terms a role may be taken before its approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakGlass {
+    /// Whether the person has to prove with the PIN of a token that it is they.
+    pub verify: bool,
+    /// How often a person may do so under this role within [`limits::BREAK_GLASS_WEEK`]; none if as often as need be.
+    pub per_week: Option<u32>,
+    /// Who has to look at it afterwards.
+    pub review: Review,
+    /// Whether an overdue review keeps the person from new requests, break-glass apart.
+    pub blocks: bool,
+    /// Whether it keeps them from break-glass too.
+    pub blocks_break_glass: bool,
+}
+
+/// Who has to look at what was done, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    /// How many different persons.
+    pub count: u32,
+    /// Of which groups, any of them; never empty.
+    pub from: Vec<GroupName>,
+    /// How long after the grant's deadline.
+    pub within: Duration,
 }
 
 impl Role {

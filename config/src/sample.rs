@@ -93,5 +93,20 @@ source = []                         # addresses that targets see it come from, e
 # command = "/usr/local/bin/failover"         # every session runs this and nothing else; absent: the person's choice
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused
 # record-input = false                        # true: what is typed is recorded too, passwords at prompts included
-# break-glass = false                         # true: may be taken first and reviewed afterwards
+# break-glass = false                         # true: may be taken first and reviewed afterwards; or on these terms:
+#                                             # { verify = true, per-week = 2, review = { count = 1, from = "sre", within = "24h" }, blocks = true }
+#                                             # verify: only with the PIN of an sk- key; per-week: as often a person within seven days; review: by
+#                                             # how many of whom, and how long after the grant's end (1 of the approvers, 24h); blocks: who owes an
+#                                             # overdue review is given nothing new but break-glass; blocks-break-glass = true: not even that
+
+# Who is told at once of break-glass, overdue reviews, revocations and certificates that the log does not hold. The
+# program gets a JSON document on standard input; it runs beside the CA, and nothing waits for it.
+#
+# [alert]
+# command = ["/usr/local/bin/page-somebody", "--urgent"]
+
+# Who may see `ssh ca report` over everybody. Without it nobody may.
+#
+# [report]
+# auditors = ["sre"]
 "#;

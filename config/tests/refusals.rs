@@ -401,3 +401,140 @@ fn a_missing_file_says_what_to_do() {
         .to_string();
     assert!(error.contains("hallpass init"), "{error}");
 }
+
+/// Replaces the last line of the good role.
+const LONGEST: &str = "longest = \"1h\"";
+
+#[test]
+fn promise_44_break_glass_that_nobody_could_review_is_refused() {
+    let glass = |terms: &str| format!("{LONGEST}\nbreak-glass = {terms}");
+    refused(
+        LONGEST,
+        &glass("{ per-week = 0 }"),
+        28,
+        "per-week is not between 1 and 100",
+    );
+    refused(
+        LONGEST,
+        &glass("{ per-week = 101 }"),
+        28,
+        "per-week is not between 1 and 100",
+    );
+    refused(
+        LONGEST,
+        &glass("{ verfy = true }"),
+        28,
+        "unknown field `verfy`",
+    );
+    refused(
+        LONGEST,
+        &glass("\"yes\""),
+        28,
+        "expected true, false or { verify",
+    );
+    refused(
+        LONGEST,
+        &glass("{ review = { count = 0 } }"),
+        28,
+        "a review by 0 persons",
+    );
+    refused(
+        LONGEST,
+        &glass("{ review = { count = 2 } }"),
+        28,
+        "what alice does could never be reviewed by 2 others of sre",
+    );
+    refused(
+        LONGEST,
+        &glass("{ review = { from = \"oncall\" } }"),
+        28,
+        "what alice does could never be reviewed by 1 others of oncall",
+    );
+    refused(
+        LONGEST,
+        &glass("{ review = { from = \"audit\" } }"),
+        28,
+        "nobody is in group audit",
+    );
+    for within in ["9s", "91d"] {
+        let terms = format!("{{ review = {{ within = \"{within}\" }} }}");
+        refused(LONGEST, &glass(&terms), 28, "is not between 10s and 90d");
+    }
+    refused(
+        LONGEST,
+        &glass("{ review = { within = \"soon\" } }"),
+        28,
+        "is not a duration",
+    );
+    refused(
+        LONGEST,
+        &glass("{ blocks-break-glass = true }"),
+        28,
+        "blocks-break-glass without blocks",
+    );
+}
+
+#[test]
+fn break_glass_is_reviewed_by_the_approvers_unless_the_role_says_who() {
+    let of = |terms: &str| {
+        let text = good().replacen(LONGEST, &format!("{LONGEST}\nbreak-glass = {terms}"), 1);
+        load(&text).unwrap().roles["db"].break_glass.clone()
+    };
+    assert_eq!(of("false"), None);
+    let plain = of("true").unwrap();
+    assert_eq!(of("{}"), Some(plain.clone()));
+    assert!(!plain.verify && !plain.blocks && plain.per_week.is_none());
+    assert_eq!(
+        (plain.review.count, plain.review.within.as_secs()),
+        (1, 86_400)
+    );
+    assert_eq!(plain.review.from, ["sre".parse().unwrap()]);
+    let all = of(
+        "{ verify = true, per-week = 2, review = { count = 1, from = \"sre\", within = \"2h\" }, blocks = true }",
+    );
+    let all = all.unwrap();
+    assert!(all.verify && all.blocks && !all.blocks_break_glass);
+    assert_eq!(
+        (all.per_week, all.review.within.as_secs()),
+        (Some(2), 7_200)
+    );
+}
+
+#[test]
+fn promise_44_alerts_and_reports_that_reach_nobody_are_refused() {
+    let with = |table: &str| format!("{LONGEST}\n{table}");
+    refused(LONGEST, &with("[alert]"), 28, "alert names nothing");
+    refused(
+        LONGEST,
+        &with("[alert]\ncommand = []"),
+        29,
+        "command is empty",
+    );
+    refused(
+        LONGEST,
+        &with("[alert]\ncommand = [\"page\"]"),
+        29,
+        "not the absolute path",
+    );
+    refused(
+        LONGEST,
+        &with("[alert]\ncommand = [\"/bin/page\", \"a\\nb\"]"),
+        29,
+        "a control character",
+    );
+    refused(
+        LONGEST,
+        &with("[report]\nauditors = []"),
+        29,
+        "auditors is empty",
+    );
+    refused(
+        LONGEST,
+        &with("[report]\nauditors = [\"audit\"]"),
+        29,
+        "nobody is in group audit",
+    );
+    refused(LONGEST, &with("[report]"), 28, "missing field `auditors`");
+    let text = good().replacen(LONGEST, &with("[report]\nauditors = [\"sre\"]"), 1);
+    assert!(load(&text).unwrap().auditors.contains("sre"));
+}

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use config::words::{BastionName, PersonName, Principal, RequestId, SessionId};
+use config::words::{BastionName, GroupName, PersonName, Principal, RequestId, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
@@ -135,6 +135,40 @@ pub enum Entry {
         root: Digest,
         /// The number of sealed frames under that root.
         frames: u64,
+    },
+    /// The person who asks for break-glass proved with the PIN of their token that it is they.
+    Proof {
+        /// The request.
+        request: RequestId,
+        /// The armoured SSHSIG over its canonical text, namespace [`crate::request::PROOF_NAMESPACE`].
+        signature: String,
+    },
+    /// A certificate for break-glass is about to be issued: somebody else has to review what is done with it.
+    Debt {
+        /// The request.
+        request: RequestId,
+        /// How many persons have to review.
+        count: u32,
+        /// Of which groups, any of them.
+        from: Vec<GroupName>,
+        /// Until when.
+        until: UnixTime,
+        /// Whether the person is given nothing new, break-glass apart, while it is overdue.
+        blocks: bool,
+        /// Whether the person is not given break-glass either while it is overdue.
+        blocks_break_glass: bool,
+    },
+    /// Somebody else reviewed what was done under a grant.
+    Review {
+        /// The review's canonical text ([`crate::review`]).
+        text: String,
+        /// The armoured SSHSIG, namespace [`crate::review::REVIEW_NAMESPACE`].
+        signature: String,
+    },
+    /// A review is past its deadline.
+    Overdue {
+        /// The request.
+        request: RequestId,
     },
 }
 

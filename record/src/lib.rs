@@ -1,6 +1,7 @@
 //! Everything that Hallpass writes to be believed later.
 //!
 //! * [`request`], [`text`]: what a person asks for, as the canonical text that approvers sign.
+//! * [`review`]: what somebody else says afterwards of a grant that was taken first, the same way.
 //! * [`entry`], [`log`]: the lines of the issuance log, and the log itself.
 //! * [`api`]: what a bastion and the CA say to each other.
 //! * [`recording`]: the evidence of each session.
@@ -19,6 +20,7 @@ mod lock;
 pub mod log;
 pub mod recording;
 pub mod request;
+pub mod review;
 pub mod sshsig;
 pub mod text;
 pub mod tree;

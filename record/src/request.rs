@@ -33,6 +33,9 @@ use crate::text::{Command, Reason};
 /// The namespace of an approval's SSHSIG (`ssh-keygen -Y sign -n`).
 pub const APPROVAL_NAMESPACE: &str = "approval@hallpass";
 
+/// The namespace of the SSHSIG by which a person proves, with the PIN of a token, that it is they who break the glass.
+pub const PROOF_NAMESPACE: &str = "break-glass@hallpass";
+
 const VERSION: &str = "hallpass-request-v1";
 
 /// A person asks for an access under a role, for a time, with a reason.

@@ -55,6 +55,12 @@ pub enum SigError {
     /// The token signed without anybody touching it.
     #[error("signed without a touch of the token")]
     NoTouch,
+    /// A key that is on no token cannot say that its owner was there.
+    #[error("signed with a key that is not on a token")]
+    NoToken,
+    /// The token signed without asking who touches it.
+    #[error("signed without the PIN of the token")]
+    NoVerification,
 }
 
 /// Why a message could not be signed.
@@ -90,6 +96,36 @@ pub fn verify<'k>(
         SshSig::signed_data(namespace, sig.hash_alg(), message).map_err(|_| SigError::Invalid)?;
     check(&sig, namespace, message, &signed)?;
     Ok(key)
+}
+
+/// [`verify`], by a key on a token that asked for its PIN, or looked at a finger, before it signed: its flag of user
+/// verification (0x04, [WebAuthn §6.1]) is set beside that of a touch. The token signs its flags too.
+///
+/// [WebAuthn §6.1]: https://www.w3.org/TR/webauthn-2/#sctn-authenticator-data
+pub fn verify_user<'k>(
+    allowed: impl IntoIterator<Item = &'k PublicKey>,
+    namespace: &str,
+    message: &[u8],
+    armoured: &str,
+) -> Result<&'k PublicKey, SigError> {
+    let key = verify(allowed, namespace, message, armoured)?;
+    if !on_token(key) {
+        return Err(SigError::NoToken);
+    }
+    let sig = parse(armoured)?;
+    let (_, trailer) = touched(sig.signature())?;
+    match trailer.first() {
+        Some(flags) if flags & 4 == 4 => Ok(key),
+        _ => Err(SigError::NoVerification),
+    }
+}
+
+/// Whether a key lives on a token (`sk-` keys).
+pub fn on_token(key: &PublicKey) -> bool {
+    matches!(
+        key.key_data(),
+        KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)
+    )
 }
 
 /// Reads an armoured signature without believing any of it.

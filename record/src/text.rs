@@ -1,4 +1,4 @@
-//! Text that one person writes and another one reads: reasons and commands.
+//! Text that one person writes and another one reads: reasons, commands and remarks.
 
 use std::fmt;
 use std::str::FromStr;
@@ -80,6 +80,10 @@ text!(
 text!(
     /// A command line for the target's shell: one line.
     Command, "command", limits::COMMAND_BYTES
+);
+text!(
+    /// What a reviewer says of what somebody did: one line.
+    Remark, "remark", limits::REASON_BYTES
 );
 
 /// Whether a character shows as itself: neither a control nor a format character. Format

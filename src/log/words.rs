@@ -3,6 +3,8 @@
 use record::entry::{Authority, Entry};
 use record::request::Request;
 
+mod glass;
+
 pub(super) fn told(entry: &Entry) -> String {
     match entry {
         Entry::Start { policy } => format!("start: the CA serves under policy {policy}"),
@@ -85,5 +87,8 @@ pub(super) fn told(entry: &Entry) -> String {
         Entry::SessionEnd {
             session, reason, ..
         } => format!("end: {session}, {reason}"),
+        Entry::Proof { .. } | Entry::Debt { .. } | Entry::Review { .. } | Entry::Overdue { .. } => {
+            glass::told(entry)
+        }
     }
 }

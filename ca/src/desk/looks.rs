@@ -70,7 +70,7 @@ impl Hall {
             approvals: role.quorums.clone(),
             command: role.command.clone(),
             channels: role.channels.iter().copied().collect(),
-            break_glass: role.break_glass,
+            break_glass: role.break_glass.is_some(),
         })
         .collect()
     }

@@ -154,7 +154,7 @@ proptest! {
             prop_assert!(until.since(at(after)) <= request.life());
             prop_assert!(role.covers(&request.access));
             prop_assert!(!role.groups.is_disjoint(&config.persons[&request.person].groups));
-            prop_assert!(!request.break_glass || role.break_glass);
+            prop_assert!(!request.break_glass || role.break_glass.is_some());
             let command = request.command.as_ref().map(Command::as_str);
             prop_assert!(role.command.is_none() || role.command.as_deref() == command);
             let keys = &config.persons[&request.person].keys;

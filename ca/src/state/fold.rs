@@ -17,9 +17,9 @@ use super::{Approval, Case, Certificate, End, Grant, Session, SessionEnd, State}
 #[error("it cannot follow from what stands before it: {0}")]
 pub struct Impossible(pub(crate) &'static str);
 
-type Possible<T = ()> = Result<T, Impossible>;
+pub(super) type Possible<T = ()> = Result<T, Impossible>;
 
-fn must(good: bool, what: &'static str) -> Possible {
+pub(super) fn must(good: bool, what: &'static str) -> Possible {
     if good { Ok(()) } else { Err(Impossible(what)) }
 }
 
@@ -115,6 +115,10 @@ impl State {
                 self.session(session)?.end.is_none(),
                 "the session has ended",
             ),
+            Entry::Proof { .. }
+            | Entry::Debt { .. }
+            | Entry::Review { .. }
+            | Entry::Overdue { .. } => self.check_glass(entry),
         }
     }
 
@@ -180,14 +184,15 @@ impl State {
                 approved_by,
                 policy,
                 ..
-            } => self.change(request, |case| {
-                case.grant = Some(Grant {
+            } => {
+                let grant = Grant {
                     at,
                     until,
                     approved_by,
                     policy,
-                });
-            }),
+                };
+                self.granted(request, grant)
+            }
             Entry::Issue {
                 serial,
                 authority,
@@ -242,6 +247,10 @@ impl State {
                 };
                 Ok(self.over(session, end))
             }
+            entry @ (Entry::Proof { .. }
+            | Entry::Debt { .. }
+            | Entry::Review { .. }
+            | Entry::Overdue { .. }) => self.apply_glass(at, entry),
         }
     }
 
@@ -257,6 +266,8 @@ impl State {
             end: None,
             certificate: None,
             sessions: Vec::new(),
+            proof: None,
+            debt: None,
         };
         self.cases.insert(id.clone(), case);
         Ok(vec![Key::Case(id)])
@@ -305,7 +316,11 @@ impl State {
         keys
     }
 
-    fn change(&mut self, id: RequestId, change: impl FnOnce(&mut Case)) -> Possible<Vec<Key>> {
+    pub(super) fn change(
+        &mut self,
+        id: RequestId,
+        change: impl FnOnce(&mut Case),
+    ) -> Possible<Vec<Key>> {
         let case = self.cases.get_mut(&id);
         change(case.ok_or(Impossible("there is no such request"))?);
         Ok(vec![Key::Case(id)])
@@ -320,12 +335,12 @@ impl State {
         Ok(keys)
     }
 
-    fn case(&self, id: &RequestId) -> Possible<&Case> {
+    pub(super) fn case(&self, id: &RequestId) -> Possible<&Case> {
         let case = self.cases.get(id);
         case.ok_or(Impossible("there is no such request"))
     }
 
-    fn open(&self, id: &RequestId) -> Possible<&Case> {
+    pub(super) fn open(&self, id: &RequestId) -> Possible<&Case> {
         let case = self.case(id)?;
         must(case.is_open(), "the request is closed")?;
         Ok(case)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::glass;
 use super::places::cidr;
 use super::quorums::quorums;
 use super::{Checked, Known, flaw};
@@ -56,17 +57,14 @@ fn role(
         known_group(group, known)?;
     }
     let (quorums, checks) = quorums(&given.approvals, &groups, known)?;
-    let break_glass = match &given.break_glass {
-        Some(flag) if *flag.get_ref() && quorums.is_empty() && checks.is_empty() => {
-            return flaw(
-                flag.span(),
-                "break-glass on a role that needs no approval",
-                "remove break-glass, or say which approvals it goes before",
-            );
-        }
-        Some(flag) => *flag.get_ref(),
-        None => false,
+    let approved = !quorums.is_empty() || !checks.is_empty();
+    let from = quorums.iter().map(|quorum| quorum.from.clone()).collect();
+    let asked = glass::Asked {
+        approved,
+        approvers: from,
+        askers: &groups,
     };
+    let break_glass = glass::break_glass(given.break_glass.as_ref(), &asked, known)?;
     let command = command(given.command)?;
     Ok(Role {
         logins: set(&given.logins, "logins")?,
