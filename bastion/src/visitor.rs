@@ -13,7 +13,7 @@ use config::words::{Principal, TargetName, shown};
 use record::clock::UnixTime;
 use ssh_key::certificate::CertType;
 use ssh_key::public::KeyData;
-use ssh_key::{Certificate, PublicKey};
+use ssh_key::{Certificate, EcdsaCurve, PublicKey};
 
 /// The public keys that the bastion believes: what the CA said last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +24,11 @@ pub struct Trust {
 
 /// The CA named a key that no certificate of ours may be signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the CA's keys are not plain Ed25519 keys")]
+#[error("the CA's keys are not plain Ed25519 or ECDSA P-256 keys")]
 pub struct BadTrust;
 
 impl Trust {
-    /// Takes the keys of the user CA and of the host CA; each must be a plain Ed25519 key.
+    /// Takes the keys of the user CA and of the host CA; each must be a plain Ed25519 or ECDSA P-256 key.
     pub fn new(user_ca: &PublicKey, host_ca: &PublicKey) -> Result<Self, BadTrust> {
         Ok(Self {
             user_ca: plain(user_ca)?,
@@ -43,9 +43,17 @@ impl Trust {
 }
 
 fn plain(key: &PublicKey) -> Result<KeyData, BadTrust> {
-    match key.key_data() {
-        data @ KeyData::Ed25519(_) => Ok(data.clone()),
-        _ => Err(BadTrust),
+    let data = key.key_data();
+    may_certify(data).then(|| data.clone()).ok_or(BadTrust)
+}
+
+/// Whether a CA may have a key of this kind: a plain one, as `ssh` and `sshd` take it by default
+/// (`CASignatureAlgorithms` in `sshd_config(5)`).
+fn may_certify(key: &KeyData) -> bool {
+    match key {
+        KeyData::Ed25519(_) => true,
+        KeyData::Ecdsa(key) => key.curve() == EcdsaCurve::NistP256,
+        _ => false,
     }
 }
 
@@ -106,8 +114,8 @@ pub enum Refusal {
     /// Larger than any certificate of ours ([`limits::KEY_BLOB_BYTES`]).
     #[error("the certificate is too large")]
     TooLarge,
-    /// Signed by something else than a plain Ed25519 key, for example by a key that is itself certified.
-    #[error("the certificate is not signed by a plain Ed25519 key")]
+    /// Signed by something else than a plain Ed25519 or ECDSA P-256 key, for example by a key that is itself certified.
+    #[error("the certificate is not signed by a plain Ed25519 or ECDSA P-256 key")]
     CaKind,
     /// Signed by a key that is not the user CA.
     #[error("the certificate is not signed by this site's user CA")]
@@ -238,7 +246,7 @@ fn signed_by(certificate: &Certificate, trust: &Trust) -> Result<String, Refusal
     if bytes.len() > limits::KEY_BLOB_BYTES {
         return Err(Refusal::TooLarge);
     }
-    if !matches!(certificate.signature_key(), KeyData::Ed25519(_)) {
+    if !may_certify(certificate.signature_key()) {
         return Err(Refusal::CaKind);
     }
     if certificate.signature_key() != &trust.user_ca {

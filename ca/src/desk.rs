@@ -102,7 +102,7 @@ pub struct Desk {
 impl Desk {
     /// Loads the keys, checks and locks the log, compares or rebuilds the store.
     pub fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, DeskError> {
-        let keys = Keys::load(&config.ca.data)?;
+        let keys = Keys::load(&config)?;
         let mut opened = Log::open(&config.ca.data.join("log"), keys.log.clone())?;
         let name = record::log::public_name(&config.ca.address.host).map_err(LogError::from)?;
         opened.log.publish_as(name)?;
@@ -136,7 +136,7 @@ impl Desk {
         journal: Box<dyn Journal>,
         mut store: Box<dyn Store>,
     ) -> Result<Arc<Self>, DeskError> {
-        keys::apart(&keys.public, &config)?;
+        keys::apart(&keys.public.named(), &config)?;
         let state = fold(lines)?;
         reconcile(store.as_mut(), &state, position)?;
         let policy = Digest::of(config.text.as_bytes());
@@ -155,7 +155,7 @@ impl Desk {
 
     /// Puts another configuration in force, at once and whole; if it is refused, the one before stays.
     pub async fn reload(&self, config: Config) -> Result<(), DeskError> {
-        keys::apart(&self.hall.public, &config)?;
+        keys::apart(&self.hall.public.named(), &config)?;
         let work = move |writer: &mut Writer| writer.reload(Arc::new(config));
         self.run(work).await.map_err(DeskError::Unavailable)
     }
@@ -387,8 +387,8 @@ pub(crate) fn certify_host(
 
 /// Makes the state store again from the log alone. The CA must not run.
 pub fn rebuild(config: &Config) -> Result<u64, DeskError> {
-    let keys = Keys::load(&config.ca.data)?;
-    let opened = Log::open(&config.ca.data.join("log"), keys.log)?;
+    let key = keys::log_key(config)?;
+    let opened = Log::open(&config.ca.data.join("log"), key)?;
     let state = fold(opened.lines)?;
     let position = opened.log.position();
     let mut store = Sled::open(&config.ca.data.join("store"))?;

@@ -1,53 +1,20 @@
 //! `Linted → Logged → Signed`: each step takes what only the step before can make.
 //!
-//! If we die after the log has the intent, the same bytes are signed at the next call; Ed25519
-//! is deterministic, so it is the same certificate. A signature without an intent cannot exist.
+//! If we die after the log has the intent, the same bytes are signed at the next call. Ed25519 is deterministic, so
+//! it is the same certificate; ECDSA in hardware gives another signature under the same bytes and the same serial, and
+//! both count as the one certificate that stands in the log. A signature without an intent cannot exist.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::words::{RequestId, SessionId};
-use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use record::clock::UnixTime;
 use record::entry::{Authority, Entry};
 use ssh_key::{HashAlg, PublicKey};
 
 use crate::lint::{Linted, Whole, read_to_be_signed};
+use crate::signer::{SignFault, Signer, blob};
 use crate::state::Certificate;
-use crate::wire::{put, string};
-
-/// The private half of one of the four CAs.
-///
-/// It signs exactly the bytes that it is given, the same bytes with the same signature each time
-/// (Ed25519, RFC 8032), and never any that do not stand in the issuance log: [`Logged`] is the
-/// only way to it.
-pub(crate) trait Signer: Send {
-    /// The public half.
-    fn public(&self) -> &PublicKey;
-    /// Signs.
-    fn sign(&mut self, to_be_signed: &[u8]) -> [u8; 64];
-}
-
-/// A CA's key in the memory of this process.
-pub(crate) struct InMemory {
-    key: SigningKey,
-    public: PublicKey,
-}
-
-impl InMemory {
-    pub(crate) const fn new(key: SigningKey, public: PublicKey) -> Self {
-        Self { key, public }
-    }
-}
-
-impl Signer for InMemory {
-    fn public(&self) -> &PublicKey {
-        &self.public
-    }
-
-    fn sign(&mut self, to_be_signed: &[u8]) -> [u8; 64] {
-        self.key.sign(to_be_signed).to_bytes()
-    }
-}
+use crate::wire::put;
 
 /// Where intents are made durable.
 pub(crate) trait Ledger {
@@ -68,8 +35,14 @@ pub(crate) struct Logged {
 
 /// Why a logged certificate was not released. Ours alone; nothing was given to anybody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the signed certificate does not hold: {0}")]
-pub(crate) struct IssueError(&'static str);
+pub(crate) enum IssueError {
+    /// What was logged or signed is not what it should be. A defect of this program, or of the signer.
+    #[error("the signed certificate does not hold: {0}")]
+    Wrong(&'static str),
+    /// The signer gave no signature. The intent stands, and is signed at the next call.
+    #[error(transparent)]
+    Unsigned(#[from] SignFault),
+}
 
 /// A certificate, signed, read again and verified.
 #[derive(Debug)]
@@ -109,7 +82,7 @@ impl Logged {
     pub(crate) fn again(certificate: &Certificate) -> Result<Self, IssueError> {
         let bytes = STANDARD
             .decode(&certificate.to_be_signed)
-            .map_err(|_| IssueError("its log entry is not base64"))?;
+            .map_err(|_| IssueError::Wrong("its log entry is not base64"))?;
         Ok(Self {
             authority: certificate.authority,
             serial: certificate.serial,
@@ -123,26 +96,27 @@ impl Logged {
     }
 
     /// Signs the logged bytes, reads the result as a stranger would, and verifies it as of `now`.
-    pub(crate) fn sign(self, signer: &mut dyn Signer, now: UnixTime) -> Result<Signed, IssueError> {
-        let fields =
-            read_to_be_signed(&self.bytes).ok_or(IssueError("its log entry cannot be read"))?;
+    pub(crate) fn sign(self, signer: &dyn Signer, now: UnixTime) -> Result<Signed, IssueError> {
+        let fields = read_to_be_signed(&self.bytes)
+            .ok_or(IssueError::Wrong("its log entry cannot be read"))?;
         let algorithm = fields.algorithm.to_owned();
         let ours = signer
             .public()
             .to_bytes()
-            .map_err(|_| IssueError("its CA cannot be written"))?;
+            .map_err(|_| IssueError::Wrong("its CA cannot be written"))?;
         if fields.ca != ours {
-            return Err(IssueError(
+            return Err(IssueError::Wrong(
                 "it names another CA than the one that would sign",
             ));
         }
-        let signature = signer.sign(&self.bytes);
-        let mut blob = self.bytes;
-        let mut wrapped = string(b"ssh-ed25519");
-        put(&mut wrapped, &signature);
-        put(&mut blob, &wrapped);
-        let line = format!("{algorithm} {}", STANDARD.encode(&blob));
-        check(&line, &blob, signer.public(), now)?;
+        let signature = signer.sign(&self.bytes)?;
+        if !blob::holds(signer.public(), &self.bytes, &signature) {
+            return Err(IssueError::Wrong("its signer has signed something else"));
+        }
+        let mut whole = self.bytes;
+        put(&mut whole, &signature);
+        let line = format!("{algorithm} {}", STANDARD.encode(&whole));
+        check(&line, &whole, signer.public(), now)?;
         Ok(Signed {
             line,
             serial: self.serial,
@@ -152,20 +126,17 @@ impl Logged {
 
 /// What any reader of the certificate would do, by another implementation than the one that wrote it.
 fn check(line: &str, blob: &[u8], ca: &PublicKey, now: UnixTime) -> Result<(), IssueError> {
-    let read =
-        ssh_key::Certificate::from_openssh(line).map_err(|_| IssueError("it does not parse"))?;
+    let read = ssh_key::Certificate::from_openssh(line)
+        .map_err(|_| IssueError::Wrong("it does not parse"))?;
     if read.to_bytes().as_deref() != Ok(blob) {
-        return Err(IssueError("it reads back as other bytes"));
+        return Err(IssueError::Wrong("it reads back as other bytes"));
     }
     let fingerprint = ca.fingerprint(HashAlg::Sha256);
     read.validate_at(now.secs(), &[fingerprint])
-        .map_err(|_| IssueError("it does not verify, or is not good now"))
+        .map_err(|_| IssueError::Wrong("it does not verify, or is not good now"))
 }
 
 /// Whether this CA's key made a certificate's signature.
 pub(crate) fn verifies(whole: &Whole, ca: &PublicKey) -> bool {
-    let signature = ed25519_dalek::Signature::from_bytes(&whole.signature);
-    let key = ca.key_data().ed25519();
-    let key = key.and_then(|key| VerifyingKey::from_bytes(&key.0).ok());
-    key.is_some_and(|key| key.verify_strict(&whole.to_be_signed, &signature).is_ok())
+    blob::holds(ca, &whole.to_be_signed, &whole.signature)
 }

@@ -1,27 +1,26 @@
-//! The keys of the CA as files: `CA_DATA/keys/{user,session,host,door,log,identity}`, each an
-//! OpenSSH private key that only the CA's own user may read.
+//! The keys of the CA: where the configuration says, or as the files
+//! `CA_DATA/keys/{user,session,host,door,log,identity}`.
+//!
+//! * [`files`]: private keys in OpenSSH's format, which only the CA's own user may read.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+mod files;
+
+use std::io;
+use std::path::PathBuf;
 
 use config::Config;
+use config::keys::{KeyName, KeySource};
 use config::rules::HostTrust;
-use ed25519_dalek::SigningKey;
 use record::entry::Authority;
-use ssh_key::private::Ed25519Keypair;
-use ssh_key::{LineEnding, PrivateKey, PublicKey};
-use zeroize::Zeroizing;
+use ssh_key::{PrivateKey, PublicKey};
 
-use crate::issue::{InMemory, Signer};
+use crate::signer::agent::Agent;
+use crate::signer::memory::InMemory;
+use crate::signer::token::{Place, Token};
+use crate::signer::{Signer, blob, secret};
 use crate::wire::Take;
 
-/// Largest private key file that is read, in bytes: an Ed25519 key has 400.
-const KEY_FILE_BYTES: u64 = 16 << 10;
-
-/// The names of the six files.
-const NAMES: [&str; 6] = ["user", "session", "host", "door", "log", "identity"];
+pub use files::{create_key, init_keys};
 
 /// The public halves of the CA's keys.
 #[derive(Debug, Clone)]
@@ -53,9 +52,10 @@ impl PublicKeys {
         ]
     }
 
-    /// The public halves that stand in a data directory, each read from its private key.
-    pub fn load(data: &Path) -> Result<Self, KeysError> {
-        Keys::load(data).map(|keys| keys.public)
+    /// All six, each with its name.
+    pub(crate) fn named(&self) -> Vec<(KeyName, PublicKey)> {
+        let keys = self.all().into_iter().cloned();
+        KeyName::ALL.into_iter().zip(keys).collect()
     }
 }
 
@@ -78,13 +78,37 @@ pub enum KeysError {
         /// Its permissions.
         mode: u32,
     },
-    /// It is not a plain, unencrypted Ed25519 private key in OpenSSH's format.
-    #[error("{}: not an unencrypted Ed25519 private key of OpenSSH's format ({why})\n  hint: `hallpass init` makes such keys", path.display())]
+    /// It is not a private key that does for this.
+    #[error("{}: not a private key of OpenSSH's format that the CA can use ({why})\n  hint: `hallpass init` makes such keys", path.display())]
     NotAKey {
         /// The file.
         path: PathBuf,
         /// What it is instead.
         why: &'static str,
+    },
+    /// It is encrypted, and the configuration does not say where its passphrase is.
+    #[error("{}: it has a passphrase\n  hint: say [ca.key.{name}] with file and passphrase = \"credential:NAME\" or \"prompt\"", path.display())]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        name: KeyName,
+    },
+    /// Its passphrase or PIN is not to be had, or is wrong.
+    #[error("the {name} key: its passphrase or PIN: {why}")]
+    Secret {
+        /// Whose.
+        name: KeyName,
+        /// What is wrong.
+        why: String,
+    },
+    /// An ssh-agent or a token does not have the key, or does not answer.
+    #[error("the {name} key: {why}")]
+    Outside {
+        /// Which key.
+        name: KeyName,
+        /// What is wrong.
+        why: String,
     },
     /// Two purposes share one key.
     #[error(
@@ -99,36 +123,6 @@ pub enum KeysError {
     /// The system gives no random bytes, or a key cannot be written down.
     #[error("a key could not be made")]
     Unmade,
-}
-
-/// Makes the six keys under `data/keys`; refuses to replace one that is there.
-pub fn init_keys(data: &Path) -> Result<PublicKeys, KeysError> {
-    let dir = data.join("keys");
-    make_dir(&dir)?;
-    for name in NAMES {
-        create_key(&dir.join(name), &format!("hallpass {name}"))?;
-    }
-    sync_dir(&dir)?;
-    PublicKeys::load(data)
-}
-
-/// Makes one Ed25519 key as a file of mode 0600 with its public half beside it as `.pub`; refuses to replace
-/// one that is there.
-pub fn create_key(path: &Path, comment: &str) -> Result<PublicKey, KeysError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(seed.as_mut()).map_err(|_| KeysError::Unmade)?;
-    let mut key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
-    key.set_comment(comment);
-    let text = key
-        .to_openssh(LineEnding::LF)
-        .map_err(|_| KeysError::Unmade)?;
-    write_new(path, text.as_bytes(), 0o600)?;
-    let public = key.public_key().clone();
-    let line = public.to_openssh().map_err(|_| KeysError::Unmade)?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".pub");
-    write_new(Path::new(&beside), format!("{line}\n").as_bytes(), 0o644)?;
-    Ok(public)
 }
 
 /// Reads a plain public key in OpenSSH's one-line form that somebody else wrote: bounded, and looked at before it is
@@ -183,40 +177,37 @@ pub(crate) struct Signers {
 }
 
 impl Signers {
-    pub(crate) fn of(&mut self, authority: Authority) -> &mut dyn Signer {
+    pub(crate) fn of(&self, authority: Authority) -> &dyn Signer {
         let signer = match authority {
-            Authority::User => &mut self.user,
-            Authority::Session => &mut self.session,
-            Authority::Host => &mut self.host,
-            Authority::Door => &mut self.door,
+            Authority::User => &self.user,
+            Authority::Session => &self.session,
+            Authority::Host => &self.host,
+            Authority::Door => &self.door,
         };
-        signer.as_mut()
+        signer.as_ref()
     }
 }
 
 impl Keys {
-    /// Reads the six keys; refuses files that others may read, and one key for two purposes.
-    pub(crate) fn load(data: &Path) -> Result<Self, KeysError> {
-        let dir = data.join("keys");
-        let [user, session, host, door, log, identity] =
-            NAMES.map(|name| load_key(&dir.join(name)));
-        let (user, session, host, door) = (user?, session?, host?, door?);
-        let (log, identity) = (log?, identity?);
+    /// Opens the six keys; refuses files that others may read, and one key for two purposes.
+    pub(crate) fn load(config: &Config) -> Result<Self, KeysError> {
+        let signers = Signers {
+            user: open(config, KeyName::User)?,
+            session: open(config, KeyName::Session)?,
+            host: open(config, KeyName::Host)?,
+            door: open(config, KeyName::Door)?,
+        };
+        let log = inside(config, KeyName::Log)?;
+        let identity = inside(config, KeyName::Identity)?;
         let public = PublicKeys {
-            user: bare(&user),
-            session: bare(&session),
-            host: bare(&host),
-            door: bare(&door),
+            user: signers.user.public().clone(),
+            session: signers.session.public().clone(),
+            host: signers.host.public().clone(),
+            door: signers.door.public().clone(),
             log: bare(&log),
             identity: bare(&identity),
         };
-        distinct(&public)?;
-        let signers = Signers {
-            user: signer(&user)?,
-            session: signer(&session)?,
-            host: signer(&host)?,
-            door: signer(&door)?,
-        };
+        distinct(&public.named())?;
         Ok(Self {
             signers,
             log,
@@ -226,13 +217,33 @@ impl Keys {
     }
 }
 
-/// Whether the CA could start with its key files: their modes, what they hold, and that no key serves two purposes.
+/// The issuance log's key, for whoever opens the log without serving.
+pub(crate) fn log_key(config: &Config) -> Result<PrivateKey, KeysError> {
+    inside(config, KeyName::Log)
+}
+
+/// Whether the CA could start with its keys: where they are, what they are, and that no key serves two purposes. What
+/// somebody would have to type is not asked for: of such a file the public half is looked at, such a token is not.
 pub fn check_keys(config: &Config) -> Result<(), KeysError> {
-    apart(&PublicKeys::load(&config.ca.data)?, config)
+    let mut found = Vec::new();
+    for name in KeyName::ALL {
+        let source = source(config, name)?;
+        let public = match source {
+            KeySource::File { path, .. } if source.is_prompted() => {
+                Some(files::public_half(path, name)?)
+            }
+            _ if source.is_prompted() => None,
+            _ if name.is_authority() => Some(open(config, name)?.public().clone()),
+            _ => Some(bare(&inside(config, name)?)),
+        };
+        found.extend(public.map(|public| (name, public)));
+    }
+    distinct(&found)?;
+    apart(&found, config)
 }
 
 /// Refuses a configuration in which a CA's key is a person's, a bastion's or a target's.
-pub(crate) fn apart(public: &PublicKeys, config: &Config) -> Result<(), KeysError> {
+pub(crate) fn apart(ours: &[(KeyName, PublicKey)], config: &Config) -> Result<(), KeysError> {
     let persons = config.persons.iter().flat_map(|(name, person)| {
         let named = move |key| (format!("a key of person {name}"), key);
         person.keys.iter().map(named)
@@ -249,101 +260,94 @@ pub(crate) fn apart(public: &PublicKeys, config: &Config) -> Result<(), KeysErro
         keys.iter().map(named)
     });
     for (second, key) in persons.chain(bastions).chain(targets) {
-        for (name, ours) in NAMES.into_iter().zip(public.all()) {
-            if ours.key_data() == key.key_data() {
-                let first = format!("the CA's {name} key");
-                return Err(KeysError::Shared { first, second });
-            }
+        let twin = ours
+            .iter()
+            .find(|(_, ours)| ours.key_data() == key.key_data());
+        if let Some((name, _)) = twin {
+            let first = format!("the CA's {name} key");
+            return Err(KeysError::Shared { first, second });
         }
     }
     Ok(())
 }
 
-fn bare(key: &PrivateKey) -> PublicKey {
-    PublicKey::from(key.public_key().key_data().clone())
-}
-
-fn distinct(public: &PublicKeys) -> Result<(), KeysError> {
-    let named: Vec<_> = NAMES.into_iter().zip(public.all()).collect();
-    for (n, (first, key)) in named.iter().enumerate() {
-        let twin = named.iter().skip(n + 1).find(|(_, other)| other == key);
+fn distinct(keys: &[(KeyName, PublicKey)]) -> Result<(), KeysError> {
+    for (n, (first, key)) in keys.iter().enumerate() {
+        let mut others = keys.iter().skip(n + 1);
+        let twin = others.find(|(_, other)| other.key_data() == key.key_data());
         if let Some((second, _)) = twin {
             return Err(KeysError::Shared {
-                first: format!("keys/{first}"),
-                second: format!("keys/{second}"),
+                first: format!("the CA's {first} key"),
+                second: format!("its {second} key"),
             });
         }
     }
     Ok(())
 }
 
-fn signer(key: &PrivateKey) -> Result<Box<dyn Signer>, KeysError> {
-    let pair = key.key_data().ed25519().ok_or(KeysError::Unmade)?;
-    let signing = SigningKey::try_from(pair).map_err(|_| KeysError::Unmade)?;
-    Ok(Box::new(InMemory::new(signing, bare(key))))
+fn source(config: &Config, name: KeyName) -> Result<&KeySource, KeysError> {
+    let place = config.ca.keys.get(&name);
+    place.map(|place| &place.current).ok_or(KeysError::Unmade)
 }
 
-fn load_key(path: &Path) -> Result<PrivateKey, KeysError> {
-    let io = |source| KeysError::Io {
-        path: path.to_owned(),
-        source,
+/// A CA's key, wherever it is.
+fn open(config: &Config, name: KeyName) -> Result<Box<dyn Signer>, KeysError> {
+    let outside = |fault: crate::signer::SignFault| KeysError::Outside {
+        name,
+        why: fault.to_string(),
     };
-    let not = |why| KeysError::NotAKey {
-        path: path.to_owned(),
-        why,
-    };
-    let file = File::open(path).map_err(io)?;
-    let mode = file.metadata().map_err(io)?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        let path = path.to_owned();
-        return Err(KeysError::TooOpen { path, mode });
+    match source(config, name)? {
+        KeySource::File { path, passphrase } => {
+            let key = files::load(path, name, passphrase.as_ref())?;
+            let signer = InMemory::new(&key).ok_or(KeysError::NotAKey {
+                path: path.clone(),
+                why: "it is of another kind",
+            })?;
+            Ok(Box::new(signer))
+        }
+        KeySource::Agent { socket, public } => {
+            Ok(Box::new(Agent::open(socket, public).map_err(outside)?))
+        }
+        KeySource::Token {
+            module,
+            token,
+            label,
+            pin,
+        } => {
+            let pin = secret::read(pin, &format!("PIN of the token {token}"));
+            let pin = pin.map_err(|why| KeysError::Secret {
+                name,
+                why: why.to_string(),
+            })?;
+            let place = Place {
+                module: module.clone(),
+                token: token.clone(),
+                label: label.clone(),
+            };
+            Ok(Box::new(Token::open(place, pin).map_err(outside)?))
+        }
     }
-    let mut text = Zeroizing::new(String::new());
-    file.take(KEY_FILE_BYTES)
-        .read_to_string(&mut text)
-        .map_err(io)?;
-    if text.contains("-cert-v") {
-        return Err(not("it is a certificate"));
-    }
-    let key = PrivateKey::from_openssh(text.as_bytes()).map_err(|_| not("it does not parse"))?;
-    if key.is_encrypted() {
-        return Err(not("it has a passphrase"));
-    }
-    if key.key_data().ed25519().is_none() || key.public_key().key_data().is_certificate() {
-        return Err(not("it is of another kind"));
-    }
-    Ok(key)
 }
 
-fn make_dir(dir: &Path) -> Result<(), KeysError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| KeysError::Io {
-        path: dir.to_owned(),
-        source,
-    })
+/// A key that this process has to hold itself.
+fn inside(config: &Config, name: KeyName) -> Result<PrivateKey, KeysError> {
+    match source(config, name)? {
+        KeySource::File { path, passphrase } => {
+            let key = files::load(path, name, passphrase.as_ref())?;
+            let not = || KeysError::NotAKey {
+                path: path.clone(),
+                why: "it is of another kind",
+            };
+            key.key_data().ed25519().ok_or_else(not)?;
+            Ok(key)
+        }
+        // The configuration's check has refused it.
+        _ => Err(KeysError::Unmade),
+    }
 }
 
-fn sync_dir(dir: &Path) -> Result<(), KeysError> {
-    let synced = File::open(dir).and_then(|file| file.sync_all());
-    synced.map_err(|source| KeysError::Io {
-        path: dir.to_owned(),
-        source,
-    })
-}
-
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeysError> {
-    let mut options = OpenOptions::new();
-    let options = options.write(true).create_new(true).mode(mode);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        // The mask of the process can only take permissions away; a public half gets them back.
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.sync_all()
-    });
-    written.map_err(|source| KeysError::Io {
-        path: path.to_owned(),
-        source,
-    })
+fn bare(key: &PrivateKey) -> PublicKey {
+    PublicKey::from(key.public_key().key_data().clone())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! * [`glass`]: break-glass after the fact: quotas and debts; pure.
 //! * [`host`]: host certificates of targets, made by hand.
 //! * [`front`]: the SSH server that people and bastions meet; it decides nothing.
-//! * [`keys`]: the four certificate authorities, the log key and the CA's own host key, as files.
+//! * [`keys`]: the four certificate authorities, the log key and the CA's own host key; [`signer`]: what signs with them.
 
 mod cert;
 pub mod desk;
@@ -22,6 +22,7 @@ mod issue;
 pub mod keys;
 mod lint;
 mod policy;
+mod signer;
 mod state;
 mod store;
 #[cfg(test)]

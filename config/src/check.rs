@@ -2,6 +2,7 @@
 
 mod alert;
 mod glass;
+mod keys;
 mod outside;
 mod people;
 mod places;

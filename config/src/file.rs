@@ -8,6 +8,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use crate::keys::KeyName;
 use crate::words::{
     BastionName, CheckName, GroupName, Login, PersonName, RoleName, RosterName, TargetName,
 };
@@ -83,6 +84,22 @@ pub(crate) struct Ca {
     pub(crate) listen: Spanned<String>,
     pub(crate) address: Spanned<String>,
     pub(crate) data: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) key: BTreeMap<Spanned<KeyName>, Spanned<Key>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Key {
+    pub(crate) file: Option<Spanned<String>>,
+    pub(crate) passphrase: Option<Spanned<String>>,
+    pub(crate) agent: Option<Spanned<String>>,
+    pub(crate) public: Option<Spanned<String>>,
+    pub(crate) pkcs11: Option<Spanned<String>>,
+    pub(crate) token: Option<Spanned<String>>,
+    pub(crate) label: Option<Spanned<String>>,
+    pub(crate) pin: Option<Spanned<String>>,
+    pub(crate) next: Option<Box<Spanned<Key>>>,
 }
 
 #[derive(Deserialize)]

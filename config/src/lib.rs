@@ -6,6 +6,7 @@
 //! * [`file`]: the shape of `hallpass.toml`, as somebody types it.
 //! * [`rules`]: the configuration after every check: what the programs run on.
 //! * [`outside`]: the programs, calendars and services that are asked, and how long an answer is good.
+//! * [`keys`]: where the CA's private keys are.
 //! * [`quorum`]: which person counts for which quorum.
 //! * [`half_open`]: who may stand at a door without having logged in.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
@@ -21,6 +22,7 @@ pub mod duration;
 pub mod error;
 mod file;
 pub mod half_open;
+pub mod keys;
 pub mod limits;
 pub mod outside;
 pub mod quorum;

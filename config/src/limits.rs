@@ -103,6 +103,13 @@ pub const LOGIN_GRACE: Duration = Duration::from_secs(20);
 /// person is told.
 pub const TARGET_CONNECT: Duration = Duration::from_secs(10);
 
+/// How long a signer outside of this process may take for one signature: half of [`CA_ANSWER`], so that whoever
+/// waits is told which device did not answer.
+pub const SIGNER_ANSWER: Duration = Duration::from_secs(5);
+
+/// Longest passphrase or PIN of a key, in bytes: a sentence fits.
+pub const PASSPHRASE_BYTES: usize = 1024;
+
 /// How long the CA may take to answer a bastion before it counts as gone.
 pub const CA_ANSWER: Duration = Duration::from_secs(10);
 

@@ -12,6 +12,7 @@ use ssh_key::PublicKey;
 
 use crate::cidr::Cidr;
 use crate::error::ConfigError;
+use crate::keys::{KeyName, KeyPlace};
 use crate::limits;
 use crate::outside::{Check, Groups, Roster};
 use crate::words::{
@@ -56,6 +57,8 @@ pub struct Ca {
     pub address: HostPort,
     /// Its directory: `keys/`, `log/`, `store/`.
     pub data: PathBuf,
+    /// Where each of its private keys is.
+    pub keys: BTreeMap<KeyName, KeyPlace>,
 }
 
 /// Who is told at once of what must not wait.

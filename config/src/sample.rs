@@ -28,6 +28,21 @@ listen = "127.0.0.1:7022"           # where `hallpass ca` listens
 address = "localhost:7022"          # what people and bastions connect to
 data = "ca"                         # keys, issuance log, state
 
+# The CA's private keys are the files DATA/keys/NAME, unless a table says otherwise (NAME: user, session, host, door,
+# log, identity; the last two are files). `.next` announces the key that will follow: see `hallpass keys --help`.
+#
+# [ca.key.user]
+# file = "ca/keys/user"                       # OpenSSH's format, Ed25519 or ECDSA P-256
+# passphrase = "credential:user-passphrase"   # of a systemd credential of that name, or "prompt"
+# [ca.key.session]
+# agent = "/run/hallpass-agent/agent.sock"    # an ssh-agent, and so any hardware behind one
+# public = "ssh-ed25519 AAAA…"                # which of its keys
+# [ca.key.session.next]
+# pkcs11 = "/usr/lib/softhsm/libsofthsm2.so"  # a PKCS#11 token: its module,
+# token = "hallpass"                          # its label,
+# label = "session"                           # the key's label,
+# pin = "credential:token-pin"                # and the PIN's credential, or "prompt"
+
 [bastion.@BASTION@]
 listen = "127.0.0.1:7023"           # where `hallpass bastion` listens
 address = "localhost:7023"          # what people connect to

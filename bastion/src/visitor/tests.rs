@@ -192,7 +192,7 @@ fn without_a_percent_sign_it_opens_only_the_way_to_its_targets() {
 #[test]
 fn promise_25_every_wrong_certificate_is_turned_away_for_its_own_reason() {
     let mint = Mint::new();
-    mint.key("ecdsa", "ecdsa");
+    mint.key("ecdsa", "ecdsa-sha2-nistp384");
     let source = Refusal::Source("192.0.2.7".parse().unwrap());
     let table = [
         (
@@ -421,11 +421,31 @@ fn promise_26_a_certified_key_is_no_authority() {
         }),
         Refusal::WrongCa
     );
-    // And a configuration that names anything but a plain Ed25519 key is not believed.
-    mint.key("ecdsa", "ecdsa");
+    // And a CA that names a key of another kind than the two is not believed.
+    mint.key("ecdsa", "ecdsa-sha2-nistp384");
     assert_eq!(
         Trust::new(&mint.public("ecdsa"), &mint.public("host")),
         Err(BadTrust)
+    );
+}
+
+#[test]
+fn a_ca_in_hardware_may_have_an_ecdsa_key() {
+    let mint = Mint::new();
+    mint.key("p256", "ecdsa-sha2-nistp256");
+    let says = Says { ca: "p256", ..GOOD };
+    let certificate = mint.certificate(says);
+    let shown = Shown {
+        certificate: &certificate,
+        user: "postgres%db1.prod",
+        inside: None,
+        source: "192.0.2.7".parse().unwrap(),
+    };
+    let trust = Trust::new(&mint.public("p256"), &mint.public("host")).unwrap();
+    assert!(matches!(enter(shown, now(), &trust), Ok(Entry::Visitor(_))));
+    assert_eq!(
+        enter(shown, now(), &mint.trust()).unwrap_err(),
+        Refusal::WrongCa
     );
 }
 

@@ -12,7 +12,7 @@ use record::log::{Log, LogError, Position};
 use super::Refused;
 use super::hall::Hall;
 use crate::cert::{NONCE, Plan};
-use crate::issue::{Ledger, Logged, Signed};
+use crate::issue::{IssueError, Ledger, Logged, Signed};
 use crate::keys::Signers;
 use crate::lint::lint;
 use crate::store::{Store, StoreError};
@@ -114,7 +114,10 @@ impl Writer {
         let signer = self.signers.of(logged.authority());
         logged.sign(signer, now).map_err(|why| {
             tracing::error!(%why, "a certificate was not released");
-            unavailable("a defect was found after signing")
+            match why {
+                IssueError::Wrong(_) => unavailable("a defect was found after signing"),
+                IssueError::Unsigned(_) => unavailable("its signing key does not answer"),
+            }
         })
     }
 

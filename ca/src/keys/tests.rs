@@ -1,4 +1,14 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use super::*;
+
+/// A configuration whose CA has its data there.
+fn at(data: &Path) -> Config {
+    let text = "[ca]\nlisten = \"127.0.0.1:1\"\naddress = \"ca:1\"\ndata = \".\"\n";
+    Config::parse(&data.join("hallpass.toml"), text.to_owned()).unwrap()
+}
 
 fn made() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -11,7 +21,7 @@ fn keys_are_made_once_and_only_for_their_owner() {
     let dir = made();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir.path().join("keys")), 0o700);
-    for name in NAMES {
+    for name in KeyName::ALL.map(KeyName::as_str) {
         assert_eq!(mode(&dir.path().join("keys").join(name)), 0o600, "{name}");
     }
     assert!(matches!(
@@ -26,7 +36,7 @@ fn promise_44_a_key_file_that_others_may_read_is_refused() {
         let dir = made();
         let path = dir.path().join("keys/session");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let refused = Keys::load(dir.path()).map(drop);
+        let refused = Keys::load(&at(dir.path())).map(drop);
         match refused {
             Err(KeysError::TooOpen {
                 path: named,
@@ -50,11 +60,11 @@ fn promise_44_one_key_for_two_purposes_is_refused() {
         let dir = made();
         let keys = dir.path().join("keys");
         fs::copy(keys.join(from), keys.join(to)).unwrap();
-        match Keys::load(dir.path()).map(drop) {
+        match Keys::load(&at(dir.path())).map(drop) {
             Err(KeysError::Shared { first, second }) => {
                 assert_eq!(
                     (first, second),
-                    (format!("keys/{from}"), format!("keys/{to}"))
+                    (format!("the CA's {from} key"), format!("its {to} key"))
                 );
             }
             other => panic!("{from} and {to}: {other:?}"),
@@ -73,7 +83,7 @@ fn promise_26_what_is_no_plain_private_key_is_refused() {
     ] {
         let dir = made();
         fs::write(dir.path().join("keys/user"), text).unwrap();
-        match Keys::load(dir.path()).map(drop) {
+        match Keys::load(&at(dir.path())).map(drop) {
             Err(KeysError::NotAKey { why: said, .. }) => assert_eq!(said, why),
             other => panic!("{other:?}"),
         }
@@ -83,7 +93,7 @@ fn promise_26_what_is_no_plain_private_key_is_refused() {
 #[test]
 fn keys_that_stock_ssh_keygen_would_not_take_are_not_made() {
     let dir = made();
-    for name in NAMES {
+    for name in KeyName::ALL.map(KeyName::as_str) {
         let path = dir.path().join("keys").join(name);
         let out = std::process::Command::new("ssh-keygen")
             .arg("-y")
@@ -107,9 +117,9 @@ fn an_encrypted_key_is_refused() {
         .unwrap();
     assert!(done.success());
     assert!(matches!(
-        Keys::load(dir.path()).map(drop),
-        Err(KeysError::NotAKey {
-            why: "it has a passphrase",
+        Keys::load(&at(dir.path())).map(drop),
+        Err(KeysError::Encrypted {
+            name: KeyName::Door,
             ..
         })
     ));

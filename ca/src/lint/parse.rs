@@ -1,11 +1,12 @@
 //! A strict reader of certificates. It follows no pointer and never recurses: the CA key inside
-//! a certificate is a plain Ed25519 key, or the certificate is refused.
+//! a certificate is a plain Ed25519 or ECDSA P-256 key, or the certificate is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::limits;
 
 use crate::cert::certified;
+use crate::signer::blob;
 use crate::wire::{Take, put};
 
 /// The plain algorithms whose keys may be certified, and how many `string` fields follow the name.
@@ -17,6 +18,9 @@ const SUBJECTS: [(&str, usize); 6] = [
     ("sk-ssh-ed25519@openssh.com", 2),
     ("sk-ecdsa-sha2-nistp256@openssh.com", 3),
 ];
+
+/// The curve's name inside an ECDSA key (RFC 5656 §6.1).
+const CURVE: &str = "nistp256";
 
 /// What stands in the part of a certificate that is signed.
 #[derive(Debug)]
@@ -46,9 +50,18 @@ impl Fields<'_> {
         blob
     }
 
-    /// The 32 bytes of the CA's Ed25519 key.
-    pub(crate) fn ca_key(&self) -> Option<[u8; 32]> {
-        ed25519(self.ca, "ssh-ed25519")
+    /// The algorithm of the CA's key, if a CA of ours could have it.
+    fn ca_algorithm(&self) -> Option<&'static str> {
+        let mut take = Take(self.ca);
+        let algorithm = match take.text()? {
+            blob::ED25519 => blob::ED25519,
+            blob::P256 => (take.text()? == CURVE).then_some(blob::P256)?,
+            _ => return None,
+        };
+        let length = take.string()?.len();
+        let whole = take.is_empty()
+            && matches!((algorithm, length), (blob::ED25519, 32) | (blob::P256, 65));
+        whole.then_some(algorithm)
     }
 }
 
@@ -57,8 +70,8 @@ impl Fields<'_> {
 pub(crate) struct Whole {
     /// The part that was signed.
     pub(crate) to_be_signed: Vec<u8>,
-    /// The Ed25519 signature.
-    pub(crate) signature: [u8; 64],
+    /// The signature in its shape, not believed yet.
+    pub(crate) signature: Vec<u8>,
 }
 
 /// Reads a certificate's signed part, whole; none if a byte is missing, is left over, or stands for something
@@ -69,8 +82,8 @@ pub(crate) fn read_to_be_signed(bytes: &[u8]) -> Option<Fields<'_>> {
     take.is_empty().then_some(fields)
 }
 
-/// Reads a certificate in OpenSSH's one-line form, with or without a comment. Only an Ed25519 CA's signature is
-/// read: this CA has no other.
+/// Reads a certificate in OpenSSH's one-line form, with or without a comment. The signature has the
+/// shape that its CA's key gives it, and is not verified.
 pub(crate) fn read_line(line: &str) -> Option<Whole> {
     if line.len() > limits::KEY_BLOB_BYTES * 2 {
         return None;
@@ -84,8 +97,9 @@ pub(crate) fn read_line(line: &str) -> Option<Whole> {
     let mut take = Take(&blob);
     let read = fields(&mut take)?;
     let signed = blob.len() - take.0.len();
-    let signature = ed25519(take.string()?, "ssh-ed25519")?;
-    let good = take.is_empty() && read.algorithm == algorithm;
+    let signature = take.string()?.to_vec();
+    let shaped = blob::is_shaped(read.ca_algorithm()?, &signature);
+    let good = take.is_empty() && read.algorithm == algorithm && shaped;
     good.then(|| Whole {
         to_be_signed: blob.get(..signed).unwrap_or_default().to_vec(),
         signature,
@@ -118,7 +132,7 @@ fn fields<'a>(take: &mut Take<'a>) -> Option<Fields<'a>> {
         extensions: options(take.string()?)?,
         ca: reserved_then_ca(take)?,
     };
-    read.ca_key().map(|_| read)
+    read.ca_algorithm().map(|_| read)
 }
 
 /// The reserved field, which is empty, and the CA's key behind it.
@@ -145,12 +159,4 @@ fn options(bytes: &[u8]) -> Option<Vec<(&str, &[u8])>> {
         options.push((take.text()?, take.string()?));
     }
     Some(options)
-}
-
-/// The one field of `N` bytes that follows this algorithm's name.
-fn ed25519<const N: usize>(blob: &[u8], algorithm: &str) -> Option<[u8; N]> {
-    let mut take = Take(blob);
-    let named = take.text()? == algorithm;
-    let field = take.string()?.try_into().ok()?;
-    (named && take.is_empty()).then_some(field)
 }

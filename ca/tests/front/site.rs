@@ -38,11 +38,9 @@ impl Site {
         let directory = tempfile::Builder::new().prefix("hp-").tempdir().unwrap();
         let root = directory.path();
         let port = free_port();
-        let keys = ca::init_keys(&root.join("ca")).unwrap();
-        let known = format!(
-            "[127.0.0.1]:{port} {}\n",
-            keys.identity.to_openssh().unwrap()
-        );
+        ca::init_keys(&root.join("ca")).unwrap();
+        let identity = fs::read_to_string(root.join("ca/keys/identity.pub")).unwrap();
+        let known = format!("[127.0.0.1]:{port} {identity}");
         fs::write(root.join("known_hosts"), known).unwrap();
         let person = |name: &str| Person::new(name, root, port);
         let bastion = root.join("identity");

@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::people::{key, key_text};
-use super::{Checked, Flaw, flaw};
+use super::{Checked, Flaw, flaw, keys};
 use crate::cidr::Cidr;
 use crate::file;
 use crate::rules::{Bastion, Ca, HostPort, HostTrust, Person, Target};
 use crate::words::{BastionName, PersonName, TargetName, shown};
 
 pub(super) fn ca(base: &Path, ca: file::Ca) -> Checked<Ca> {
+    let data = directory(base, ca.data, "ca");
     Ok(Ca {
         listen: listen(&ca.listen)?,
         address: host_port(&ca.address)?,
-        data: directory(base, ca.data, "ca"),
+        keys: keys::keys(base, &data, ca.key)?,
+        data,
     })
 }
 

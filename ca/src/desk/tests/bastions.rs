@@ -149,7 +149,7 @@ async fn promise_25_a_certificate_opens_only_what_the_log_says() {
 
 /// What a thief of the user CA's key would make.
 fn forged(world: &World, id: &RequestId) -> String {
-    let mut keys = Keys::load(&world.path().join("ca")).unwrap();
+    let keys = Keys::load(&world.config()).unwrap();
     let signer = keys.signers.of(Authority::User);
     let plan = crate::cert::Plan {
         authority: Authority::User,
@@ -165,11 +165,9 @@ fn forged(world: &World, id: &RequestId) -> String {
     };
     let ca = signer.public().clone();
     let unsigned = plan.build(&ca, &[1; 32]).unwrap();
-    let signature = signer.sign(&unsigned.bytes);
-    let mut wrapped = crate::wire::string(b"ssh-ed25519");
-    crate::wire::put(&mut wrapped, &signature);
+    let signature = signer.sign(&unsigned.bytes).unwrap();
     let mut blob = unsigned.bytes;
-    crate::wire::put(&mut blob, &wrapped);
+    crate::wire::put(&mut blob, &signature);
     let digits = base64::engine::general_purpose::STANDARD.encode(blob);
     format!("ssh-ed25519-cert-v01@openssh.com {digits}")
 }
@@ -341,7 +339,7 @@ async fn promise_26_an_approval_by_a_certified_key_or_a_ca_key_is_refused() {
             Err(Refused::Signature(SigError::Algorithm | SigError::TooLong))
         ));
     }
-    let ca = Keys::load(&world.path().join("ca")).unwrap().log;
+    let ca = Keys::load(&world.config()).unwrap().log;
     let by_ca =
         record::sshsig::sign(&ca, record::request::APPROVAL_NAMESPACE, text.as_bytes()).unwrap();
     assert!(matches!(

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cert::Plan;
-use crate::issue::Signer;
+use crate::signer::{SignFault, Signer};
 use crate::state::Rows;
 use record::entry::Authority;
 use ssh_key::PublicKey;
@@ -21,7 +21,7 @@ impl Signer for Counting {
         self.inner.public()
     }
 
-    fn sign(&mut self, to_be_signed: &[u8]) -> [u8; 64] {
+    fn sign(&self, to_be_signed: &[u8]) -> Result<Vec<u8>, SignFault> {
         self.signed.lock().unwrap().push(to_be_signed.to_vec());
         self.inner.sign(to_be_signed)
     }
@@ -95,7 +95,7 @@ fn faulty(
     signed: &Signed,
 ) -> Result<Arc<Desk>, DeskError> {
     let data = world.path().join("ca");
-    let mut keys = Keys::load(&data).unwrap();
+    let mut keys = Keys::load(&world.config()).unwrap();
     let old = keys.signers;
     let count = |inner| -> Box<dyn Signer> {
         Box::new(Counting {
