@@ -3,8 +3,10 @@
 //! [`State::check`] says whether a line can follow; [`State::apply`] takes it. What cannot follow is never written,
 //! and a log that holds it is refused.
 
+mod excluded;
 mod fold;
 mod glass;
+mod machines;
 mod rows;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::glass::{Book, Debt};
 
+pub(crate) use excluded::Excluded;
 pub use fold::Impossible;
+pub(crate) use machines::Machines;
 pub(crate) use rows::Rows;
 
 /// Everything that the log says.
@@ -34,6 +38,10 @@ pub(crate) struct State {
     pub(crate) certificates: BTreeMap<u64, Certificate>,
     /// The grants that ended before their deadline, in order.
     pub(crate) ended: Vec<RequestId>,
+    /// Targets that may join, and those that have.
+    pub(crate) machines: Machines,
+    /// Who and what is shut out.
+    pub(crate) excluded: Excluded,
     /// How many lines there are.
     pub(crate) size: u64,
     /// The time of the last line.

@@ -42,7 +42,7 @@ pub(crate) fn check(path: &Path, text: String) -> Result<Config, ConfigError> {
     Ok(parts.into_config(text))
 }
 
-/// What roles may name.
+/// Whom and what the rest of the file may name.
 #[derive(Clone, Copy)]
 struct Known<'a> {
     persons: &'a BTreeMap<PersonName, Person>,
@@ -75,7 +75,6 @@ struct Parts {
 impl Parts {
     fn check(path: &Path, file: file::File) -> Checked<Self> {
         let base = path.parent().unwrap_or(Path::new("."));
-        let ca = places::ca(base, file.ca)?;
         let persons = people::persons(file.person)?;
         let bastions = places::bastions(base, file.bastion, &persons)?;
         let targets = places::targets(file.target)?;
@@ -88,6 +87,7 @@ impl Parts {
             rosters: &on_call,
             checks: &checks,
         };
+        let ca = places::ca(base, file.ca, known)?;
         let roles = roles::roles(file.role, known, &targets)?;
         let alert = file.alert.map(alert::alert).transpose()?;
         let auditors = alert::auditors(file.report, known)?;

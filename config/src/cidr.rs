@@ -5,10 +5,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::words::WordError;
 
 /// One block of addresses. Its host bits are zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Cidr {
     network: IpAddr,
     prefix: u8,
@@ -47,6 +50,20 @@ impl FromStr for Cidr {
             Some(_) => Err(wrong("it has bits set behind its prefix")),
             None => Err(wrong("its prefix is too long")),
         }
+    }
+}
+
+impl TryFrom<String> for Cidr {
+    type Error = WordError;
+
+    fn try_from(given: String) -> Result<Self, WordError> {
+        given.parse()
+    }
+}
+
+impl From<Cidr> for String {
+    fn from(block: Cidr) -> Self {
+        block.to_string()
     }
 }
 

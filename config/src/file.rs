@@ -86,6 +86,10 @@ pub(crate) struct Ca {
     pub(crate) data: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) key: BTreeMap<Spanned<KeyName>, Spanned<Key>>,
+    #[serde(default)]
+    pub(crate) revokers: Vec<Spanned<GroupName>>,
+    #[serde(default)]
+    pub(crate) enrollers: Vec<Spanned<GroupName>>,
 }
 
 #[derive(Deserialize)]

@@ -92,8 +92,28 @@ pub const SESSION_CERT_LIFE: Duration = Duration::from_secs(60);
 /// enough that a bastion that was taken away stops being believed the next day.
 pub const DOOR_CERT_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// Life of a target's host certificate: it is renewed by hand, beside the key that it is for.
+/// Life of a target's host certificate that was made by hand, beside the stopped CA.
 pub const HOST_CERT_LIFE: Duration = Duration::from_secs(180 * 24 * 3600);
+
+/// Life of a host certificate that the target renews by itself, at half of it: a machine that left the inventory
+/// stops being believed within a week, and one that was off for longer renews when it is on again.
+pub const JOINED_CERT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long a join token is good: whoever makes it is setting the machine up now.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+
+/// Join tokens that are out at once: a fleet is set up in batches, and each token is looked up before authentication.
+pub const TOKENS_OUT: usize = 1024;
+
+/// Largest orders of a target, in bytes: 100,000 sequential revocations take 170 kB.
+pub const ORDERS_BYTES: usize = 8 << 20;
+
+/// How old orders may be when a target gets them: clocks of machines differ by less, and an older answer is not one to
+/// the question that was asked.
+pub const ORDERS_AGE: Duration = Duration::from_secs(600);
+
+/// How long a target may go without new orders before each failure says so loudly.
+pub const ORDERS_STALE: Duration = Duration::from_secs(3600);
 
 /// A connection that has not authenticated after this long is closed, like sshd's
 /// `LoginGraceTime`; twenty seconds are enough for a person who touches a hardware key.

@@ -59,6 +59,10 @@ pub struct Ca {
     pub data: PathBuf,
     /// Where each of its private keys is.
     pub keys: BTreeMap<KeyName, KeyPlace>,
+    /// The groups whose members shut out, and let in again, persons, keys, targets and bastions; none: nobody does.
+    pub revokers: BTreeSet<GroupName>,
+    /// The groups whose members make join tokens for targets; none: nobody does over SSH.
+    pub enrollers: BTreeSet<GroupName>,
 }
 
 /// Who is told at once of what must not wait.

@@ -27,6 +27,8 @@ const TEMPLATE: &str = r#"# Hallpass. Every key that there is stands here; `hall
 listen = "127.0.0.1:7022"           # where `hallpass ca` listens
 address = "localhost:7022"          # what people and bastions connect to
 data = "ca"                         # keys, issuance log, state
+# revokers = ["sre"]                # who shuts out persons, keys, targets and bastions at once (`ssh ca revoke`); absent: nobody
+# enrollers = ["sre"]               # who makes join tokens for targets (`ssh ca token`); absent: nobody
 
 # The CA's private keys are the files DATA/keys/NAME, unless a table says otherwise (NAME: user, session, host, door,
 # log, identity; the last two are files). `.next` announces the key that will follow: see `hallpass keys --help`.

@@ -395,6 +395,27 @@ fn promise_44_words_of_the_wrong_shape_are_refused() {
 }
 
 #[test]
+fn those_who_shut_out_and_those_who_enrol_are_groups_with_somebody_in_them() {
+    let address = "address = \"ca.example.org:7022\"";
+    for key in ["revokers", "enrollers"] {
+        let with = |groups: &str| format!("{address}\n{key} = {groups}");
+        refused(
+            address,
+            &with("[\"security\"]"),
+            4,
+            "nobody is in group security",
+        );
+        refused(address, &with("[\"\"]"), 4, "group \"\"");
+        refused(address, &with("\"sre\""), 4, "expected a sequence");
+        let config = load(&good().replace(address, &with("[\"sre\"]"))).unwrap();
+        let (revokers, enrollers) = (config.ca.revokers, config.ca.enrollers);
+        assert_eq!(revokers.len() + enrollers.len(), 1, "{key}");
+    }
+    let config = load(&good()).unwrap();
+    assert!(config.ca.revokers.is_empty() && config.ca.enrollers.is_empty());
+}
+
+#[test]
 fn a_missing_file_says_what_to_do() {
     let error = Config::load(Path::new("/nonexistent/hallpass.toml"))
         .unwrap_err()

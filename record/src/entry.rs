@@ -3,13 +3,17 @@
 //! An entry says what the CA knew and decided at one moment. The state of every request, grant and
 //! certificate follows from the entries alone, in their order.
 
+use std::fmt;
 use std::net::IpAddr;
 
-use config::words::{BastionName, GroupName, PersonName, Principal, RequestId, SessionId};
+use config::words::{
+    BastionName, GroupName, PersonName, Principal, RequestId, SessionId, TargetName,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
 use crate::digest::Digest;
+use crate::fingerprint::Fingerprint;
 use crate::text::Reason;
 
 /// The version of the lines that this program writes, and the newest that it reads.
@@ -170,6 +174,78 @@ pub enum Entry {
         /// The request.
         request: RequestId,
     },
+    /// A machine may join as a target, once, with a token.
+    Invitation {
+        /// As which target.
+        target: TargetName,
+        /// The digest of the token ([`crate::token::JoinToken::digest`]); the token stands nowhere.
+        token: Digest,
+        /// Until when.
+        until: UnixTime,
+        /// Who made it; none: the operator, on the CA's machine.
+        person: Option<PersonName>,
+    },
+    /// A target's host key is known from now on, instead of the one before: it renews its own certificate.
+    Enrolment {
+        /// The target.
+        target: TargetName,
+        /// Its public host key, OpenSSH's one-line form.
+        key: String,
+        /// The token that it joined with, spent by this; none: the operator certified it, on the CA's machine.
+        token: Option<Digest>,
+    },
+    /// A target asked for its next host certificate, and gets it: its issue follows.
+    Renewal {
+        /// The target.
+        target: TargetName,
+        /// The host key that asked.
+        key: Fingerprint,
+    },
+    /// Somebody or something was shut out: its grants end, and it gets none until it is let in again.
+    Exclusion {
+        /// Whom.
+        whom: Whom,
+        /// The keys that go with it and that targets refuse from now on: a person's own.
+        keys: Vec<Fingerprint>,
+        /// Who did.
+        person: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+    /// It was let in again. What had ended stays ended.
+    Restoration {
+        /// Whom.
+        whom: Whom,
+        /// Who did.
+        person: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// What can be shut out as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whom {
+    /// A person, with every key of theirs.
+    Person(PersonName),
+    /// One key, whosever it is.
+    Key(Fingerprint),
+    /// A target.
+    Target(TargetName),
+    /// A bastion.
+    Bastion(BastionName),
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(name) => write!(f, "person {name}"),
+            Self::Key(fingerprint) => write!(f, "key {fingerprint}"),
+            Self::Target(name) => write!(f, "target {name}"),
+            Self::Bastion(name) => write!(f, "bastion {name}"),
+        }
+    }
 }
 
 /// One of the four certificate authorities.

@@ -1,14 +1,16 @@
 //! OpenSSH key revocation lists ([PROTOCOL.krl]), as sshd's `RevokedKeys` and `ssh-keygen -Q -f` read them.
 //!
-//! Only written, never read, and strictly: each section in ascending order, nothing twice, so that the same
+//! Written strictly, and never read but for what a target has to know: each section in ascending order, nothing twice, so that the same
 //! revocations are the same bytes. Signatures inside (section 4) are never written: OpenSSH has refused them
 //! since 9.4, and who wants one signs the whole file beside it.
 //!
 //! * [`Krl`]: what is revoked.
 //! * [`serials`]: the smallest way to write a set of serials.
+//! * [`look`]: whether sshd could read a list, and its number.
 //!
 //! [PROTOCOL.krl]: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.krl
 
+mod look;
 mod serials;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +22,8 @@ use crate::clock::UnixTime;
 use crate::digest::Digest;
 
 use serials::Serials;
+
+pub use look::{KrlDamage, KrlHead, look};
 
 /// Largest list, in bytes: OpenSSH reads no larger file into memory (`SSHBUF_SIZE_MAX`, 128 MiB), and an
 /// sshd that cannot read its list lets nobody in.

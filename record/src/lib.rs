@@ -5,7 +5,8 @@
 //! * [`entry`], [`log`]: the lines of the issuance log, and the log itself.
 //! * [`api`]: what a bastion and the CA say to each other.
 //! * [`recording`]: the evidence of each session.
-//! * [`krl`]: what is revoked, as OpenSSH's targets read it.
+//! * [`krl`]: what is revoked, as OpenSSH's targets read it; [`orders`]: what a target is told.
+//! * [`token`], [`fingerprint`]: what a machine joins with, and what keys are known by.
 //! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
 //! * [`tree`], [`checkpoint`], [`sshsig`]: a Merkle tree, what a signer says about it, and the
 //!   signature that stock `ssh-keygen` checks. The issuance log and the recordings share them.
@@ -15,12 +16,15 @@ pub mod checkpoint;
 pub mod clock;
 pub mod digest;
 pub mod entry;
+pub mod fingerprint;
 pub mod krl;
 mod lock;
 pub mod log;
+pub mod orders;
 pub mod recording;
 pub mod request;
 pub mod review;
 pub mod sshsig;
 pub mod text;
+pub mod token;
 pub mod tree;

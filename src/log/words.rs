@@ -4,6 +4,7 @@ use record::entry::{Authority, Entry};
 use record::request::Request;
 
 mod glass;
+mod machines;
 
 pub(super) fn told(entry: &Entry) -> String {
     match entry {
@@ -90,5 +91,10 @@ pub(super) fn told(entry: &Entry) -> String {
         Entry::Proof { .. } | Entry::Debt { .. } | Entry::Review { .. } | Entry::Overdue { .. } => {
             glass::told(entry)
         }
+        Entry::Invitation { .. }
+        | Entry::Enrolment { .. }
+        | Entry::Renewal { .. }
+        | Entry::Exclusion { .. }
+        | Entry::Restoration { .. } => machines::told(entry),
     }
 }

@@ -119,6 +119,7 @@ impl State {
             | Entry::Debt { .. }
             | Entry::Review { .. }
             | Entry::Overdue { .. } => self.check_glass(entry),
+            machines => self.check_machines(machines),
         }
     }
 
@@ -157,7 +158,8 @@ impl State {
         self.last = Some(at);
         self.size += 1;
         match line.entry {
-            Entry::Start { .. } => Ok(Vec::new()),
+            // A renewal's certificate follows.
+            Entry::Start { .. } | Entry::Renewal { .. } => Ok(Vec::new()),
             Entry::Request { text, source } => self.asked(&text, source),
             Entry::Approval {
                 request,
@@ -174,10 +176,8 @@ impl State {
                 request,
                 person: by,
                 reason,
-            } => self.change(request, |case| case.end = Some(End::Denied { by, reason })),
-            Entry::Withdrawal { request } => {
-                self.change(request, |case| case.end = Some(End::Withdrawn))
-            }
+            } => self.close(request, End::Denied { by, reason }),
+            Entry::Withdrawal { request } => self.close(request, End::Withdrawn),
             Entry::Grant {
                 request,
                 until,
@@ -251,6 +251,7 @@ impl State {
             | Entry::Debt { .. }
             | Entry::Review { .. }
             | Entry::Overdue { .. }) => self.apply_glass(at, entry),
+            machines => self.of_machines(at, machines),
         }
     }
 
@@ -310,6 +311,9 @@ impl State {
                     keys.push(Key::Session(session.clone()));
                 }
             }
+            (Authority::Host, None, None) => {
+                keys.extend(self.machines.certified(&certificate).map(Key::Enrolled));
+            }
             _ => {}
         }
         self.certificates.insert(serial, certificate);
@@ -326,8 +330,13 @@ impl State {
         Ok(vec![Key::Case(id)])
     }
 
+    /// Ends a request that was not granted.
+    pub(super) fn close(&mut self, id: RequestId, end: End) -> Possible<Vec<Key>> {
+        self.change(id, |case| case.end = Some(end))
+    }
+
     /// Ends a running grant.
-    fn end(&mut self, id: RequestId, end: End) -> Possible<Vec<Key>> {
+    pub(super) fn end(&mut self, id: RequestId, end: End) -> Possible<Vec<Key>> {
         let place = self.ended.len() as u64;
         self.ended.push(id.clone());
         let mut keys = self.change(id, |case| case.end = Some(end))?;

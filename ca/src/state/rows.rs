@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use config::words::{RequestId, SessionId};
+use config::words::{RequestId, SessionId, TargetName};
+use record::digest::Digest;
+use record::entry::Whom;
 use serde::Serialize;
 
 use super::State;
@@ -17,6 +19,9 @@ pub(crate) enum Key {
     Session(SessionId),
     Certificate(u64),
     Ended(u64),
+    Invited(Digest),
+    Enrolled(TargetName),
+    Excluded(Whom),
 }
 
 impl Key {
@@ -26,6 +31,9 @@ impl Key {
             Self::Session(id) => format!("session/{id}"),
             Self::Certificate(serial) => format!("certificate/{serial:020}"),
             Self::Ended(place) => format!("ended/{place:020}"),
+            Self::Invited(token) => format!("invited/{token}"),
+            Self::Enrolled(target) => format!("enrolled/{target}"),
+            Self::Excluded(whom) => format!("excluded/{whom}"),
         }
     }
 }
@@ -37,7 +45,11 @@ impl State {
         let sessions = self.sessions.keys().cloned().map(Key::Session);
         let certificates = self.certificates.keys().copied().map(Key::Certificate);
         let ended = (0..self.ended.len() as u64).map(Key::Ended);
+        let invited = self.machines.invited.keys().copied().map(Key::Invited);
+        let enrolled = self.machines.enrolled.keys().cloned().map(Key::Enrolled);
+        let excluded = self.excluded.0.keys().cloned().map(Key::Excluded);
         let keys = cases.chain(sessions).chain(certificates).chain(ended);
+        let keys = keys.chain(invited).chain(enrolled).chain(excluded);
         self.rows_of(&keys.collect::<Vec<_>>())
     }
 
@@ -53,6 +65,9 @@ impl State {
             Key::Case(id) => json(self.cases.get(id)),
             Key::Session(id) => json(self.sessions.get(id)),
             Key::Certificate(serial) => json(self.certificates.get(serial)),
+            Key::Invited(token) => json(self.machines.invited.get(token)),
+            Key::Enrolled(target) => json(self.machines.enrolled.get(target)),
+            Key::Excluded(whom) => json(self.excluded.0.get(whom)),
             Key::Ended(place) => json(usize::try_from(*place).ok().and_then(|n| self.ended.get(n))),
         }
     }

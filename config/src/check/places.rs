@@ -1,26 +1,36 @@
 //! Machines: the CA, bastions and targets, and where they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
 use super::people::{key, key_text};
-use super::{Checked, Flaw, flaw, keys};
+use super::roles::known_group;
+use super::{Checked, Flaw, Known, flaw, keys};
 use crate::cidr::Cidr;
 use crate::file;
 use crate::rules::{Bastion, Ca, HostPort, HostTrust, Person, Target};
-use crate::words::{BastionName, PersonName, TargetName, shown};
+use crate::words::{BastionName, GroupName, PersonName, TargetName, shown};
 
-pub(super) fn ca(base: &Path, ca: file::Ca) -> Checked<Ca> {
+pub(super) fn ca(base: &Path, ca: file::Ca, known: Known<'_>) -> Checked<Ca> {
     let data = directory(base, ca.data, "ca");
     Ok(Ca {
         listen: listen(&ca.listen)?,
         address: host_port(&ca.address)?,
         keys: keys::keys(base, &data, ca.key)?,
         data,
+        revokers: groups(&ca.revokers, known)?,
+        enrollers: groups(&ca.enrollers, known)?,
     })
+}
+
+fn groups(given: &[Spanned<GroupName>], known: Known<'_>) -> Checked<BTreeSet<GroupName>> {
+    for group in given {
+        known_group(group, known)?;
+    }
+    Ok(given.iter().map(|group| group.get_ref().clone()).collect())
 }
 
 /// The principal of the issuance log's key among the keys that evidence is checked against. A bastion of that
