@@ -1,14 +1,14 @@
-//! The desk: one writer; every decision, log append and change of state happens under one lock,
-//! in that order.
+//! The desk: one writer, on a thread of its own. Operations decide one after the other, become durable together, and
+//! only then is a certificate signed or anybody answered.
 //!
 //! * [`rows`]: what is asked and answered; [`refused`]: every no.
-//! * [`hall`]: what everybody may look at while nobody writes: configuration, state, deadlines; [`facts`]: what of it a
-//!   decision rests on.
-//! * [`writer`]: the one writer, from a decided entry to a durable one.
+//! * [`hall`]: what everybody may look at: configuration, state, deadlines; [`facts`]: what of it a decision rests on.
+//! * [`writer`]: the one writer, and how an operation is written; [`batch`]: many operations, one sync.
 //! * [`people`], [`bastions`]: the operations; [`looks`]: the questions that change nothing; [`revoked`]: what targets
 //!   are to refuse.
 
 mod bastions;
+mod batch;
 mod facts;
 mod hall;
 mod looks;
@@ -33,9 +33,10 @@ use record::log::{Log, LogError, Position};
 use record::sshsig;
 use record::text::Reason;
 use ssh_key::{PrivateKey, PublicKey};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use crate::issue::Ledger as _;
+use crate::journal::Journal;
 use crate::keys::{self, Keys, KeysError, PublicKeys};
 use crate::state::State;
 use crate::store::{Sled, Store};
@@ -49,8 +50,9 @@ pub use rows::{
     SessionFilter, SessionRow, Shown, Standing,
 };
 
+use batch::Queue;
 use hall::Hall;
-use writer::{Journal, Writer};
+use writer::{Answer, Decided, Writer};
 
 /// How long [`Desk::ended`] waits for news: shorter than any proxy's patience.
 const LONG_POLL: Duration = Duration::from_secs(25);
@@ -88,12 +90,15 @@ pub enum DeskError {
     /// The desk cannot write.
     #[error("{0}")]
     Unavailable(Refused),
+    /// The system gives the desk no thread.
+    #[error("the desk's thread: {0}")]
+    Thread(std::io::Error),
 }
 
 /// The one place where requests are decided and certificates made.
 pub struct Desk {
     hall: Arc<Hall>,
-    writer: Arc<Mutex<Writer>>,
+    queue: Queue,
     identity: PrivateKey,
     /// Signs checkpoints, and the revocation list.
     log: PrivateKey,
@@ -102,54 +107,16 @@ pub struct Desk {
 impl Desk {
     /// Loads the keys, checks and locks the log, compares or rebuilds the store.
     pub fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, DeskError> {
-        let keys = Keys::load(&config)?;
-        let mut opened = Log::open(&config.ca.data.join("log"), keys.log.clone())?;
-        let name = record::log::public_name(&config.ca.address.host).map_err(LogError::from)?;
-        opened.log.publish_as(name)?;
-        if opened.cut > 0 {
-            tracing::warn!(
-                bytes = opened.cut,
-                "the log's last line was torn, and nobody was answered on it: it is cut"
-            );
-        }
-        let position = opened.log.position();
-        let store = Box::new(Sled::open(&config.ca.data.join("store"))?);
-        Self::assemble(
-            config,
-            clock,
-            keys,
-            opened.lines,
-            position,
-            Box::new(opened.log),
-            store,
-        )
+        Self::serve(Opened::open(config, clock)?)
     }
 
-    /// Puts the parts together. The state is folded from the log at every start, by the function that runs
-    /// on; the store is held against it.
-    fn assemble(
-        config: Arc<Config>,
-        clock: Arc<dyn Clock>,
-        keys: Keys,
-        lines: Vec<Line>,
-        position: Position,
-        journal: Box<dyn Journal>,
-        mut store: Box<dyn Store>,
-    ) -> Result<Arc<Self>, DeskError> {
-        keys::apart(&keys.public.named(), &config)?;
-        let state = fold(lines)?;
-        reconcile(store.as_mut(), &state, position)?;
-        let policy = Digest::of(config.text.as_bytes());
-        let hall = Arc::new(Hall::new(config, state, clock, keys.public));
-        let mut writer = Writer::new(hall.clone(), journal, store, keys.signers);
-        writer
-            .commit(Entry::Start { policy })
-            .map_err(DeskError::Unavailable)?;
+    /// Starts the writer.
+    fn serve(opened: Opened) -> Result<Arc<Self>, DeskError> {
         Ok(Arc::new(Self {
-            hall,
-            writer: Arc::new(Mutex::new(writer)),
-            identity: keys.identity,
-            log: keys.log,
+            hall: opened.writer.hall.clone(),
+            queue: Queue::start(opened.writer).map_err(DeskError::Thread)?,
+            identity: opened.identity,
+            log: opened.log,
         }))
     }
 
@@ -202,6 +169,16 @@ impl Desk {
     pub async fn request(&self, caller: &Caller, ask: Ask) -> Result<Asked, Refused> {
         let caller = caller.clone();
         self.run(move |writer| writer.request(&caller, &ask)).await
+    }
+
+    /// A person asks for access; if it is granted at once, here is the certificate too: the log is synced once for both.
+    pub async fn obtain(
+        &self,
+        caller: &Caller,
+        ask: Ask,
+    ) -> Result<(Asked, Option<Issued>), Refused> {
+        let caller = caller.clone();
+        self.run(move |writer| writer.obtain(&caller, &ask)).await
     }
 
     /// A person approves, with an armoured SSHSIG over the request's canonical text.
@@ -358,14 +335,70 @@ impl Desk {
         self.hall.ended_after(after)
     }
 
-    /// Runs one operation to its end, even if whoever asked has hung up: on a thread that may wait for the disk.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Writer) -> Result<T, Refused> + Send + 'static,
+        work: impl FnOnce(&mut Writer) -> Decided<T> + Send + 'static,
     ) -> Result<T, Refused> {
-        let mut writer = self.writer.clone().lock_owned().await;
-        let done = tokio::task::spawn_blocking(move || writer.whole(work)).await;
-        done.unwrap_or_else(|_| Err(Refused::Unavailable("a defect stopped the desk".to_owned())))
+        self.queue.run(work).await
+    }
+}
+
+/// A desk whose writer does not run yet.
+struct Opened {
+    writer: Writer,
+    identity: PrivateKey,
+    log: PrivateKey,
+}
+
+impl Opened {
+    fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Self, DeskError> {
+        let keys = Keys::load(&config)?;
+        let mut opened = Log::open(&config.ca.data.join("log"), keys.log.clone())?;
+        let name = record::log::public_name(&config.ca.address.host).map_err(LogError::from)?;
+        opened.log.publish_as(name)?;
+        if opened.cut > 0 {
+            tracing::warn!(
+                bytes = opened.cut,
+                "the log's last line was torn, and nobody was answered on it: it is cut"
+            );
+        }
+        let store = Box::new(Sled::open(&config.ca.data.join("store"))?);
+        Self::assemble(
+            config,
+            clock,
+            keys,
+            opened.lines,
+            Box::new(opened.log),
+            store,
+        )
+    }
+
+    /// Puts the parts together. The state is folded from the log at every start, by the function that runs
+    /// on; the store is held against it.
+    fn assemble(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        keys: Keys,
+        lines: Vec<Line>,
+        journal: Box<dyn Journal>,
+        mut store: Box<dyn Store>,
+    ) -> Result<Self, DeskError> {
+        keys::apart(&keys.public.named(), &config)?;
+        let state = fold(lines)?;
+        reconcile(store.as_mut(), &state, journal.position())?;
+        let policy = Digest::of(config.text.as_bytes());
+        let hall = Arc::new(Hall::new(config, state, clock, keys.public));
+        let mut writer = Writer::new(hall, journal, store, keys.signers);
+        batch::alone(&mut writer, |writer| {
+            writer.commit(Entry::Start { policy })?;
+            Ok(Answer::of(()))
+        })
+        .map_err(DeskError::Unavailable)?;
+        Ok(Self {
+            writer,
+            identity: keys.identity,
+            log: keys.log,
+        })
     }
 }
 
@@ -376,13 +409,9 @@ pub(crate) fn certify_host(
     target: &TargetName,
     public_key: &str,
 ) -> Result<String, DeskError> {
-    let desk = Desk::open(config, clock)?;
-    let mut writer = desk.writer.try_lock().map_err(|_| {
-        DeskError::Unavailable(Refused::Unavailable("the desk is in use".to_owned()))
-    })?;
-    writer
-        .host(target, public_key)
-        .map_err(DeskError::Unavailable)
+    let mut opened = Opened::open(config, clock)?;
+    let made = batch::alone(&mut opened.writer, |writer| writer.host(target, public_key));
+    made.map_err(DeskError::Unavailable)
 }
 
 /// Makes the state store again from the log alone. The CA must not run.

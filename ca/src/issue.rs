@@ -1,8 +1,9 @@
-//! `Linted → Logged → Signed`: each step takes what only the step before can make.
+//! `Linted → Intent → Logged → Signed`: each step takes what only the step before can make.
 //!
-//! If we die after the log has the intent, the same bytes are signed at the next call. Ed25519 is deterministic, so
-//! it is the same certificate; ECDSA in hardware gives another signature under the same bytes and the same serial, and
-//! both count as the one certificate that stands in the log. A signature without an intent cannot exist.
+//! An [`Intent`] stands in the batch of lines that is being written; only the proof that the batch is durable
+//! makes it [`Logged`]. If we die after the log has the intent, the same bytes are signed at the next call. Ed25519 is
+//! deterministic, so it is the same certificate; ECDSA in hardware gives another signature under the same bytes and the
+//! same serial, and both count as the one certificate that stands in the log. A signature without an intent cannot exist.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,18 +12,30 @@ use record::clock::UnixTime;
 use record::entry::{Authority, Entry};
 use ssh_key::{HashAlg, PublicKey};
 
+use crate::journal::Durable;
 use crate::lint::{Linted, Whole, read_to_be_signed};
 use crate::signer::{SignFault, Signer, blob};
 use crate::state::Certificate;
 use crate::wire::put;
 
-/// Where intents are made durable.
+/// Where entries are put down.
 pub(crate) trait Ledger {
-    /// Why an entry could not be made durable.
+    /// Why an entry could not be taken.
     type Error;
 
-    /// Returns `Ok` only when the entry is durable in the issuance log.
-    fn commit(&mut self, entry: Entry) -> Result<(), Self::Error>;
+    /// Takes an entry that can follow into the batch that is being written, and says how many lines the log has with
+    /// it. It is not durable yet.
+    fn commit(&mut self, entry: Entry) -> Result<u64, Self::Error>;
+}
+
+/// Bytes whose intent stands in the batch that is being written, or behind it: not to be signed yet.
+#[derive(Debug)]
+pub(crate) struct Intent {
+    authority: Authority,
+    serial: u64,
+    bytes: Vec<u8>,
+    /// The log has to be durable up to this size first.
+    size: u64,
 }
 
 /// Bytes whose intent is durable in the issuance log: the only thing that is ever signed.
@@ -54,21 +67,48 @@ pub(crate) struct Signed {
 }
 
 impl Linted {
-    /// Makes the intent durable.
-    pub(crate) fn log<L: Ledger>(
+    /// Puts the intent down.
+    pub(crate) fn intend<L: Ledger>(
         self,
         ledger: &mut L,
         request: Option<RequestId>,
         session: Option<SessionId>,
-    ) -> Result<Logged, L::Error> {
-        ledger.commit(Entry::Issue {
+    ) -> Result<Intent, L::Error> {
+        let size = ledger.commit(Entry::Issue {
             serial: self.serial,
             authority: self.authority,
             to_be_signed: STANDARD.encode(&self.bytes),
             request,
             session,
         })?;
-        // If we die here, the intent stands without a signature, and `Logged::again` signs it.
+        Ok(Intent {
+            authority: self.authority,
+            serial: self.serial,
+            bytes: self.bytes,
+            size,
+        })
+    }
+}
+
+impl Intent {
+    /// What was put down before, to be signed again; `size` is how many lines the log has by now.
+    pub(crate) fn again(certificate: &Certificate, size: u64) -> Result<Self, IssueError> {
+        let bytes = STANDARD
+            .decode(&certificate.to_be_signed)
+            .map_err(|_| IssueError::Wrong("its log entry is not base64"))?;
+        Ok(Self {
+            authority: certificate.authority,
+            serial: certificate.serial,
+            bytes,
+            size,
+        })
+    }
+
+    /// The intent is durable. If we die here, it stands without a signature, and [`Intent::again`] leads back here.
+    pub(crate) fn logged(self, durable: &Durable) -> Result<Logged, IssueError> {
+        if durable.position().size < self.size {
+            return Err(IssueError::Wrong("its log entry is not durable"));
+        }
         Ok(Logged {
             authority: self.authority,
             serial: self.serial,
@@ -78,18 +118,6 @@ impl Linted {
 }
 
 impl Logged {
-    /// What stands in the log already, to be signed again.
-    pub(crate) fn again(certificate: &Certificate) -> Result<Self, IssueError> {
-        let bytes = STANDARD
-            .decode(&certificate.to_be_signed)
-            .map_err(|_| IssueError::Wrong("its log entry is not base64"))?;
-        Ok(Self {
-            authority: certificate.authority,
-            serial: certificate.serial,
-            bytes,
-        })
-    }
-
     /// Who has to sign.
     pub(crate) const fn authority(&self) -> Authority {
         self.authority

@@ -6,6 +6,7 @@
 //! * [`desk`]: one writer for every decision; what people and bastions may ask of it.
 //! * [`cert`], [`lint`], [`issue`]: from what the policy gave to the bytes of a certificate; the same bytes read
 //!   again and held against it; logged, and only then signed.
+//! * [`journal`]: where lines become durable, and the proof of it.
 //! * [`state`], [`store`]: what follows from the issuance log, and where it is looked up.
 //! * [`glass`]: break-glass after the fact: quotas and debts; pure.
 //! * [`host`]: host certificates of targets, made by hand.
@@ -19,6 +20,7 @@ mod front;
 mod glass;
 pub mod host;
 mod issue;
+mod journal;
 pub mod keys;
 mod lint;
 mod policy;

@@ -85,6 +85,16 @@ pub const REQUESTS_OPEN_PER_PERSON: usize = 16;
 /// How far before now a certificate's window begins, for clocks that are a little behind.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
+/// Most lines of the issuance log that become durable with one sync: what 64 requests write that are granted at once.
+/// So many lines can stand behind the newest checkpoint after a power cut.
+pub const LOG_BATCH_LINES: usize = 256;
+
+/// Most lines of the issuance log that one operation of the desk writes: they have to become durable together.
+pub const LOG_OPERATION_LINES: usize = 64;
+
+/// How many operations wait for the desk at most; who comes then waits before it, holding nothing.
+pub const DESK_QUEUE: usize = 1024;
+
 /// Life of a session certificate: it is used at once, for one login, or never.
 pub const SESSION_CERT_LIFE: Duration = Duration::from_secs(60);
 

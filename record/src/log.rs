@@ -10,18 +10,21 @@
 //! * [`verify_log`] and [`LogView`] read a log without a lock and without a secret.
 //!
 //! `checkpoint` is a checkpoint's body ([`crate::checkpoint`]), directly followed by the SSHSIG over it. It is
-//! replaced whole after each line, so that it vouches for all of them, or for all but the last one if the writer
-//! died in between; a log that is further ahead of it than that was tampered with. `checkpoint.note` is replaced after
-//! it, and may be missing in a log that an older version wrote; where it is, it has to agree.
+//! replaced whole after each batch of lines, so that it vouches for all of them, or for all but the last
+//! [`limits::LOG_BATCH_LINES`] if the writer or the machine died; a log that is further ahead of it than that was
+//! tampered with. `checkpoint.note` is replaced after it, and may be missing or empty, after a power cut or in a log
+//! that an older version wrote; where it says something, it has to agree.
 
+mod disk;
 mod read;
 mod view;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use config::limits;
 use ssh_key::{PrivateKey, PublicKey};
 
 use crate::checkpoint::note::{self, KeyName, NotAName, NoteError};
@@ -31,11 +34,16 @@ use crate::lock;
 use crate::sshsig::{self, SignError};
 use crate::tree::{Hash, Tree, leaf_hash};
 
+use disk::{Disk, Synced};
+
 pub use read::{Ending, LogReport, SessionFacts, verify_log};
 pub use view::{LogView, ViewError};
 
 /// The origin of the log's checkpoints; its notes have [`public_name`].
 pub const ORIGIN: &str = "hallpass/log";
+
+/// The file of the signed checkpoint.
+const CHECKPOINT: &str = "checkpoint";
 
 /// The file of the checkpoint as a note.
 const NOTE: &str = "checkpoint.note";
@@ -129,21 +137,20 @@ pub enum LogError {
     Poisoned,
 }
 
-/// Where lines are made durable.
-trait Disk: Send {
-    /// Appends all of these bytes, or fails with any number of them appended.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Returns only when every appended byte survives a power loss.
-    fn sync(&mut self) -> io::Result<()>;
-}
+/// A line as it will stand in the log: encoded, and not too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded(String);
 
-impl Disk for File {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+impl Encoded {
+    /// Encodes a line; refuses one that no reader would take.
+    pub fn of(line: &Line) -> Result<Self, LogError> {
+        let text = line
+            .encode()
+            .map_err(|e: LineError| LogError::Unwritable(e.to_string()))?;
+        if text.len() > LINE_BYTES {
+            return Err(LogError::Unwritable("it is too long".to_owned()));
+        }
+        Ok(Self(text))
     }
 }
 
@@ -155,6 +162,8 @@ pub struct Log {
     tree: Tree,
     /// The public name of the log, under which its notes are written.
     name: Option<KeyName>,
+    /// For how many lines a checkpoint vouches that no power cut can take away.
+    settled: u64,
     poisoned: bool,
 }
 
@@ -193,15 +202,17 @@ impl Log {
         // The last lines may have been written and never synced: they are made durable before
         // anybody is answered on their word.
         file.sync_all().map_err(|e| failed(&path, e))?;
-        let log = Self {
+        let mut log = Self {
             dir: dir.to_owned(),
             key,
-            disk: Box::new(file),
+            disk: Box::new(disk::Files::new(dir, file)),
             tree: read.tree,
             name: None,
+            settled: 0,
             poisoned: false,
         };
         log.checkpoint()?;
+        log.settle()?;
         Ok(Opened {
             log,
             lines,
@@ -209,25 +220,49 @@ impl Log {
         })
     }
 
-    /// Appends one line. When this returns `Ok`, the line is durable, and so is a checkpoint that vouches for it;
-    /// after any error nothing more is taken until a restart has read what is really there.
+    /// Appends one line, as [`Self::append_all`] does.
     pub fn append(&mut self, line: &Line) -> Result<Position, LogError> {
+        self.append_all(&[Encoded::of(line)?])
+    }
+
+    /// Appends a batch of at most [`limits::LOG_BATCH_LINES`] lines with one sync. When this returns `Ok`, every line
+    /// is durable, and the checkpoint that stands there vouches for all of them; after any error but
+    /// [`LogError::Unwritable`] nothing more is taken until a restart has read what is really there.
+    ///
+    /// A power cut may bring an older checkpoint back, because the directory is not synced each time: never one
+    /// that is more than [`limits::LOG_BATCH_LINES`] lines behind.
+    pub fn append_all(&mut self, lines: &[Encoded]) -> Result<Position, LogError> {
         if self.poisoned {
             return Err(LogError::Poisoned);
         }
-        let mut bytes = encode(line)?.into_bytes();
-        let leaf = leaf_hash(&bytes);
-        bytes.push(b'\n');
-        // Until both have returned, nobody knows whether the line is there: if we die here, the
-        // next start finds it whole and takes it, or torn and cuts it.
+        if lines.len() > limits::LOG_BATCH_LINES {
+            return Err(LogError::Unwritable("the batch is too large".to_owned()));
+        }
+        // Until all have returned, nobody knows what is there.
         self.poisoned = true;
+        let ahead = self.tree.size() + lines.len() as u64 - self.settled;
+        if ahead > limits::LOG_BATCH_LINES as u64 {
+            // Before the lines could be further ahead of the checkpoint than a start takes.
+            self.settle()?;
+        }
         let path = self.dir.join("entries");
-        self.disk.append(&bytes).map_err(|e| failed(&path, e))?;
+        let bytes: String = lines
+            .iter()
+            .flat_map(|line| [line.0.as_str(), "\n"])
+            .collect();
+        self.disk
+            .append(bytes.as_bytes())
+            .map_err(|e| failed(&path, e))?;
+        // If we die here, the next start finds some of the lines whole and takes them, and perhaps a torn one and
+        // cuts it: nobody was answered, and what an operation wrote is possible up to each of its lines.
         self.disk.sync().map_err(|e| failed(&path, e))?;
-        self.tree.push(leaf);
-        // If we die here, the checkpoint is one line behind, and the next start writes it anew.
+        for line in lines {
+            self.tree.push(leaf_hash(line.0.as_bytes()));
+        }
+        // If we die here, the lines are durable and the checkpoint is one batch behind; the next start writes it anew.
         self.checkpoint()?;
-        // If we die here, the note is one line behind, and the next start writes it anew.
+        // If we die here, the note is one batch behind, and the next start writes it anew. If the power goes from here
+        // on, an older checkpoint may stand there, whole: its bytes were synced before it got its name.
         self.note()?;
         self.poisoned = false;
         Ok(self.position())
@@ -236,7 +271,8 @@ impl Log {
     /// From now on writes each checkpoint as a signed note too, under this public name, and the one of now at once.
     pub fn publish_as(&mut self, name: KeyName) -> Result<(), LogError> {
         self.name = Some(name);
-        self.note()
+        self.note()?;
+        self.settle()
     }
 
     /// How far the log reaches.
@@ -247,17 +283,26 @@ impl Log {
         }
     }
 
+    /// Makes the checkpoint that stands there outlive a power cut.
+    fn settle(&mut self) -> Result<(), LogError> {
+        self.disk.sync_names().map_err(|e| failed(&self.dir, e))?;
+        self.settled = self.tree.size();
+        Ok(())
+    }
+
     /// Signs and stores what the log holds now.
-    fn checkpoint(&self) -> Result<(), LogError> {
+    fn checkpoint(&mut self) -> Result<(), LogError> {
         let body = Checkpoint::of(ORIGIN, &self.tree).to_string();
-        let path = self.dir.join("checkpoint");
+        let path = self.dir.join(CHECKPOINT);
         let signature = sshsig::sign(&self.key, checkpoint::NAMESPACE, body.as_bytes())
             .map_err(|e: SignError| LogError::Unwritable(e.to_string()))?;
-        replace(&self.dir, &path, (body + &signature).as_bytes()).map_err(|e| failed(&path, e))
+        let text = body + &signature;
+        let stored = self.disk.replace(CHECKPOINT, text.as_bytes(), Synced::Yes);
+        stored.map_err(|e| failed(&path, e))
     }
 
     /// Signs and stores the same as a note, if the log has a public name.
-    fn note(&self) -> Result<(), LogError> {
+    fn note(&mut self) -> Result<(), LogError> {
         let Some(name) = &self.name else {
             return Ok(());
         };
@@ -265,7 +310,9 @@ impl Log {
         let path = self.dir.join(NOTE);
         let note = note::sign(name, &self.key, &body)
             .map_err(|e: NoteError| LogError::Unwritable(e.to_string()))?;
-        replace(&self.dir, &path, note.as_bytes()).map_err(|e| failed(&path, e))
+        // It says only what the checkpoint says: a start that finds it empty after a power cut writes it anew.
+        let stored = self.disk.replace(NOTE, note.as_bytes(), Synced::No);
+        stored.map_err(|e| failed(&path, e))
     }
 
     /// The key that signs the checkpoints.
@@ -279,33 +326,6 @@ fn failed(path: &Path, source: io::Error) -> LogError {
         path: path.to_owned(),
         source,
     }
-}
-
-fn encode(line: &Line) -> Result<String, LogError> {
-    let text = line
-        .encode()
-        .map_err(|e: LineError| LogError::Unwritable(e.to_string()))?;
-    if text.len() > LINE_BYTES {
-        return Err(LogError::Unwritable("it is too long".to_owned()));
-    }
-    Ok(text)
-}
-
-/// Puts a whole file in place of another one: readers, and a start after a power loss, see the one or
-/// the other.
-fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]

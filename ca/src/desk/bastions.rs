@@ -14,13 +14,13 @@ use ssh_key::PublicKey;
 use super::Refused;
 use super::hall::Hall;
 use super::people::changed;
-use super::writer::{Writer, unavailable};
+use super::writer::{Answer, Decided, Writer, unavailable};
 use crate::cert::Plan;
 use crate::issue::{self, Ledger as _};
 use crate::keys::plain_key;
 use crate::lint::{read_line, read_to_be_signed};
 use crate::policy;
-use crate::state::Case;
+use crate::state::{Case, State};
 
 /// Longest word that says why a session ended, in bytes.
 const END_REASON_BYTES: usize = 64;
@@ -30,7 +30,7 @@ impl Writer {
         &mut self,
         bastion: &BastionName,
         ask: &api::DoorAsk,
-    ) -> Result<api::DoorGiven, Refused> {
+    ) -> Decided<api::DoorGiven> {
         let config = self.hall.config();
         let own = known(&config, bastion)?;
         let key = self.hall.certifiable(&config, &ask.key)?;
@@ -50,7 +50,7 @@ impl Writer {
         let plan = Plan {
             authority: Authority::Door,
             subject: key,
-            serial: self.hall.state().next_serial(),
+            serial: self.state.next_serial(),
             key_id: format!("hallpass:door:{bastion}:{name}"),
             principals,
             after: now.before(limits::CLOCK_SKEW),
@@ -59,14 +59,14 @@ impl Writer {
             source_address: Vec::new(),
             pty: false,
         };
-        let signed = self.issue(plan, None, None)?;
-        Ok(api::DoorGiven {
-            certificate: signed.line,
-            until,
-        })
+        let intent = self.issue(plan, None, None)?;
+        Ok(Answer::after(move |press| {
+            let certificate = press.sign(intent)?.line;
+            Ok(api::DoorGiven { certificate, until })
+        }))
     }
 
-    pub(super) fn host(&mut self, target: &TargetName, line: &str) -> Result<String, Refused> {
+    pub(super) fn host(&mut self, target: &TargetName, line: &str) -> Decided<String> {
         let config = self.hall.config();
         if !config.targets.contains_key(target) {
             return Err(Refused::Message("there is no such target"));
@@ -75,7 +75,7 @@ impl Writer {
         let plan = Plan {
             authority: Authority::Host,
             subject: self.hall.certifiable(&config, line)?,
-            serial: self.hall.state().next_serial(),
+            serial: self.state.next_serial(),
             key_id: format!("hallpass:host:{target}"),
             principals: vec![target.to_string()],
             after: now.before(limits::CLOCK_SKEW),
@@ -84,17 +84,20 @@ impl Writer {
             source_address: Vec::new(),
             pty: false,
         };
-        Ok(self.issue(plan, None, None)?.line)
+        let intent = self.issue(plan, None, None)?;
+        Ok(Answer::after(move |press| Ok(press.sign(intent)?.line)))
     }
 
     pub(super) fn open_session(
         &mut self,
         bastion: &BastionName,
         ask: &api::SessionAsk,
-    ) -> Result<api::SessionGiven, Refused> {
+    ) -> Decided<api::SessionGiven> {
         let config = self.hall.config();
         let own = known(&config, bastion)?;
-        let (case, serial) = self.hall.case_of_certificate(&ask.certificate)?;
+        let (case, serial) = self
+            .hall
+            .case_of_certificate(&self.state, &ask.certificate)?;
         let request = &case.request;
         if request.access != ask.access {
             return Err(Refused::OtherAccess {
@@ -102,8 +105,8 @@ impl Writer {
                 asked: ask.access.clone(),
             });
         }
-        let until = self.hall.must_run(&config, &case)?;
-        let facts = self.hall.facts(request);
+        let until = self.hall.must_run(&self.state, &config, &case)?;
+        let facts = self.hall.facts(&self.state, request);
         let (role, _) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
         if !role.reachable_from(ask.source) {
             return Err(Refused::Elsewhere {
@@ -115,7 +118,7 @@ impl Writer {
         let target = config.targets.get(&request.access.target);
         let target = target.ok_or(Refused::Message("there is no such target"))?;
         let key = self.hall.certifiable(&config, &ask.key)?;
-        if self.hall.state().sessions.contains_key(&ask.session) {
+        if self.state.sessions.contains_key(&ask.session) {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
         self.commit(Entry::SessionBegin {
@@ -126,12 +129,12 @@ impl Writer {
             bastion: bastion.clone(),
             source: ask.source,
         })?;
-        // If we die here, the session stands begun without a certificate: nothing was opened.
+        // If only this becomes durable, the session stands begun without a certificate: nothing was opened.
         let now = self.hall.now();
         let plan = Plan {
             authority: Authority::Session,
             subject: key,
-            serial: self.hall.state().next_serial(),
+            serial: self.state.next_serial(),
             key_id: format!("hallpass:{}:{}", ask.session, request.person),
             principals: vec![request.access.to_string()],
             after: now.before(limits::CLOCK_SKEW),
@@ -140,40 +143,49 @@ impl Writer {
             source_address: own.source.clone(),
             pty: !role.channels.is_empty(),
         };
-        let signed = self.issue(plan, Some(request.id.clone()), Some(ask.session.clone()))?;
-        let left = self.hall.left(&request.id, until);
-        Ok(api::SessionGiven {
-            certificate: signed.line,
+        let intent = self.issue(plan, Some(request.id.clone()), Some(ask.session.clone()))?;
+        let given = api::SessionGiven {
+            certificate: String::new(),
             request: request.id.clone(),
             serial,
             person: request.person.clone(),
             role: request.role.clone(),
             until,
-            left_ms: u64::try_from(left.as_millis()).unwrap_or(0),
+            left_ms: 0,
             command: request.command.as_ref().map(ToString::to_string),
             channels: role.channels.iter().copied().collect(),
             record_input: role.record_input,
             host: target.address.host.clone(),
             port: target.address.port,
             host_trust: host_trust(target)?,
-        })
+        };
+        let hall = self.hall.clone();
+        Ok(Answer::after(move |press| {
+            let certificate = press.sign(intent)?.line;
+            let left = hall.left(&given.request, until);
+            Ok(api::SessionGiven {
+                certificate,
+                left_ms: u64::try_from(left.as_millis()).unwrap_or(0),
+                ..given
+            })
+        }))
     }
 
     pub(super) fn end_session(
         &mut self,
         bastion: &BastionName,
         end: api::SessionEnd,
-    ) -> Result<api::Done, Refused> {
+    ) -> Decided<api::Done> {
         let words = end.reason.len() <= END_REASON_BYTES && end.reason.chars().all(is_visible);
         if !words || end.reason.is_empty() {
             return Err(Refused::Message("why the session ended is a word or two"));
         }
-        let begun = self.hall.state().sessions.get(&end.session).cloned();
+        let begun = self.state.sessions.get(&end.session).cloned();
         let own = begun.filter(|session| session.bastion == *bastion);
         let own = own.ok_or_else(|| Refused::UnknownSession(end.session.clone()))?;
         if let Some(before) = own.end {
             if before.root == end.root && before.frames == end.frames {
-                return Ok(api::Done {});
+                return Ok(Answer::of(api::Done {}));
             }
             tracing::error!(session = %end.session, %bastion, "ALARM: a session that has ended was given another recording");
             return Err(Refused::Message(
@@ -186,20 +198,19 @@ impl Writer {
             root: end.root,
             frames: end.frames,
         })?;
-        Ok(api::Done {})
+        Ok(Answer::of(api::Done {}))
     }
 }
 
 impl Hall {
     /// The request whose access certificate this is, to the byte, and the certificate's serial.
-    fn case_of_certificate(&self, line: &str) -> Result<(Case, u64), Refused> {
+    fn case_of_certificate(&self, state: &State, line: &str) -> Result<(Case, u64), Refused> {
         let no = Refused::Certificate;
         let whole = read_line(line).ok_or(no("it cannot be read"))?;
         let fields = read_to_be_signed(&whole.to_be_signed).ok_or(no("it cannot be read"))?;
         if !issue::verifies(&whole, &self.public.user) {
             return Err(no("the user CA has not signed it"));
         }
-        let state = self.state();
         let text = STANDARD.encode(&whole.to_be_signed);
         let Some(logged) = state.access_certificate(&text) else {
             // The key signed what this CA never logged: somebody else has the key.

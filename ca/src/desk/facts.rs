@@ -50,14 +50,13 @@ impl Facts {
 }
 
 impl Hall {
-    /// The facts about a request that stands in the log, or is about to. The state must not be held.
-    pub(super) fn facts(&self, request: &Request) -> Facts {
+    /// The facts about a request that stands in the log, or is about to.
+    pub(super) fn facts(&self, state: &State, request: &Request) -> Facts {
         let now = self.now();
-        let state = self.state();
         let case = state.cases.get(&request.id);
         Facts {
             approvals: case.map(Case::approvers).unwrap_or_default(),
-            history: history(&state, request, now),
+            history: history(state, request, now),
             outside: Outside::default(),
             now,
         }

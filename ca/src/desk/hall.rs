@@ -99,7 +99,7 @@ impl Hall {
         self.left(&case.request.id, case.limit()).is_zero()
     }
 
-    pub(super) fn standing_of(&self, config: &Config, case: &Case) -> Standing {
+    pub(super) fn standing_of(&self, state: &State, config: &Config, case: &Case) -> Standing {
         if let Some(end) = &case.end {
             return match end.clone() {
                 End::Denied { by, reason } => Standing::Denied { by, reason },
@@ -115,15 +115,14 @@ impl Hall {
             return Standing::Granted { until: grant.until };
         }
         Standing::Waiting {
-            needs: self.needs(config, case),
+            needs: self.needs(state, config, case),
             expires: case.request.expires,
         }
     }
 
-    /// Whose approvals are missing; nobody's if the policy has changed so that none would help. Like [`Self::standing_of`],
-    /// it reads the state, which the caller must not hold: a second reader would wait for a writer who waits for the first.
-    pub(super) fn needs(&self, config: &Config, case: &Case) -> Vec<Need> {
-        match policy::decide(&self.facts(&case.request).of(config, case)) {
+    /// Whose approvals are missing; nobody's if the policy has changed so that none would help.
+    pub(super) fn needs(&self, state: &State, config: &Config, case: &Case) -> Vec<Need> {
+        match policy::decide(&self.facts(state, &case.request).of(config, case)) {
             Decision::Needs(needs) => needs,
             _ => Vec::new(),
         }
@@ -131,8 +130,9 @@ impl Hall {
 
     pub(super) fn standing(&self, id: &RequestId) -> Option<Standing> {
         let config = self.config();
-        let case = self.state().cases.get(id).cloned()?;
-        Some(self.standing_of(&config, &case))
+        let state = self.state();
+        let case = state.cases.get(id)?;
+        Some(self.standing_of(&state, &config, case))
     }
 
     pub(super) fn watch(&self, id: &RequestId) -> Option<watch::Receiver<Standing>> {

@@ -7,7 +7,7 @@ use config::words::RequestId;
 use record::api;
 
 use super::hall::Hall;
-use super::people::concerns;
+use super::people::{concerning, concerns};
 use super::{
     ApprovalRow, Caller, CertificateRow, EndRow, Need, PendingRow, Refused, RoleRow, SessionFilter,
     SessionRow, Shown,
@@ -17,15 +17,15 @@ use config::words::SessionId;
 
 impl Hall {
     pub(super) fn text(&self, caller: &Caller, id: &RequestId) -> Result<String, Refused> {
-        let case = self.case(&self.config(), caller, id)?;
+        let case = concerning(&self.state(), &self.config(), caller, id)?;
         Ok(case.request.text())
     }
 
     pub(super) fn show(&self, caller: &Caller, id: &RequestId) -> Result<Shown, Refused> {
         let config = self.config();
-        let case = self.case(&config, caller, id)?;
-        let standing = self.standing_of(&config, &case);
         let state = self.state();
+        let case = concerning(&state, &config, caller, id)?;
+        let standing = self.standing_of(&state, &config, &case);
         let approvals = case.approvals.iter().map(|approval| ApprovalRow {
             person: approval.person.clone(),
             at: approval.at,
@@ -80,18 +80,21 @@ impl Hall {
         let state = self.state();
         let open = state.cases.values();
         let open = open.filter(|case| case.is_open() && !self.is_over(case));
-        let open: Vec<Case> = open.cloned().collect();
-        drop(state);
         let mut rows: Vec<_> = open
-            .iter()
-            .filter_map(|case| self.pending_row(&config, caller, case))
+            .filter_map(|case| self.pending_row(&state, &config, caller, case))
             .collect();
         rows.sort_by_key(|row| row.asked);
         rows
     }
 
-    fn pending_row(&self, config: &Config, caller: &Caller, case: &Case) -> Option<PendingRow> {
-        let needs = self.needs(config, case);
+    fn pending_row(
+        &self,
+        state: &State,
+        config: &Config,
+        caller: &Caller,
+        case: &Case,
+    ) -> Option<PendingRow> {
+        let needs = self.needs(state, config, case);
         let for_you = needs
             .iter()
             .any(|need: &Need| need.who.contains(&caller.person));

@@ -12,22 +12,47 @@ use record::text::Reason;
 use ssh_key::{HashAlg, PublicKey};
 
 use super::hall::Hall;
-use super::writer::{Writer, unavailable};
+use super::writer::{Answer, Decided, Writer, unavailable};
 use super::{Ask, Asked, Caller, Issued, Refused, Standing};
 use crate::cert::Plan;
-use crate::issue::{Ledger as _, Logged};
+use crate::issue::{Intent, Ledger as _};
 use crate::policy::{self, Decision, Why};
-use crate::state::Case;
+use crate::state::{Case, State};
 
 impl Writer {
-    pub(super) fn request(&mut self, caller: &Caller, ask: &Ask) -> Result<Asked, Refused> {
+    pub(super) fn request(&mut self, caller: &Caller, ask: &Ask) -> Decided<Asked> {
+        let asked = self.ask(caller, ask)?;
+        Ok(told(caller, ask, asked))
+    }
+
+    /// The same; and if the request is granted at once, its certificate with the same sync.
+    pub(super) fn obtain(
+        &mut self,
+        caller: &Caller,
+        ask: &Ask,
+    ) -> Decided<(Asked, Option<Issued>)> {
+        let asked = self.ask(caller, ask)?;
+        if !matches!(asked.standing, Standing::Granted { .. }) {
+            return Ok(Answer::of((asked, None)));
+        }
+        let issued = self.collect(caller, &asked.id)?;
+        let told = told(caller, ask, asked);
+        Ok(Answer::after(move |press| {
+            // In this order, so that the word of a grant is out even if the signer fails.
+            let asked = told.give(press)?;
+            let issued = issued.give(press)?;
+            Ok((asked, Some(issued)))
+        }))
+    }
+
+    fn ask(&mut self, caller: &Caller, ask: &Ask) -> Result<Asked, Refused> {
         let config = self.hall.config();
         let owner = config.person_of(&caller.key).map(|(name, _)| name);
         if owner != Some(&caller.person) {
             return Err(Refused::Key("it is not registered any more"));
         }
         let shaped = policy::shape(&config, &caller.person, caller.source, ask)?;
-        let waiting = self.hall.open_requests_of(&caller.person);
+        let waiting = self.hall.open_requests_of(&self.state, &caller.person);
         if waiting >= limits::REQUESTS_OPEN_PER_PERSON {
             return Err(Refused::TooManyOpen);
         }
@@ -46,7 +71,7 @@ impl Writer {
             asked: now,
             expires: now.after(limits::REQUEST_OPEN),
         };
-        let facts = self.hall.facts(&request);
+        let facts = self.hall.facts(&self.state, &request);
         if let Decision::Refused(why) =
             policy::decide(&facts.asking(&config, &request, caller.source))
         {
@@ -58,12 +83,8 @@ impl Writer {
             text: request.text(),
             source: caller.source,
         })?;
-        // If we die here, the request waits; asking again makes another one.
+        // If only this becomes durable, the request waits; asking again makes another one.
         let standing = self.settle(&config, &id)?;
-        if request.break_glass && matches!(standing, Standing::Granted { .. }) {
-            let reason = shown(request.reason.as_str());
-            tracing::warn!(request = %id, person = %request.person, access = %request.access, role = %request.role, reason, "BREAK-GLASS: granted before any approval");
-        }
         Ok(Asked {
             id,
             role: shaped.role,
@@ -77,14 +98,14 @@ impl Writer {
         caller: &Caller,
         id: &RequestId,
         signature: &str,
-    ) -> Result<Standing, Refused> {
+    ) -> Decided<Standing> {
         let config = self.hall.config();
-        let case = self.hall.case(&config, caller, id)?;
+        let case = self.case(&config, caller, id)?;
         if case.request.person == caller.person {
             return Err(Refused::OwnRequest);
         }
-        self.hall.must_be_open(&config, &case)?;
-        let facts = self.hall.facts(&case.request);
+        self.hall.must_be_open(&self.state, &config, &case)?;
+        let facts = self.hall.facts(&self.state, &case.request);
         let asking = facts.of(&config, &case);
         let (role, _) = policy::stands(&asking).map_err(changed)?;
         if role.quorums.is_empty() {
@@ -105,22 +126,18 @@ impl Writer {
             person: caller.person.clone(),
             signature: signature.to_owned(),
         })?;
-        // If we die here, the approval stands, and whoever collects next settles the request.
-        self.settle(&config, id)
+        // If only this becomes durable, the approval stands, and whoever collects next settles the request.
+        let standing = self.settle(&config, id)?;
+        Ok(Answer::of(standing))
     }
 
-    pub(super) fn deny(
-        &mut self,
-        caller: &Caller,
-        id: &RequestId,
-        reason: Reason,
-    ) -> Result<(), Refused> {
+    pub(super) fn deny(&mut self, caller: &Caller, id: &RequestId, reason: Reason) -> Decided<()> {
         let config = self.hall.config();
-        let case = self.hall.case(&config, caller, id)?;
+        let case = self.case(&config, caller, id)?;
         if case.request.person == caller.person {
             return Err(Refused::Own("withdraw it with ^C where it waits"));
         }
-        self.hall.must_be_open(&config, &case)?;
+        self.hall.must_be_open(&self.state, &config, &case)?;
         let role = config.roles.get(&case.request.role);
         if let Some(role) = role.filter(|role| !role.quorums.is_empty()) {
             let person = config.persons.get(&caller.person);
@@ -132,25 +149,26 @@ impl Writer {
             request: id.clone(),
             person: caller.person.clone(),
             reason,
-        })
+        })?;
+        Ok(Answer::of(()))
     }
 
-    pub(super) fn withdraw(&mut self, caller: &Caller, id: &RequestId) -> Result<(), Refused> {
+    pub(super) fn withdraw(&mut self, caller: &Caller, id: &RequestId) -> Decided<()> {
         let config = self.hall.config();
-        let case = self.hall.own_case(&config, caller, id)?;
-        self.hall.must_be_open(&config, &case)?;
+        let case = self.own_case(&config, caller, id)?;
+        self.hall.must_be_open(&self.state, &config, &case)?;
         let request = id.clone();
-        self.commit(Entry::Withdrawal { request })
+        self.commit(Entry::Withdrawal { request })?;
+        Ok(Answer::of(()))
     }
 
-    pub(super) fn give_back(&mut self, caller: &Caller, id: &RequestId) -> Result<(), Refused> {
+    pub(super) fn give_back(&mut self, caller: &Caller, id: &RequestId) -> Decided<()> {
         let config = self.hall.config();
-        let case = self.hall.own_case(&config, caller, id)?;
-        self.hall.must_run(&config, &case)?;
+        let case = self.own_case(&config, caller, id)?;
+        self.hall.must_run(&self.state, &config, &case)?;
         let request = id.clone();
         self.commit(Entry::Return { request })?;
-        self.released.remove(id);
-        Ok(())
+        Ok(Answer::of(()))
     }
 
     pub(super) fn revoke(
@@ -158,61 +176,93 @@ impl Writer {
         caller: &Caller,
         id: &RequestId,
         reason: Reason,
-    ) -> Result<(), Refused> {
+    ) -> Decided<()> {
         let config = self.hall.config();
-        let case = self.hall.case(&config, caller, id)?;
+        let case = self.case(&config, caller, id)?;
         may_revoke(&config, &caller.person, &case)?;
-        self.hall.must_run(&config, &case)?;
+        self.hall.must_run(&self.state, &config, &case)?;
         self.commit(Entry::Revocation {
             request: id.clone(),
             person: caller.person.clone(),
             reason,
         })?;
-        tracing::warn!(request = %id, by = %caller.person, "a grant was revoked");
-        self.released.remove(id);
-        Ok(())
+        let (id, by) = (id.clone(), caller.person.clone());
+        Ok(Answer::after(move |_| {
+            tracing::warn!(request = %id, %by, "a grant was revoked");
+            Ok(())
+        }))
     }
 
-    pub(super) fn collect(&mut self, caller: &Caller, id: &RequestId) -> Result<Issued, Refused> {
+    pub(super) fn collect(&mut self, caller: &Caller, id: &RequestId) -> Decided<Issued> {
         let config = self.hall.config();
-        let mut case = self.hall.own_case(&config, caller, id)?;
+        let mut case = self.own_case(&config, caller, id)?;
         if case.is_open() {
             self.settle(&config, id)?;
-            case = self.hall.own_case(&config, caller, id)?;
+            case = self.own_case(&config, caller, id)?;
         }
-        let until = self.hall.must_run(&config, &case)?;
-        let facts = self.hall.facts(&case.request);
+        let until = self.hall.must_run(&self.state, &config, &case)?;
+        let facts = self.hall.facts(&self.state, &case.request);
         let (role, key) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
-        let issued = |certificate, serial| Issued {
-            certificate,
-            serial,
-            access: case.request.access.clone(),
-            until,
-        };
-        if let (Some(line), Some(serial)) = (self.released.get(id), case.certificate) {
-            return Ok(issued(line.clone(), serial));
-        }
-        let signed = if let Some(serial) = case.certificate {
-            let logged = self.hall.logged(serial)?;
-            self.sign(logged)?
+        let intent = if let Some(serial) = case.certificate {
+            self.intent(serial)?
         } else {
-            let plan = self.hall.access_plan(&case, role, key, until);
+            let plan = self.hall.access_plan(&self.state, &case, role, key, until);
             self.issue(plan, Some(id.clone()), None)?
         };
-        tracing::info!(request = %id, person = %case.request.person, serial = signed.serial, "access certificate released");
-        self.released.insert(id.clone(), signed.line.clone());
-        Ok(issued(signed.line, signed.serial))
+        let request = case.request;
+        Ok(Answer::after(move |press| {
+            let signed = press.sign(intent)?;
+            tracing::info!(request = %request.id, person = %request.person, serial = signed.serial, "access certificate released");
+            Ok(Issued {
+                certificate: signed.line,
+                serial: signed.serial,
+                access: request.access,
+                until,
+            })
+        }))
+    }
+
+    /// What stands in the log already, to be signed again.
+    fn intent(&self, serial: u64) -> Result<Intent, Refused> {
+        let found = self.state.certificates.get(&serial);
+        let intent = found.and_then(|found| Intent::again(found, self.state.size).ok());
+        intent.ok_or_else(|| unavailable("its log entry cannot be read"))
+    }
+
+    /// A request that this person may know of. Any other one does not exist for them.
+    pub(super) fn case(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        id: &RequestId,
+    ) -> Result<Case, Refused> {
+        concerning(&self.state, config, caller, id)
+    }
+
+    /// A request of this person.
+    pub(super) fn own_case(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        id: &RequestId,
+    ) -> Result<Case, Refused> {
+        let case = self.case(config, caller, id)?;
+        if case.request.person == caller.person {
+            Ok(case)
+        } else {
+            Err(Refused::NotYours(case.request.person))
+        }
     }
 
     /// Decides an open request by what stands in the log, and grants it if that suffices: once, for a closed
     /// request is never decided again.
     fn settle(&mut self, config: &Config, id: &RequestId) -> Result<Standing, Refused> {
-        let case = self.hall.any_case(id)?;
+        let case = any_case(&self.state, id)?;
         let over = !case.is_open() || self.hall.is_over(&case);
         if over {
-            return Ok(self.hall.standing_of(config, &case));
+            return Ok(self.hall.standing_of(&self.state, config, &case));
         }
-        let facts = self.hall.facts(&case.request);
+        let facts = self.hall.facts(&self.state, &case.request);
         match policy::decide(&facts.of(config, &case)) {
             Decision::Granted { until, approved_by } => {
                 self.commit(Entry::Grant {
@@ -223,11 +273,12 @@ impl Writer {
                     policy: Digest::of(config.text.as_bytes()),
                 })?;
                 self.hall.start_clock(id, until.since(facts.now));
-                self.hall.tell(id);
                 tracing::info!(request = %id, person = %case.request.person, access = %case.request.access, %until, "granted");
                 Ok(Standing::Granted { until })
             }
-            Decision::Needs(_) | Decision::Unchecked(_) => Ok(self.hall.standing_of(config, &case)),
+            Decision::Needs(_) | Decision::Unchecked(_) => {
+                Ok(self.hall.standing_of(&self.state, config, &case))
+            }
             Decision::Refused(why) => Err(changed(why)),
         }
     }
@@ -238,7 +289,7 @@ impl Writer {
             getrandom::fill(&mut random)
                 .map_err(|_| unavailable("the system gives no random bytes"))?;
             let id = RequestId::from_random(random);
-            if !self.hall.state().cases.contains_key(&id) {
+            if !self.state.cases.contains_key(&id) {
                 return Ok(id);
             }
         }
@@ -246,37 +297,8 @@ impl Writer {
 }
 
 impl Hall {
-    /// A request that this person may know of. Any other one does not exist for them.
-    pub(super) fn case(
-        &self,
-        config: &Config,
-        caller: &Caller,
-        id: &RequestId,
-    ) -> Result<Case, Refused> {
-        let case = self.any_case(id)?;
-        if concerns(config, &caller.person, &case) {
-            Ok(case)
-        } else {
-            Err(Refused::UnknownRequest(id.clone()))
-        }
-    }
-
-    fn own_case(&self, config: &Config, caller: &Caller, id: &RequestId) -> Result<Case, Refused> {
-        let case = self.case(config, caller, id)?;
-        if case.request.person == caller.person {
-            Ok(case)
-        } else {
-            Err(Refused::NotYours(case.request.person))
-        }
-    }
-
-    fn any_case(&self, id: &RequestId) -> Result<Case, Refused> {
-        let case = self.state().cases.get(id).cloned();
-        case.ok_or_else(|| Refused::UnknownRequest(id.clone()))
-    }
-
-    fn must_be_open(&self, config: &Config, case: &Case) -> Result<(), Refused> {
-        match self.standing_of(config, case) {
+    fn must_be_open(&self, state: &State, config: &Config, case: &Case) -> Result<(), Refused> {
+        match self.standing_of(state, config, case) {
             Standing::Waiting { .. } => Ok(()),
             other => Err(Refused::Closed(other)),
         }
@@ -285,25 +307,20 @@ impl Hall {
     /// The deadline of a grant that runs.
     pub(super) fn must_run(
         &self,
+        state: &State,
         config: &Config,
         case: &Case,
     ) -> Result<record::clock::UnixTime, Refused> {
-        match self.standing_of(config, case) {
+        match self.standing_of(state, config, case) {
             Standing::Granted { until } => Ok(until),
             Standing::Waiting { needs, .. } => Err(Refused::Waiting(needs)),
             other => Err(Refused::Closed(other)),
         }
     }
 
-    fn logged(&self, serial: u64) -> Result<Logged, Refused> {
-        let state = self.state();
-        let found = state.certificates.get(&serial);
-        let logged = found.and_then(|certificate| Logged::again(certificate).ok());
-        logged.ok_or_else(|| unavailable("its log entry cannot be read"))
-    }
-
     fn access_plan(
         &self,
+        state: &State,
         case: &Case,
         role: &Role,
         key: &PublicKey,
@@ -313,7 +330,7 @@ impl Hall {
         Plan {
             authority: Authority::User,
             subject: PublicKey::from(key.key_data().clone()),
-            serial: self.state().next_serial(),
+            serial: state.next_serial(),
             key_id: format!("hallpass:{}:{}", request.id, request.person),
             principals: vec![request.access.to_string()],
             after: self.now().before(limits::CLOCK_SKEW),
@@ -324,8 +341,7 @@ impl Hall {
         }
     }
 
-    fn open_requests_of(&self, person: &PersonName) -> usize {
-        let state = self.state();
+    fn open_requests_of(&self, state: &State, person: &PersonName) -> usize {
         let own = state
             .cases
             .values()
@@ -333,6 +349,39 @@ impl Hall {
         own.filter(|case| case.is_open() && !self.is_over(case))
             .count()
     }
+}
+
+/// A request that this person may know of.
+pub(super) fn concerning(
+    state: &State,
+    config: &Config,
+    caller: &Caller,
+    id: &RequestId,
+) -> Result<Case, Refused> {
+    let case = any_case(state, id)?;
+    if concerns(config, &caller.person, &case) {
+        Ok(case)
+    } else {
+        Err(Refused::UnknownRequest(id.clone()))
+    }
+}
+
+fn any_case(state: &State, id: &RequestId) -> Result<Case, Refused> {
+    let case = state.cases.get(id).cloned();
+    case.ok_or_else(|| Refused::UnknownRequest(id.clone()))
+}
+
+/// The answer to somebody who has asked; a grant before its approval is told to the operator too.
+fn told(caller: &Caller, ask: &Ask, asked: Asked) -> Answer<Asked> {
+    let glass = ask.break_glass && matches!(asked.standing, Standing::Granted { .. });
+    let (person, access) = (caller.person.clone(), ask.access.clone());
+    let reason = shown(ask.reason.as_str());
+    Answer::after(move |_| {
+        if glass {
+            tracing::warn!(request = %asked.id, %person, %access, role = %asked.role, reason, "BREAK-GLASS: granted before any approval");
+        }
+        Ok(asked)
+    })
 }
 
 /// Whether a request concerns a person: the one who asks, those who could approve, those who hold the role, and

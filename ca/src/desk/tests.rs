@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::*;
 use crate::testing::{TestClock, approval, ask, caller, config, config_text, line};
+use config::limits;
 use config::words::SessionId;
 
 /// A CA in a temporary directory.

@@ -1,48 +1,120 @@
-//! The one writer: from a decided entry to a durable one, and from a plan to a certificate.
+//! The one writer: operations decide against a state that runs ahead of the disk; nobody is answered before it has
+//! caught up.
+//!
+//! An operation is a method of [`Writer`] that returns [`Decided`]:
+//!
+//! ```text
+//! pub(super) fn example(&mut self, caller: &Caller, id: &RequestId) -> Decided<Issued> {
+//!     let config = self.hall.config();                     // one snapshot, and decide by it
+//!     let case = self.case(&config, caller, id)?;          // reads self.state; a refusal is an answer too
+//!     self.commit(Entry::…)?;                              // can follow? then it counts from here on,
+//!                                                          // but is not durable
+//!     let intent = self.issue(plan, Some(id), None)?;      // builds, lints, commits the intent
+//!     Ok(Answer::after(move |press| {                      // runs when all of this is durable
+//!         let signed = press.sign(intent)?;
+//!         tracing::info!("…");                             // whatever leaves this process stands here
+//!         Ok(Issued { … })
+//!     }))
+//! }
+//! ```
+//!
+//! [`super::batch`] runs it. What an operation has committed before it refuses stands, as if the process had died
+//! there: each entry has to be possible without the next one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use config::Config;
+use config::limits;
 use config::words::{RequestId, SessionId};
+use record::clock::UnixTime;
 use record::digest::Digest;
 use record::entry::{Entry, Line};
-use record::log::{Log, LogError, Position};
+use record::log::Encoded;
 
 use super::Refused;
 use super::hall::Hall;
 use crate::cert::{NONCE, Plan};
-use crate::issue::{IssueError, Ledger, Logged, Signed};
+use crate::issue::{Intent, IssueError, Ledger, Signed};
+use crate::journal::{Durable, Journal};
 use crate::keys::Signers;
 use crate::lint::lint;
+use crate::state::State;
 use crate::store::{Store, StoreError};
 
-/// Where lines become durable.
-///
-/// `append` returns `Ok` only when the line survives a power loss, and gives the position behind it. After an error it
-/// is unknown whether the line is there, and the caller appends nothing more.
-pub(super) trait Journal: Send {
-    fn append(&mut self, line: &Line) -> Result<Position, LogError>;
+/// What an operation has decided. A refusal, too, may rest on lines that are not durable yet, and waits for them.
+pub(super) type Decided<T> = Result<Answer<T>, Refused>;
+
+/// An answer that cannot be given yet: only the proof that its batch is durable opens it.
+#[must_use]
+pub(super) struct Answer<T>(Box<Make<T>>);
+
+type Make<T> = dyn FnOnce(&Press<'_>) -> Result<T, Refused> + Send;
+
+impl<T: 'static> Answer<T> {
+    /// This value, once everything before it is durable.
+    pub(super) fn of(value: T) -> Self
+    where
+        T: Send,
+    {
+        Self::after(|_| Ok(value))
+    }
+
+    /// What this makes, once everything before it is durable. It may sign, and may take its time: it runs on a thread
+    /// of its own, and the desk does not wait for it.
+    pub(super) fn after(
+        make: impl FnOnce(&Press<'_>) -> Result<T, Refused> + Send + 'static,
+    ) -> Self {
+        Self(Box::new(make))
+    }
+
+    /// Opens it.
+    pub(super) fn give(self, press: &Press<'_>) -> Result<T, Refused> {
+        (self.0)(press)
+    }
 }
 
-impl Journal for Log {
-    fn append(&mut self, line: &Line) -> Result<Position, LogError> {
-        Self::append(self, line)
+/// Signs what is durable.
+pub(super) struct Press<'a> {
+    pub(super) durable: &'a Durable,
+    pub(super) signers: &'a Signers,
+    pub(super) now: UnixTime,
+}
+
+impl Press<'_> {
+    /// Signs an intent.
+    pub(super) fn sign(&self, intent: Intent) -> Result<Signed, Refused> {
+        let logged = intent.logged(self.durable);
+        let signed = logged.and_then(|logged| {
+            let signer = self.signers.of(logged.authority());
+            logged.sign(signer, self.now)
+        });
+        signed.map_err(|why| {
+            tracing::error!(%why, "a certificate was not released");
+            match why {
+                IssueError::Wrong(_) => unavailable("a defect was found after signing"),
+                IssueError::Unsigned(_) => unavailable("its signing key does not answer"),
+            }
+        })
     }
 }
 
 pub(super) struct Writer {
     pub(super) hall: Arc<Hall>,
+    /// What follows from the log with the lines that are not durable yet: what operations decide by. Everybody else
+    /// reads [`Hall::state`], which never runs ahead.
+    pub(super) state: State,
+    pub(super) signers: Arc<Signers>,
     journal: Box<dyn Journal>,
     store: Box<dyn Store>,
-    pub(super) signers: Signers,
-    /// Access certificates that were released since the start. Losing them loses nothing: the same bytes are
-    /// signed again.
-    pub(super) released: HashMap<RequestId, String>,
-    /// A write has failed: what is on the disk is unknown until a restart has read it.
+    /// The lines that are not durable yet.
+    batch: Vec<(Line, Encoded)>,
+    /// How many lines the batch had when the operation began that is under way.
+    began: usize,
+    /// In force once the batch is durable; nothing else is decided before.
+    next: Option<Arc<Config>>,
+    durable: Arc<Durable>,
+    /// A write has failed, or an operation has panicked: memory and disk may differ until a restart.
     broken: bool,
-    /// An operation is under way, or one has panicked.
-    inside: bool,
 }
 
 impl Writer {
@@ -52,48 +124,37 @@ impl Writer {
         store: Box<dyn Store>,
         signers: Signers,
     ) -> Self {
+        let state = hall.state().clone();
+        let durable = Durable::opened(journal.as_ref());
         Self {
             hall,
+            state,
+            signers: Arc::new(signers),
             journal,
             store,
-            signers,
-            released: HashMap::new(),
+            batch: Vec::new(),
+            began: 0,
+            next: None,
+            durable: Arc::new(durable),
             broken: false,
-            inside: false,
         }
     }
 
-    /// Runs one operation. If it panics, nothing more is written: memory and log may differ.
-    pub(super) fn whole<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Refused>,
-    ) -> Result<T, Refused> {
-        if self.broken || self.inside {
-            return Err(unavailable(
-                "an earlier write failed; mend the disk, then restart",
-            ));
-        }
-        self.inside = true;
-        let done = work(self);
-        self.inside = false;
-        done
-    }
-
-    pub(super) fn reload(&mut self, config: Arc<Config>) -> Result<(), Refused> {
+    /// Puts another configuration in force, once the log says so.
+    pub(super) fn reload(&mut self, config: Arc<Config>) -> Decided<()> {
         let policy = Digest::of(config.text.as_bytes());
         self.commit(Entry::Start { policy })?;
-        self.hall.set_config(config);
-        self.hall.tell_all();
-        Ok(())
+        self.next = Some(config);
+        Ok(Answer::of(()))
     }
 
-    /// Builds, lints, logs and signs one certificate.
+    /// Builds and lints one certificate, and puts down the intent to sign it.
     pub(super) fn issue(
         &mut self,
         plan: Plan,
         request: Option<RequestId>,
         session: Option<SessionId>,
-    ) -> Result<Signed, Refused> {
+    ) -> Result<Intent, Refused> {
         let authority = plan.authority;
         let ca = self.signers.of(authority).public().clone();
         let mut nonce = [0; NONCE];
@@ -104,83 +165,131 @@ impl Writer {
             tracing::error!(%why, ?authority, "a certificate was not issued");
             unavailable("a defect was found before signing")
         })?;
-        let logged = linted.log(self, request, session)?;
-        self.sign(logged)
+        linted.intend(self, request, session)
     }
 
-    /// Signs what stands in the log.
-    pub(super) fn sign(&mut self, logged: Logged) -> Result<Signed, Refused> {
-        let now = self.hall.now();
-        let signer = self.signers.of(logged.authority());
-        logged.sign(signer, now).map_err(|why| {
-            tracing::error!(%why, "a certificate was not released");
-            match why {
-                IssueError::Wrong(_) => unavailable("a defect was found after signing"),
-                IssueError::Unsigned(_) => unavailable("its signing key does not answer"),
-            }
-        })
+    /// Whether another operation fits into the batch.
+    pub(super) fn has_room(&self) -> bool {
+        let most = limits::LOG_BATCH_LINES - limits::LOG_OPERATION_LINES;
+        self.next.is_none() && !self.broken && self.batch.len() <= most
     }
 
-    fn write(&mut self, entry: Entry) -> Result<(), Refused> {
-        let possible = self.hall.state().check(&entry);
-        possible.map_err(|why| {
-            tracing::error!(%why, "an entry was not written");
-            unavailable("a defect was found before writing")
-        })?;
-        let touched = request_of(&entry);
-        let line = Line::new(self.hall.now(), entry);
-        // From here on memory and disk may differ until all three are done.
+    /// Whether anything is taken at all.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Nothing more is taken until a restart.
+    pub(super) fn stop(&mut self) {
         self.broken = true;
-        let position = self.journal.append(&line).map_err(|why| {
+    }
+
+    /// Another operation begins.
+    pub(super) fn begin(&mut self) {
+        self.began = self.batch.len();
+    }
+
+    /// Makes the batch durable, with one sync; then lets everybody see it.
+    pub(super) fn sync(&mut self) -> Result<Arc<Durable>, Refused> {
+        if self.broken {
+            return Err(stopped());
+        }
+        if self.batch.is_empty() {
+            return Ok(self.durable.clone());
+        }
+        let (lines, encoded): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.batch).into_iter().unzip();
+        // From here on memory and disk may differ until all of it is done.
+        self.broken = true;
+        // If we die within, the next start folds the log, and finds some of the lines or all: nobody was answered.
+        let durable = Durable::append(self.journal.as_mut(), &encoded).map_err(|why| {
             tracing::error!(%why, "the issuance log failed: nothing is signed until a restart");
             unavailable("its issuance log failed")
         })?;
-        let (changed, ended) = self.take(line)?;
-        let rows = changed.map_err(StoreError::Row);
-        let stored = rows.and_then(|rows| self.store.commit(position, rows));
+        // If we die here, the store is behind the log, and the next start mends it.
+        let news = News::of(&lines);
+        let ended = self.publish(lines, &durable)?;
+        self.durable = Arc::new(durable);
+        self.broken = false;
+        if let Some(config) = self.next.take() {
+            self.hall.set_config(config);
+            self.hall.tell_all();
+        }
+        news.tell(&self.hall, ended);
+        Ok(self.durable.clone())
+    }
+
+    /// Applies durable lines to what everybody reads, and to the store; says whether a grant ended early.
+    fn publish(&mut self, lines: Vec<Line>, durable: &Durable) -> Result<bool, Refused> {
+        let (rows, ended) = {
+            let mut state = self.hall.state_mut();
+            let ended = state.ended.len();
+            let mut keys = Vec::new();
+            for line in lines {
+                let touched = state.apply(line);
+                keys.extend(touched.map_err(|_| unavailable("a defect was found after writing"))?);
+            }
+            (state.rows_of(&keys), state.ended.len() > ended)
+        };
+        let stored = rows
+            .map_err(StoreError::Row)
+            .and_then(|rows| self.store.commit(durable.position(), rows));
         stored.map_err(|why| {
             tracing::error!(%why, "the state store failed: nothing is signed until a restart");
             unavailable("its state store failed")
         })?;
-        self.broken = false;
-        if ended {
-            self.hall.tell_ended();
-        }
-        if let Some(id) = touched {
-            self.hall.tell(&id);
-        }
-        Ok(())
-    }
-
-    fn take(
-        &self,
-        line: Line,
-    ) -> Result<(Result<crate::state::Rows, serde_json::Error>, bool), Refused> {
-        let mut state = self.hall.state_mut();
-        let ended = state.ended.len();
-        let keys = state
-            .apply(line)
-            .map_err(|_| unavailable("a defect was found after writing"))?;
-        Ok((state.rows_of(&keys), state.ended.len() > ended))
+        Ok(ended)
     }
 }
 
 impl Ledger for Writer {
     type Error = Refused;
 
-    /// If we die within, the next start folds the log, and finds the entry or not: nobody was answered.
-    fn commit(&mut self, entry: Entry) -> Result<(), Refused> {
-        if self.broken {
-            return Err(unavailable(
-                "an earlier write failed; mend the disk, then restart",
-            ));
+    fn commit(&mut self, entry: Entry) -> Result<u64, Refused> {
+        if self.batch.len() - self.began >= limits::LOG_OPERATION_LINES {
+            return Err(unavailable("one operation would write too much"));
         }
-        self.write(entry)
+        let defect = |why: &dyn std::fmt::Display| {
+            tracing::error!(%why, "an entry was not written");
+            unavailable("a defect was found before writing")
+        };
+        let line = Line::new(self.hall.now(), entry);
+        let encoded = Encoded::of(&line).map_err(|why| defect(&why))?;
+        self.state.apply(line.clone()).map_err(|why| defect(&why))?;
+        self.batch.push((line, encoded));
+        Ok(self.state.size)
+    }
+}
+
+/// Whom a batch concerns.
+struct News(Vec<RequestId>);
+
+impl News {
+    fn of(lines: &[Line]) -> Self {
+        Self(
+            lines
+                .iter()
+                .filter_map(|line| request_of(&line.entry))
+                .collect(),
+        )
+    }
+
+    fn tell(&self, hall: &Hall, ended: bool) {
+        if ended {
+            hall.tell_ended();
+        }
+        for id in &self.0 {
+            hall.tell(id);
+        }
     }
 }
 
 pub(super) fn unavailable(why: &str) -> Refused {
     Refused::Unavailable(why.to_owned())
+}
+
+pub(super) fn stopped() -> Refused {
+    unavailable("an earlier write failed; mend the disk, then restart")
 }
 
 /// The request whose standing an entry may change.

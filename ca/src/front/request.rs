@@ -18,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Asks for access, waits for the approvals, and prints the certificate.
 pub(super) async fn request(call: &Call, typed: command::Request) -> Result<(), Stop> {
     let no_wait = typed.no_wait;
-    let asked = ask(call, typed).await?;
+    let (asked, issued) = ask(call, typed).await?;
     if no_wait {
         return leave(call, &asked).await;
     }
@@ -28,15 +28,23 @@ pub(super) async fn request(call: &Call, typed: command::Request) -> Result<(), 
         call.peer.say(&headline(&asked)).await?;
     }
     let life = call.desk.show(&call.caller, &asked.id)?.seconds;
-    hand_over(call, &asked.id, Some(Duration::from_secs(life))).await
+    let issued = match issued {
+        Some(issued) => issued,
+        None => call.desk.collect(&call.caller, &asked.id).await?,
+    };
+    hand_over(call, &asked.id, &issued, Duration::from_secs(life)).await
 }
 
 /// Prints the certificate of a granted request.
 pub(super) async fn collect(call: &Call, id: &RequestId) -> Result<(), Stop> {
-    hand_over(call, id, None).await
+    let issued = call.desk.collect(&call.caller, id).await?;
+    let life = issued.until.since(call.now());
+    hand_over(call, id, &issued, life).await
 }
 
-async fn ask(call: &Call, typed: command::Request) -> Result<Asked, Stop> {
+/// Asks; whoever waits gets the certificate at once if nobody has to approve.
+async fn ask(call: &Call, typed: command::Request) -> Result<(Asked, Option<Issued>), Stop> {
+    let no_wait = typed.no_wait;
     let access = typed.access.clone();
     let ask = Ask {
         access: typed.access,
@@ -47,7 +55,13 @@ async fn ask(call: &Call, typed: command::Request) -> Result<Asked, Stop> {
         break_glass: typed.break_glass,
     };
     let (reason, glass) = (ask.reason.clone(), ask.break_glass);
-    let refused = match call.desk.request(&call.caller, ask).await {
+    let asked = if no_wait {
+        let asked = call.desk.request(&call.caller, ask).await;
+        asked.map(|asked| (asked, None))
+    } else {
+        call.desk.obtain(&call.caller, ask).await
+    };
+    let refused = match asked {
         Ok(asked) if glass => {
             call.peer.say(LOUD).await?;
             return Ok(asked);
@@ -197,14 +211,15 @@ async fn stay_open(call: &Call, id: &RequestId) -> Result<(), Stop> {
     Err(Stop::Said(Status::Unavailable))
 }
 
-async fn hand_over(call: &Call, id: &RequestId, life: Option<Duration>) -> Result<(), Stop> {
-    let issued = call.desk.collect(&call.caller, id).await?;
-    let life = life.unwrap_or_else(|| issued.until.since(call.now()));
-    call.peer.say(&about(call, &issued, id, life)).await?;
-    Ok(call
-        .peer
-        .print(&format!("{}\n", issued.certificate))
-        .await?)
+async fn hand_over(
+    call: &Call,
+    id: &RequestId,
+    issued: &Issued,
+    life: Duration,
+) -> Result<(), Stop> {
+    call.peer.say(&about(call, issued, id, life)).await?;
+    let text = format!("{}\n", issued.certificate);
+    Ok(call.peer.print(&text).await?)
 }
 
 fn about(call: &Call, issued: &Issued, id: &RequestId, life: Duration) -> String {

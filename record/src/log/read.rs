@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use config::limits;
 use config::words::{BastionName, PersonName, Principal, SessionId};
 use ssh_key::PublicKey;
 
@@ -140,7 +141,7 @@ pub(super) fn read(
     let path = dir.join("entries");
     let file = File::open(&path).map_err(|e| failed(&path, e))?;
     // In this order, a log that grows meanwhile has no more lines below this length than the checkpoint
-    // vouches for, and one that is just written; and no fewer lines than the checkpoint in the end.
+    // vouches for, and a batch that is just written; and no fewer lines than the checkpoint in the end.
     let length = file.metadata().map_err(|e| failed(&path, e))?.len();
     let note = stored_note(dir, key)?;
     let checkpoint = stored_checkpoint(dir, key)?;
@@ -178,7 +179,7 @@ pub(super) fn read(
             let size = checkpoint.size;
             return Err(LogError::Forked { path, size });
         }
-        (Some(checkpoint), _) if before > checkpoint.size + 1 => {
+        (Some(checkpoint), _) if before > checkpoint.size + limits::LOG_BATCH_LINES as u64 => {
             let (has, size) = (before, checkpoint.size);
             return Err(LogError::Unvouched { path, has, size });
         }
@@ -219,6 +220,10 @@ fn stored_note(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> 
     file.take(NOTE_BYTES as u64 + 1)
         .read_to_string(&mut text)
         .map_err(|e| failed(&path, e))?;
+    if text.is_empty() {
+        // What a power cut can leave of one that was just replaced.
+        return Ok(None);
+    }
     let name = text.lines().next().unwrap_or_default();
     let name = name.parse().map_err(|_| wrong("has no name".to_owned()))?;
     let key = NoteKey::new(name, key).map_err(|e| wrong(e.to_string()))?;

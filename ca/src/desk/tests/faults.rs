@@ -5,6 +5,7 @@ use crate::cert::Plan;
 use crate::signer::{SignFault, Signer};
 use crate::state::Rows;
 use record::entry::Authority;
+use record::log::Encoded;
 use ssh_key::PublicKey;
 use std::sync::Mutex as SyncMutex;
 
@@ -13,6 +14,7 @@ type Signed = Arc<SyncMutex<Vec<Vec<u8>>>>;
 
 struct Counting {
     inner: Box<dyn Signer>,
+    entries: std::path::PathBuf,
     signed: Signed,
 }
 
@@ -22,6 +24,13 @@ impl Signer for Counting {
     }
 
     fn sign(&self, to_be_signed: &[u8]) -> Result<Vec<u8>, SignFault> {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(to_be_signed);
+        let log = std::fs::read_to_string(&self.entries).unwrap();
+        assert!(
+            log.contains(&text),
+            "it stands in the log before it is signed"
+        );
         self.signed.lock().unwrap().push(to_be_signed.to_vec());
         self.inner.sign(to_be_signed)
     }
@@ -50,17 +59,35 @@ impl Fault {
     }
 }
 
-struct FaultyJournal(Log, Fault);
+/// Waits at its second batch, the first after the start's line, until it may go on; and counts the batches.
+#[derive(Default)]
+struct Gate {
+    open: Option<std::sync::mpsc::Receiver<()>>,
+    batches: Arc<SyncMutex<Vec<usize>>>,
+}
+
+struct FaultyJournal(Log, Fault, Gate);
 
 impl Journal for FaultyJournal {
-    fn append(&mut self, line: &Line) -> Result<Position, LogError> {
+    fn append(&mut self, lines: &[Encoded]) -> Result<Position, LogError> {
+        let mut batches = self.2.batches.lock().unwrap();
+        if batches.len() == 1
+            && let Some(gate) = self.2.open.take()
+        {
+            gate.recv().unwrap();
+        }
+        batches.push(lines.len());
         let (fails, works) = self.1.strikes();
         let done = if works {
-            Some(self.0.append(line)?)
+            Some(self.0.append_all(lines)?)
         } else {
             None
         };
         done.filter(|_| !fails).ok_or(LogError::Poisoned)
+    }
+
+    fn position(&self) -> Position {
+        self.0.position()
     }
 }
 
@@ -94,12 +121,23 @@ fn faulty(
     store: Fault,
     signed: &Signed,
 ) -> Result<Arc<Desk>, DeskError> {
+    gated(world, log, store, signed, Gate::default())
+}
+
+fn gated(
+    world: &World,
+    log: Fault,
+    store: Fault,
+    signed: &Signed,
+    gate: Gate,
+) -> Result<Arc<Desk>, DeskError> {
     let data = world.path().join("ca");
     let mut keys = Keys::load(&world.config()).unwrap();
     let old = keys.signers;
     let count = |inner| -> Box<dyn Signer> {
         Box::new(Counting {
             inner,
+            entries: data.join("log/entries"),
             signed: signed.clone(),
         })
     };
@@ -110,17 +148,15 @@ fn faulty(
         door: count(old.door),
     };
     let opened = Log::open(&data.join("log"), keys.log.clone()).unwrap();
-    let position = opened.log.position();
     let sled = Sled::open(&data.join("store")).unwrap();
-    Desk::assemble(
+    Desk::serve(Opened::assemble(
         world.config(),
         world.clock.clone(),
         keys,
         opened.lines,
-        position,
-        Box::new(FaultyJournal(opened.log, log)),
+        Box::new(FaultyJournal(opened.log, log, gate)),
         Box::new(FaultyStore(sled, store)),
-    )
+    )?)
 }
 
 /// The whole day: ask, approve, collect, a door, a session, its end.
@@ -146,7 +182,8 @@ async fn day(desk: &Desk) -> Result<(), Refused> {
     Ok(())
 }
 
-const WRITES: usize = 9;
+/// The batches of the day, the start's line among them.
+const WRITES: usize = 7;
 
 fn none() -> Fault {
     Fault {
@@ -309,11 +346,141 @@ async fn promise_23_the_signed_bytes_are_the_linted_and_the_logged_bytes() {
 async fn promise_22_after_a_panic_nothing_is_taken_until_a_restart() {
     let world = World::new();
     let desk = world.open();
-    let defect = desk.run(|_: &mut Writer| -> Result<(), Refused> { panic!("a defect") });
+    let defect = desk.run(|_: &mut Writer| -> Decided<()> { panic!("a defect") });
     assert!(matches!(defect.await, Err(Refused::Unavailable(_))));
     let alice = caller("alice", "alice");
     let refused = desk.request(&alice, ask("postgres@db1.prod")).await;
     assert!(matches!(refused, Err(Refused::Unavailable(_))));
     drop(desk);
     asked(&world.open()).await;
+}
+
+/// More than one batch takes.
+const CROWD: u64 = 130;
+
+/// So many requests at once, which come while the first batch is written: what became of each, and how many lines
+/// each batch had.
+async fn crowd(
+    world: &World,
+    fault: Fault,
+    signed: &Signed,
+    defect: bool,
+) -> (Vec<Result<Issued, Refused>>, Vec<usize>) {
+    let (go, gate) = std::sync::mpsc::channel();
+    let gate = Gate {
+        open: Some(gate),
+        batches: Arc::default(),
+    };
+    let batches = gate.batches.clone();
+    let desk = gated(world, fault, none(), signed, gate).unwrap();
+    let ask_one = |n: u64| {
+        let desk = desk.clone();
+        async move {
+            if defect && n == 9 {
+                let defect = |_: &mut Writer| -> Decided<()> { panic!("a defect") };
+                desk.run(defect).await?;
+            }
+            let alice = caller("alice", "alice");
+            let (_, issued) = desk.obtain(&alice, ask("viewer@db1.prod")).await?;
+            Ok(issued.unwrap())
+        }
+    };
+    let crowd: Vec<_> = (0..CROWD).map(|n| tokio::spawn(ask_one(n))).collect();
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    go.send(()).unwrap();
+    let mut done = Vec::new();
+    for one in crowd {
+        done.push(one.await.unwrap());
+    }
+    drop(desk);
+    let batches = batches.lock().unwrap().clone();
+    (done, batches)
+}
+
+#[tokio::test]
+async fn many_operations_become_durable_with_one_sync() {
+    let world = World::new();
+    let signed = Signed::default();
+    let (done, batches) = crowd(&world, none(), &signed, false).await;
+    let mut serials: Vec<u64> = done
+        .iter()
+        .map(|one| one.as_ref().unwrap().serial)
+        .collect();
+    serials.sort_unstable();
+    assert_eq!(serials, (1..=CROWD).collect::<Vec<_>>());
+    // A request, its grant and its intent each, after the start's line.
+    assert_eq!(batches.iter().sum::<usize>() as u64, 1 + 3 * CROWD);
+    assert!(batches.len() <= 4, "{batches:?}");
+    assert!(
+        batches
+            .iter()
+            .all(|lines| *lines <= limits::LOG_BATCH_LINES)
+    );
+    assert_eq!(signed.lock().unwrap().len() as u64, CROWD);
+}
+
+#[tokio::test]
+async fn promise_22_of_a_batch_that_fails_nothing_is_answered() {
+    for happened in [false, true] {
+        for n in [1, 2] {
+            let world = World::new();
+            let signed = Signed::default();
+            let fault = Fault {
+                left: Some(n),
+                happened,
+            };
+            let (done, batches) = crowd(&world, fault, &signed, false).await;
+            assert_eq!(batches.len(), n + 1, "nothing is tried again");
+            let given = done.iter().filter(|one| one.is_ok()).count();
+            let answered: usize = batches[1..n].iter().sum();
+            assert_eq!(given, answered / 3, "{batches:?}");
+            let no = done.iter().filter_map(|one| one.as_ref().err());
+            for refused in no {
+                assert!(matches!(refused, Refused::Unavailable(_)), "{refused:?}");
+            }
+            assert_eq!(signed.lock().unwrap().len(), given);
+            // And a restart goes on from what the log says.
+            asked(&world.open()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn promise_22_a_defect_in_one_operation_answers_none_of_its_batch() {
+    let world = World::new();
+    let signed = Signed::default();
+    let (done, batches) = crowd(&world, none(), &signed, true).await;
+    let given = done.iter().filter(|one| one.is_ok()).count();
+    assert_eq!(batches.iter().sum::<usize>(), 1 + 3 * given);
+    assert!(
+        given < 9,
+        "what came before the defect in its batch is told so too: {given}"
+    );
+    assert_eq!(signed.lock().unwrap().len(), given);
+}
+
+#[tokio::test]
+async fn an_operation_writes_a_bounded_number_of_lines() {
+    let world = World::new();
+    let desk = world.open();
+    let many = |count: usize| {
+        move |writer: &mut Writer| -> Decided<()> {
+            let policy = Digest::of(b"x");
+            for _ in 0..count {
+                writer.commit(Entry::Start { policy })?;
+            }
+            Ok(Answer::of(()))
+        }
+    };
+    let most = limits::LOG_OPERATION_LINES;
+    assert_eq!(desk.run(many(most)).await, Ok(()));
+    let refused = desk.run(many(most + 1)).await;
+    assert!(
+        matches!(refused, Err(Refused::Unavailable(_))),
+        "{refused:?}"
+    );
+    asked(&desk).await;
 }

@@ -84,8 +84,8 @@ fn subjects(world: &World) -> Vec<ssh_key::PublicKey> {
 #[test]
 fn promise_24_openssh_reads_every_certificate_as_it_was_planned() {
     let world = World::new();
-    let desk = world.open();
-    let mut writer = desk.writer.try_lock().unwrap();
+    let mut opened = Opened::open(world.config(), world.clock.clone()).unwrap();
+    let writer = &mut opened.writer;
     let now = world.clock.wall();
     let cidrs: Vec<Cidr> = vec![
         "10.0.0.5/32".parse().unwrap(),
@@ -101,7 +101,7 @@ fn promise_24_openssh_reads_every_certificate_as_it_was_planned() {
                     let plan = Plan {
                         authority: Authority::Door,
                         subject: subject.clone(),
-                        serial: writer.hall.state().next_serial(),
+                        serial: writer.state.next_serial(),
                         key_id: "hallpass:7F3K-9QMD:alice".to_owned(),
                         principals: vec!["postgres@db1.prod".to_owned()],
                         after: now.before(Duration::from_secs(30)),
@@ -110,8 +110,12 @@ fn promise_24_openssh_reads_every_certificate_as_it_was_planned() {
                         source_address: Vec::new(),
                         pty: false,
                     };
-                    let host = writer.issue(plan.clone(), None, None).unwrap();
-                    let text = listed(&world, &host.line);
+                    let host = plan.clone();
+                    let host = batch::alone(writer, |writer| {
+                        let intent = writer.issue(host, None, None)?;
+                        Ok(Answer::after(move |press| Ok(press.sign(intent)?.line)))
+                    });
+                    let text = listed(&world, &host.unwrap());
                     assert!(text.contains("host certificate"), "{text}");
                     assert_eq!(below(&text, "Critical Options:"), Vec::<&str>::new());
                     assert_eq!(below(&text, "Extensions:"), Vec::<&str>::new());
@@ -124,7 +128,7 @@ fn promise_24_openssh_reads_every_certificate_as_it_was_planned() {
                         pty,
                         ..plan
                     };
-                    let text = listed(&world, &unlogged(&mut writer, user));
+                    let text = listed(&world, &unlogged(writer, user));
                     reads_as(&text, &subject, force_command.as_deref(), &source, pty, now);
                 }
             }
@@ -138,15 +142,16 @@ fn unlogged(writer: &mut Writer, plan: Plan) -> String {
     struct Nowhere;
     impl crate::issue::Ledger for Nowhere {
         type Error = std::convert::Infallible;
-        fn commit(&mut self, _: Entry) -> Result<(), Self::Error> {
-            Ok(())
+        fn commit(&mut self, _: Entry) -> Result<u64, Self::Error> {
+            Ok(0)
         }
     }
     let signer = writer.signers.of(Authority::User);
     let ca = signer.public().clone();
     let unsigned = plan.build(&ca, &[3; 32]).unwrap();
     let linted = crate::lint::lint(unsigned, &ca).unwrap();
-    let logged = linted.log(&mut Nowhere, None, None).unwrap();
+    let intent = linted.intend(&mut Nowhere, None, None).unwrap();
+    let logged = intent.logged(&writer.sync().unwrap()).unwrap();
     let now = writer.hall.now();
     logged
         .sign(writer.signers.of(Authority::User), now)

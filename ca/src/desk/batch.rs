@@ -1,0 +1,163 @@
+//! Group commit: the writer's thread takes what waits, lets each operation decide, syncs once, and then lets all be
+//! answered.
+//!
+//! While one batch is being synced, the next one gathers in the queue: nobody waits for company. Signatures are made by
+//! whoever asked, on threads of their own, while the writer is at the next batch.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use config::limits;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Refused;
+use super::hall::Hall;
+use super::writer::{Answer, Decided, Press, Writer, stopped, unavailable};
+use crate::journal::Durable;
+use crate::keys::Signers;
+
+/// What whoever asked gets: the answer, still closed, and what opens it.
+type Told<T> = Result<(Decided<T>, Arc<Durable>), Refused>;
+
+/// An operation in the queue.
+trait Job: Send {
+    /// Lets it decide.
+    fn decide(&mut self, writer: &mut Writer);
+    /// The batch is durable, or has failed.
+    fn tell(self: Box<Self>, outcome: Result<Arc<Durable>, Refused>);
+}
+
+struct Operation<T, W> {
+    work: Option<W>,
+    decided: Option<Decided<T>>,
+    asker: oneshot::Sender<Told<T>>,
+}
+
+impl<T, W> Job for Operation<T, W>
+where
+    T: Send,
+    W: FnOnce(&mut Writer) -> Decided<T> + Send,
+{
+    fn decide(&mut self, writer: &mut Writer) {
+        self.decided = self.work.take().map(|work| work(writer));
+    }
+
+    fn tell(self: Box<Self>, outcome: Result<Arc<Durable>, Refused>) {
+        let Self { decided, asker, .. } = *self;
+        let told = outcome.and_then(|durable| Ok((decided.ok_or_else(stopped)?, durable)));
+        // Whoever has hung up needs no answer: what was written stands.
+        let _ = asker.send(told);
+    }
+}
+
+/// The way to the writer's thread, which ends when this is dropped.
+pub(super) struct Queue {
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+    hall: Arc<Hall>,
+    signers: Arc<Signers>,
+}
+
+impl Queue {
+    /// Starts the writer's thread.
+    pub(super) fn start(writer: Writer) -> std::io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel(limits::DESK_QUEUE);
+        let (hall, signers) = (writer.hall.clone(), writer.signers.clone());
+        let thread = Builder::new().name("desk".to_owned());
+        let thread = thread.spawn(move || serve(writer, waiting))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            hall,
+            signers,
+        })
+    }
+
+    /// Runs one operation to its end, even if whoever asked has hung up, and gives its answer when it is durable.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Decided<T> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let (asker, told) = oneshot::channel();
+        let job: Box<dyn Job> = Box::new(Operation {
+            work: Some(work),
+            decided: None,
+            asker,
+        });
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(job).await.map_err(|_| stopped())?;
+        let (decided, durable) = told.await.map_err(|_| defect())??;
+        let answer = decided?;
+        let (hall, signers) = (self.hall.clone(), self.signers.clone());
+        let given = tokio::task::spawn_blocking(move || open(answer, &durable, &signers, &hall));
+        given.await.unwrap_or_else(|_| Err(defect()))
+    }
+}
+
+impl Drop for Queue {
+    /// Waits for the writer to finish, so that the log's lock is free afterwards.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Runs one operation alone, without a thread.
+pub(super) fn alone<T: 'static>(
+    writer: &mut Writer,
+    work: impl FnOnce(&mut Writer) -> Decided<T>,
+) -> Result<T, Refused> {
+    writer.begin();
+    let decided = work(writer);
+    let durable = writer.sync()?;
+    open(decided?, &durable, &writer.signers, &writer.hall)
+}
+
+fn open<T: 'static>(
+    answer: Answer<T>,
+    durable: &Durable,
+    signers: &Signers,
+    hall: &Hall,
+) -> Result<T, Refused> {
+    let now = hall.now();
+    answer.give(&Press {
+        durable,
+        signers,
+        now,
+    })
+}
+
+fn serve(mut writer: Writer, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut batch = vec![decided(&mut writer, first)];
+        while writer.has_room()
+            && let Ok(next) = queue.try_recv()
+        {
+            batch.push(decided(&mut writer, next));
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| writer.sync()));
+        let outcome = outcome.unwrap_or_else(|_| Err(defect()));
+        for job in batch {
+            job.tell(outcome.clone());
+        }
+    }
+}
+
+/// Lets an operation decide, unless nothing is taken any more. If it panics, nothing is: memory and log may differ.
+fn decided(writer: &mut Writer, mut job: Box<dyn Job>) -> Box<dyn Job> {
+    if !writer.is_broken() {
+        writer.begin();
+        let whole = catch_unwind(AssertUnwindSafe(|| job.decide(writer)));
+        if whole.is_err() {
+            writer.stop();
+        }
+    }
+    job
+}
+
+fn defect() -> Refused {
+    unavailable("a defect stopped the desk")
+}
