@@ -9,13 +9,15 @@ mod glass;
 mod machines;
 mod rows;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use config::words::{BastionName, PersonName, Principal, RequestId, SessionId};
+use config::words::{
+    BastionName, CheckName, PersonName, Principal, RequestId, RosterName, SessionId,
+};
 use record::clock::UnixTime;
 use record::digest::Digest;
-use record::entry::Authority;
+use record::entry::{Authority, Verdict};
 use record::request::Request;
 use record::text::Reason;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,8 @@ pub(crate) struct Case {
     pub(crate) source: IpAddr,
     /// Who approved, in order.
     pub(crate) approvals: Vec<Approval>,
+    /// What automated checks said, in order.
+    pub(crate) verdicts: Vec<Spoken>,
     /// What was granted.
     pub(crate) grant: Option<Grant>,
     /// How it ended before its time.
@@ -87,6 +91,22 @@ pub(crate) struct Approval {
     pub(crate) at: UnixTime,
     /// The armoured SSHSIG.
     pub(crate) signature: String,
+    /// The rosters that the person was on call by.
+    pub(crate) on_call: BTreeSet<RosterName>,
+}
+
+/// What an automated check said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Spoken {
+    /// Which check.
+    pub(crate) check: CheckName,
+    /// When.
+    pub(crate) at: UnixTime,
+    /// What.
+    pub(crate) verdict: Verdict,
+    /// Why.
+    pub(crate) reason: Reason,
 }
 
 /// A grant.
@@ -101,6 +121,8 @@ pub(crate) struct Grant {
     pub(crate) approved_by: Vec<PersonName>,
     /// Under which policy.
     pub(crate) policy: Digest,
+    /// Who was on call, by the rosters that the role names.
+    pub(crate) on_call: BTreeMap<RosterName, BTreeSet<PersonName>>,
 }
 
 /// How a request or its grant ended before its time.
@@ -111,6 +133,13 @@ pub(crate) enum End {
     Denied {
         /// Who.
         by: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+    /// An automated check said no.
+    Failed {
+        /// Which one.
+        check: CheckName,
         /// Why.
         reason: Reason,
     },
@@ -216,6 +245,19 @@ impl Case {
     pub(crate) fn limit(&self) -> UnixTime {
         let grant = self.grant.as_ref();
         grant.map_or(self.request.expires, |grant| grant.until)
+    }
+
+    /// Whether a check has said yes or no.
+    pub(crate) fn has_decided(&self, check: &CheckName) -> bool {
+        let mut own = self.verdicts.iter().filter(|spoken| spoken.check == *check);
+        own.any(|spoken| spoken.verdict != Verdict::Abstain)
+    }
+
+    /// The checks that said yes.
+    pub(crate) fn checked(&self) -> BTreeSet<CheckName> {
+        let yes = self.verdicts.iter();
+        let yes = yes.filter(|spoken| spoken.verdict == Verdict::Approve);
+        yes.map(|spoken| spoken.check.clone()).collect()
     }
 
     /// The persons who approved.

@@ -277,5 +277,5 @@ pub const CALENDAR_EVENTS: usize = 20_000;
 /// Longest unfolded line of a calendar, in bytes: descriptions are long, and skipped.
 pub const CALENDAR_LINE_BYTES: usize = 64 << 10;
 
-/// Most steps that are taken to find out whether a repeating event covers now: a century of days.
-pub const CALENDAR_STEPS: usize = 40_000;
+/// Longest event that repeats, in days: how many of its repetitions can cover one moment stays small.
+pub const CALENDAR_SPAN_DAYS: i64 = 366;

@@ -3,11 +3,13 @@
 //! An entry says what the CA knew and decided at one moment. The state of every request, grant and
 //! certificate follows from the entries alone, in their order.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
 use config::words::{
-    BastionName, GroupName, PersonName, Principal, RequestId, SessionId, TargetName,
+    BastionName, CheckName, GroupName, PersonName, Principal, RequestId, RosterName, SessionId,
+    TargetName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,9 @@ pub enum Entry {
         person: PersonName,
         /// The armoured SSHSIG, namespace [`crate::request::APPROVAL_NAMESPACE`].
         signature: String,
+        /// The rosters that the person was on call by, of those that the role names.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        on_call: BTreeSet<RosterName>,
     },
     /// A person denied.
     Denial {
@@ -85,6 +90,29 @@ pub enum Entry {
         /// The persons whose approvals it rests on; empty for break-glass and for roles that need none.
         approved_by: Vec<PersonName>,
         /// The digest of the policy that it was granted under.
+        policy: Digest,
+        /// Who was on call at that moment, by the rosters that the role names.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        on_call: BTreeMap<RosterName, BTreeSet<PersonName>>,
+    },
+    /// An automated check spoke about a request that waits.
+    Verdict {
+        /// The request.
+        request: RequestId,
+        /// Which check.
+        check: CheckName,
+        /// What it said.
+        verdict: Verdict,
+        /// Why.
+        reason: Reason,
+    },
+    /// What a program says of its groups is another thing from now on.
+    Groups {
+        /// The digest of the program's answer; none if there is none that is fresh.
+        answer: Option<Digest>,
+        /// The registered members of each of its groups; none of any that is not here.
+        groups: BTreeMap<GroupName, BTreeSet<PersonName>>,
+        /// The digest of the policy with these members.
         policy: Digest,
     },
     /// The CA is about to sign a certificate; it signs nothing that does not stand here.
@@ -245,6 +273,28 @@ impl fmt::Display for Whom {
             Self::Target(name) => write!(f, "target {name}"),
             Self::Bastion(name) => write!(f, "bastion {name}"),
         }
+    }
+}
+
+/// What an automated check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Yes.
+    Approve,
+    /// No, and that decides.
+    Deny,
+    /// Neither.
+    Abstain,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+            Self::Abstain => "abstain",
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! An entry of the log in one line, for people.
 
+use config::words::PersonName;
 use record::entry::{Authority, Entry};
 use record::request::Request;
 
@@ -28,6 +29,25 @@ pub(super) fn told(entry: &Entry) -> String {
         Entry::Approval {
             request, person, ..
         } => format!("approval: {person} approved {request}"),
+        Entry::Verdict {
+            request,
+            check,
+            verdict,
+            reason,
+        } => format!("verdict: check {check} on {request}: {verdict}: {reason}"),
+        Entry::Groups { groups, answer, .. } => {
+            let each = groups.iter().map(|(group, members)| {
+                let members: Vec<&str> = members.iter().map(PersonName::as_str).collect();
+                format!("{group} is {}", members.join(", "))
+            });
+            let each: Vec<String> = each.collect();
+            match answer {
+                Some(_) => format!("groups: by the program, {}", each.join("; ")),
+                None => {
+                    "groups: nothing is known of the program's, and nobody is in them".to_owned()
+                }
+            }
+        }
         Entry::Denial {
             request,
             person,
@@ -40,10 +60,7 @@ pub(super) fn told(entry: &Entry) -> String {
             approved_by,
             ..
         } => {
-            let by: Vec<&str> = approved_by
-                .iter()
-                .map(config::words::PersonName::as_str)
-                .collect();
+            let by: Vec<&str> = approved_by.iter().map(PersonName::as_str).collect();
             let by = if by.is_empty() {
                 "no approval".to_owned()
             } else {

@@ -26,6 +26,8 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("sftp", "openssh-client"),
     ("asciinema", "asciinema"),
     ("script", "bsdutils"),
+    ("openssl", "openssl"),
+    ("python3", "python3"),
     ("strace", "strace"),
     ("tmux", "tmux"),
     ("zstd", "zstd"),

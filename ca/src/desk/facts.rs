@@ -1,10 +1,11 @@
 //! The facts that a decision rests on, gathered in one moment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use config::Config;
-use config::words::PersonName;
+use config::words::{PersonName, RosterName};
 use record::clock::UnixTime;
 use record::request::Request;
 
@@ -43,6 +44,18 @@ impl Facts {
         }
     }
 
+    /// Who is on call, by the rosters that the role names.
+    pub(super) const fn on_call(&self) -> &BTreeMap<RosterName, BTreeSet<PersonName>> {
+        &self.outside.on_call
+    }
+
+    /// The rosters that a person is on call by, of those.
+    pub(super) fn on_call_of(&self, person: &PersonName) -> BTreeSet<RosterName> {
+        let rosters = self.outside.on_call.iter();
+        let own = rosters.filter(|(_, persons)| persons.contains(person));
+        own.map(|(roster, _)| roster.clone()).collect()
+    }
+
     /// The same for a request that stands in the log.
     pub(super) fn of<'a>(&'a self, config: &'a Config, case: &'a Case) -> Asking<'a> {
         self.asking(config, &case.request, case.source)
@@ -57,7 +70,7 @@ impl Hall {
         Facts {
             approvals: case.map(Case::approvers).unwrap_or_default(),
             history: history(state, request, now),
-            outside: Outside::default(),
+            outside: case.map(outside).unwrap_or_default(),
             now,
         }
     }
@@ -84,4 +97,15 @@ fn history(state: &State, request: &Request, now: UnixTime) -> History {
     }
     history.broken.sort_unstable();
     history
+}
+
+/// What was heard from outside about a request.
+fn outside(case: &Case) -> Outside {
+    let then = case.approvals.iter();
+    let then = then.map(|approval| (approval.person.clone(), approval.on_call.clone()));
+    Outside {
+        on_call: BTreeMap::new(),
+        were_on_call: then.collect(),
+        checked: case.checked(),
+    }
 }

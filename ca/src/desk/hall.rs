@@ -103,6 +103,7 @@ impl Hall {
         if let Some(end) = &case.end {
             return match end.clone() {
                 End::Denied { by, reason } => Standing::Denied { by, reason },
+                End::Failed { check, reason } => Standing::Failed { check, reason },
                 End::Withdrawn => Standing::Withdrawn,
                 End::Returned => Standing::Returned,
                 End::Revoked { by, reason } => Standing::Revoked { by, reason },

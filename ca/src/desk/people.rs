@@ -125,6 +125,7 @@ impl Writer {
             request: id.clone(),
             person: caller.person.clone(),
             signature: signature.to_owned(),
+            on_call: facts.on_call_of(&caller.person),
         })?;
         // If only this becomes durable, the approval stands, and whoever collects next settles the request.
         let standing = self.settle(&config, id)?;
@@ -271,6 +272,7 @@ impl Writer {
                     until,
                     approved_by,
                     policy: Digest::of(config.text.as_bytes()),
+                    on_call: facts.on_call().clone(),
                 })?;
                 self.hall.start_clock(id, until.since(facts.now));
                 tracing::info!(request = %id, person = %case.request.person, access = %case.request.access, %until, "granted");

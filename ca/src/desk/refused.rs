@@ -158,7 +158,7 @@ impl Refused {
     /// What the refusal means to the program that asked.
     pub const fn status(&self) -> Status {
         match self {
-            Self::Closed(Standing::Denied { .. }) => Status::Denied,
+            Self::Closed(Standing::Denied { .. } | Standing::Failed { .. }) => Status::Denied,
             Self::Closed(Standing::Expired) => Status::Expired,
             Self::TooShort(_)
             | Self::UnknownRequest(_)
@@ -207,6 +207,7 @@ fn closed(standing: &Standing) -> String {
             )
         }
         Standing::Denied { by, reason } => format!("{by} denied the request: {reason}"),
+        Standing::Failed { check, reason } => format!("check {check} denied the request: {reason}"),
         Standing::Withdrawn => "the request was withdrawn: ask again".to_owned(),
         Standing::Expired => "the request or its grant has expired: ask again".to_owned(),
         Standing::Returned => "the grant was given back: ask again".to_owned(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use config::rules::{Channel, Quorum};
 use config::words::{
-    BastionName, GroupName, Login, PersonName, Principal, RequestId, RoleName, RosterName,
-    SessionId, TargetName,
+    BastionName, CheckName, GroupName, Login, PersonName, Principal, RequestId, RoleName,
+    RosterName, SessionId, TargetName,
 };
 use record::clock::UnixTime;
 use record::digest::Digest;
@@ -77,6 +77,13 @@ pub enum Standing {
     Denied {
         /// Who.
         by: PersonName,
+        /// Why.
+        reason: Reason,
+    },
+    /// An automated check said no.
+    Failed {
+        /// Which one.
+        check: CheckName,
         /// Why.
         reason: Reason,
     },

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::words::{RequestId, SessionId};
 use record::digest::Digest;
-use record::entry::{Authority, Entry, Line};
+use record::entry::{Authority, Entry, Line, Verdict};
 use record::request::Request;
 
 use super::rows::Key;
-use super::{Approval, Case, Certificate, End, Grant, Session, SessionEnd, State};
+use super::{Approval, Case, Certificate, End, Grant, Session, SessionEnd, Spoken, State};
 
 /// A line that cannot follow from the lines before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ impl State {
     /// Whether an entry can follow.
     pub(crate) fn check(&self, entry: &Entry) -> Possible {
         match entry {
-            Entry::Start { .. } => Ok(()),
+            Entry::Start { .. } | Entry::Groups { .. } => Ok(()),
             Entry::Request { text, .. } => {
                 let request = Request::parse(text);
                 let request = request.map_err(|_| Impossible("the request does not parse"))?;
@@ -54,6 +54,10 @@ impl State {
                     *person != case.request.person,
                     "a person denies their own request",
                 )
+            }
+            Entry::Verdict { request, check, .. } => {
+                let decided = self.open(request)?.has_decided(check);
+                must(!decided, "a check decides twice")
             }
             Entry::Withdrawal { request } => self.open(request).map(drop),
             Entry::Grant {
@@ -152,6 +156,7 @@ impl State {
     }
 
     /// Takes a line, if it can follow; says which rows of the store it changes.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of entry")]
     pub(crate) fn apply(&mut self, line: Line) -> Possible<Vec<Key>> {
         self.check(&line.entry)?;
         let at = line.at;
@@ -159,19 +164,35 @@ impl State {
         self.size += 1;
         match line.entry {
             // A renewal's certificate follows.
-            Entry::Start { .. } | Entry::Renewal { .. } => Ok(Vec::new()),
+            Entry::Start { .. } | Entry::Renewal { .. } | Entry::Groups { .. } => Ok(Vec::new()),
             Entry::Request { text, source } => self.asked(&text, source),
             Entry::Approval {
                 request,
                 person,
                 signature,
+                on_call,
             } => self.change(request, |case| {
                 case.approvals.push(Approval {
                     person,
                     at,
                     signature,
+                    on_call,
                 });
             }),
+            Entry::Verdict {
+                request,
+                check,
+                verdict,
+                reason,
+            } => {
+                let spoken = Spoken {
+                    check,
+                    at,
+                    verdict,
+                    reason,
+                };
+                self.heard(request, spoken)
+            }
             Entry::Denial {
                 request,
                 person: by,
@@ -183,6 +204,7 @@ impl State {
                 until,
                 approved_by,
                 policy,
+                on_call,
                 ..
             } => {
                 let grant = Grant {
@@ -190,6 +212,7 @@ impl State {
                     until,
                     approved_by,
                     policy,
+                    on_call,
                 };
                 self.granted(request, grant)
             }
@@ -255,6 +278,19 @@ impl State {
         }
     }
 
+    /// A check spoke; its no ends the request.
+    fn heard(&mut self, request: RequestId, spoken: Spoken) -> Possible<Vec<Key>> {
+        let end = (spoken.verdict == Verdict::Deny).then(|| End::Failed {
+            check: spoken.check.clone(),
+            reason: spoken.reason.clone(),
+        });
+        let mut keys = self.change(request.clone(), |case| case.verdicts.push(spoken))?;
+        if let Some(end) = end {
+            keys.extend(self.close(request, end)?);
+        }
+        Ok(keys)
+    }
+
     fn asked(&mut self, text: &str, source: IpAddr) -> Possible<Vec<Key>> {
         let request = Request::parse(text);
         let request = request.map_err(|_| Impossible("the request does not parse"))?;
@@ -263,6 +299,7 @@ impl State {
             request,
             source,
             approvals: Vec::new(),
+            verdicts: Vec::new(),
             grant: None,
             end: None,
             certificate: None,
