@@ -27,6 +27,8 @@ mod lint;
 #[expect(dead_code, reason = "nobody outside is asked while the CA serves, yet")]
 mod outside;
 mod policy;
+#[cfg(test)]
+mod regress;
 mod signer;
 mod state;
 mod store;

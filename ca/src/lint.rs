@@ -28,17 +28,42 @@ pub(crate) struct Linted {
 
 /// Reads the bytes again and holds them against the plan, against OpenSSH's rules, and against ours.
 pub(crate) fn lint(unsigned: Unsigned, ca: &PublicKey) -> Result<Linted, LintError> {
-    let Unsigned { plan, bytes } = unsigned;
-    let fields = read_to_be_signed(&bytes).ok_or(LintError("it cannot be read"))?;
-    says_what_was_given(&fields, &plan, ca)?;
-    principals(&fields, plan.authority)?;
-    window(&fields, plan.authority)?;
-    options(&fields)?;
-    Ok(Linted {
-        authority: plan.authority,
-        serial: plan.serial,
-        bytes,
-    })
+    let fields = read_to_be_signed(&unsigned.bytes).ok_or(LintError("it cannot be read"))?;
+    well_formed(&fields, &unsigned.plan, ca)?;
+    narrow(&fields, unsigned.plan.authority)?;
+    Ok(passed(unsigned))
+}
+
+/// The same without what only this product asks for, so that OpenSSH's own scripts get the certificates that they try.
+#[cfg(test)]
+pub(crate) fn lint_without_ours(unsigned: Unsigned, ca: &PublicKey) -> Result<Linted, LintError> {
+    let fields = read_to_be_signed(&unsigned.bytes).ok_or(LintError("it cannot be read"))?;
+    well_formed(&fields, &unsigned.plan, ca)?;
+    Ok(passed(unsigned))
+}
+
+fn passed(unsigned: Unsigned) -> Linted {
+    Linted {
+        authority: unsigned.plan.authority,
+        serial: unsigned.plan.serial,
+        bytes: unsigned.bytes,
+    }
+}
+
+/// What holds of every certificate that any CA should sign: it says what was given, names somebody, and OpenSSH
+/// reads it.
+fn well_formed(fields: &Fields<'_>, plan: &Plan, ca: &PublicKey) -> Result<(), LintError> {
+    says_what_was_given(fields, plan, ca)?;
+    principals(fields)?;
+    must(fields.after < fields.before, "it is never good")?;
+    options(fields)
+}
+
+/// What holds of this product's certificates beside that.
+fn narrow(fields: &Fields<'_>, authority: Authority) -> Result<(), LintError> {
+    one_way_in(fields, authority)?;
+    key_id(fields)?;
+    window(fields, authority)
 }
 
 fn must(good: bool, what: &'static str) -> Result<(), LintError> {
@@ -100,7 +125,7 @@ fn same(read: &[(&str, &[u8])], given: &[(&str, Vec<u8>)]) -> bool {
             .all(|((name, data), (wanted, value))| name == wanted && data == value)
 }
 
-fn principals(fields: &Fields<'_>, authority: Authority) -> Result<(), LintError> {
+fn principals(fields: &Fields<'_>) -> Result<(), LintError> {
     let count = fields.principals.len();
     must(
         (1..=limits::PRINCIPALS).contains(&count),
@@ -119,6 +144,10 @@ fn principals(fields: &Fields<'_>, authority: Authority) -> Result<(), LintError
             "a principal has a character that matches more than itself",
         )?;
     }
+    Ok(())
+}
+
+fn one_way_in(fields: &Fields<'_>, authority: Authority) -> Result<(), LintError> {
     if Kind::of(authority) == Kind::User {
         let one = match fields.principals.as_slice() {
             [one] => one.parse::<Principal>().is_ok(),
@@ -126,6 +155,10 @@ fn principals(fields: &Fields<'_>, authority: Authority) -> Result<(), LintError
         };
         must(one, "it is not for one login on one target")?;
     }
+    Ok(())
+}
+
+fn key_id(fields: &Fields<'_>) -> Result<(), LintError> {
     let id = fields.key_id;
     must(
         !id.is_empty() && id.len() <= 256,
@@ -138,7 +171,6 @@ fn principals(fields: &Fields<'_>, authority: Authority) -> Result<(), LintError
 }
 
 fn window(fields: &Fields<'_>, authority: Authority) -> Result<(), LintError> {
-    must(fields.after < fields.before, "it is never good")?;
     let most = longest(authority).as_secs() + limits::CLOCK_SKEW.as_secs();
     must(
         fields.before - fields.after <= most,

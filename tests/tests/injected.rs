@@ -1,0 +1,203 @@
+//! A failure at every system call of one issuance: the CA is killed there, or the call fails.
+//!
+//! Which calls there are is found by counting them first, with `strace`, in the thread that makes each. A call beyond the
+//! first few of its kind is tried only if `HALLPASS_INJECT=all` is set; so is each error with each call.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use hallpass_tests::process::{LIMIT, Live};
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Failure, Output, Result, World, programs};
+
+/// The calls that change anything outside of the process.
+const CALLS: &[&str] = &[
+    "write",
+    "writev",
+    "pwrite64",
+    "fsync",
+    "fdatasync",
+    "sync_file_range",
+    "ftruncate",
+    "rename",
+    "renameat",
+    "renameat2",
+    "linkat",
+    "unlink",
+    "openat",
+    "mkdir",
+    "sendto",
+    "sendmsg",
+];
+
+/// How often of one kind a call is tried, unless all are.
+const TRIED: u32 = 6;
+
+/// One place to fail: the system call, and its how manieth in its thread.
+type Place = (String, u32);
+
+fn all() -> bool {
+    std::env::var("HALLPASS_INJECT").is_ok_and(|value| value == "all")
+}
+
+/// Asks for a certificate that needs no approval.
+fn ask(world: &World) -> Result<Output> {
+    let at = world.at_web1();
+    let mut ssh = world
+        .alice
+        .ssh_live(&["ca", "request", &at, "--reason", "under fire"])?;
+    ssh.close();
+    ssh.finish(LIMIT)
+}
+
+/// Lets `strace` do something to the running CA; its findings go to the file `strace`.
+fn traced(world: &mut World, args: &[&str]) -> Result<Live> {
+    let id = world.ca()?.id().to_string();
+    let mut strace = Command::new(programs::find("strace")?);
+    strace.args(["-f", "-p", &id, "-o"]);
+    strace.arg(world.root().join("strace")).args(args);
+    let mut live = Live::start(&mut strace)?;
+    live.wait_err("attached", LIMIT)?;
+    Ok(live)
+}
+
+fn findings(world: &World) -> Result<String> {
+    Ok(fs::read_to_string(world.root().join("strace"))?)
+}
+
+/// Every place of one issuance, found by watching two: threads do not share their work alike each time.
+fn places(world: &mut World) -> Result<Vec<Place>> {
+    let mut most: BTreeMap<String, u32> = BTreeMap::new();
+    for _ in 0..2 {
+        world.start_ca()?;
+        let mut strace = traced(world, &["-e", &format!("trace={}", CALLS.join(","))])?;
+        ask(world)?.ok()?;
+        strace.signal("INT")?;
+        strace.close();
+        strace.finish(LIMIT)?;
+        world.kill_ca();
+        let mut times: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        let found = findings(world)?;
+        for line in found.lines() {
+            let (thread, rest) = line.split_once(' ').unwrap_or_default();
+            if let Some((call, _)) = rest.trim().split_once('(') {
+                *times.entry((thread, call)).or_default() += 1;
+            }
+        }
+        for ((_, call), count) in times {
+            let most = most.entry(call.to_owned()).or_default();
+            *most = count.max(*most);
+        }
+    }
+    most.retain(|call, _| CALLS.contains(&call.as_str()));
+    let tried = |count: u32| if all() { count } else { count.min(TRIED) };
+    let places = most.into_iter();
+    Ok(places
+        .flat_map(|(call, count)| (1..=tried(count)).map(move |nth| (call.clone(), nth)))
+        .collect())
+}
+
+/// Whoever has a certificate has one that the log holds.
+fn nothing_unlogged(world: &World, output: &Output) -> Result<()> {
+    let got = output.out();
+    if got.is_empty() {
+        return Ok(());
+    }
+    let parsed = ssh_key::Certificate::from_openssh(got.trim());
+    let parsed = parsed.map_err(|e| Failure::new(format!("{e} in {output}")))?;
+    let log = fs::read_to_string(world.log().join("entries"))?;
+    let serial = format!("\"serial\":{},", parsed.serial());
+    assert!(
+        log.lines().any(|line| line.contains(&serial)),
+        "serial {} is not in the log: {output}",
+        parsed.serial()
+    );
+    Ok(())
+}
+
+/// Does `fault` to each place in turn. After each, the log verifies, what was received stands in it, and the CA starts
+/// and answers again.
+fn at_every_place(
+    faults: impl Fn(usize, &Place) -> Vec<&'static str>,
+    while_hurt: impl Fn(&mut World) -> Result<()>,
+) -> Result<()> {
+    let mut world = World::lay_out(&Setup::default())?;
+    let places = places(&mut world)?;
+    let (mut tried, mut struck) = (0, 0);
+    for (index, place) in places.iter().enumerate() {
+        for fault in faults(index, place) {
+            let (call, nth) = place;
+            // Started again after each fault: recovery is tried as often as failure.
+            world.start_ca()?;
+            let injection = format!("inject={call}:{fault}:when={nth}");
+            let filter = format!("trace={call}");
+            let strace = traced(&mut world, &["-e", &filter, "-e", &injection])?;
+            let output = ask(&world)?;
+            tried += 1;
+            let hit = !world.ca()?.runs() || findings(&world)?.contains("INJECTED");
+            struck += u32::from(hit);
+            drop(strace);
+            if world.ca()?.runs() {
+                while_hurt(&mut world)?;
+            }
+            world.kill_ca();
+            world.verify()?.ok()?;
+            nothing_unlogged(&world, &output)?;
+        }
+    }
+    assert!(
+        struck * 3 >= tried * 2 && struck >= 20,
+        "only {struck} of {tried} faults struck: the calls that are counted are not made"
+    );
+    eprintln!(
+        "{struck} of {tried} faults struck, at {} places",
+        places.len()
+    );
+    world.start_ca()?;
+    world.take(&world.alice, &world.at_web1(), &[])?;
+    world.end()
+}
+
+#[test]
+fn promise_21_killed_at_every_call_the_ca_never_signs_what_the_log_does_not_hold() -> Result<()> {
+    at_every_place(|_, _| vec!["signal=KILL"], |_| Ok(()))
+}
+
+#[test]
+fn promise_22_whichever_call_fails_the_ca_refuses_or_answers_from_its_log() -> Result<()> {
+    let errors = |index: usize, _: &Place| match (all(), index % 2) {
+        (true, _) => vec!["error=EIO", "error=ENOSPC"],
+        (false, 0) => vec!["error=EIO"],
+        (false, _) => vec!["error=ENOSPC"],
+    };
+    at_every_place(errors, |world| {
+        // Before a restart, it answers whole or refuses, and does neither for long.
+        let again = ask(world)?;
+        assert_eq!(again.status == 0, !again.out().is_empty(), "{again}");
+        nothing_unlogged(world, &again)
+    })
+}
+
+#[test]
+fn promise_22_a_slow_disk_delays_an_answer_and_changes_none() -> Result<()> {
+    let mut world = World::lay_out(&Setup::default())?;
+    world.start_ca()?;
+    let slow = ["fsync", "fdatasync"].map(|call| format!("inject={call}:delay_enter=300000"));
+    let args = [
+        "-e",
+        "trace=fsync,fdatasync",
+        "-e",
+        &slow[0],
+        "-e",
+        &slow[1],
+    ];
+    let strace = traced(&mut world, &args)?;
+    let begin = std::time::Instant::now();
+    let output = ask(&world)?.ok()?;
+    assert!(begin.elapsed() > Duration::from_millis(300));
+    nothing_unlogged(&world, &output)?;
+    drop(strace);
+    world.end()
+}
