@@ -1,12 +1,14 @@
-//! The project's own commands: `cargo xtask test` and `cargo xtask demo`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask demo` and `cargo xtask bench`.
 //!
 //! * [`install`] brings the stock programs that the tests and the demo run.
 //! * [`test`] is everything that has to pass.
+//! * [`bench`] measures the CA beside its peers.
 //! * [`demo`] shows the whole product, step by checked step.
 
 use std::env;
 use std::process::ExitCode;
 
+mod bench;
 mod demo;
 mod install;
 mod test;
@@ -17,6 +19,8 @@ usage: cargo xtask COMMAND
   test           install what is missing, then check and test everything
   demo           show the whole product on this machine, in a world that is thrown away
   demo --keep    the same, and leave the world running to be entered by hand
+  bench ca [--json]          certificates per second, beside `ssh-keygen -s` and bare signing
+  bench ca --million [N]     resident memory over a million certificates, or N
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +30,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
+        ["bench", "ca", rest @ ..] => bench::ca(rest),
         ["help" | "--help" | "-h"] => {
             print(HELP);
             Ok(())

@@ -1,0 +1,31 @@
+//! Measurements, in release builds, each beside its peer in the same run on the same machine.
+
+use std::env;
+use std::process::Command;
+
+use hallpass_tests::{Failure, Result};
+
+use crate::install;
+
+/// Certificates per second, and the memory that they leave behind; `args` go to `ca/benches/issue.rs`.
+pub(crate) fn ca(args: &[&str]) -> Result<()> {
+    install::install(&[("ssh-keygen", "openssh-client")])?;
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args([
+        "bench",
+        "--quiet",
+        "--locked",
+        "-p",
+        "hallpass-ca",
+        "--bench",
+        "issue",
+        "--",
+    ]);
+    let status = command.args(args).status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::new("the measurement failed"))
+    }
+}
