@@ -140,13 +140,14 @@ async fn issue(crowd: usize) -> Seen {
     let site = Site::new(&format!("issue-{crowd}"));
     let desk = site.open(Arc::new(SystemClock::new()));
     let begin = Instant::now();
+    let people = people();
     let one = |n: usize| {
-        let desk = desk.clone();
+        let (desk, people) = (desk.clone(), people.clone());
         tokio::spawn(async move {
             let mut times = Vec::new();
             for turn in 0.. {
                 let asked = Instant::now();
-                obtain(&desk, n + turn * crowd).await;
+                obtain(&desk, &people, n + turn * crowd).await;
                 if begin.elapsed() >= WARM + SPAN {
                     break;
                 }
@@ -170,13 +171,18 @@ async fn issue(crowd: usize) -> Seen {
     }
 }
 
-async fn obtain(desk: &Desk, n: usize) {
-    let name = format!("p{}", n % PEOPLE);
-    let caller = Caller {
-        key: key(&name).public_key().clone(),
-        person: name.parse().unwrap(),
+/// The people, each with a key.
+fn people() -> Arc<[Caller]> {
+    let one = |n: usize| Caller {
+        key: key(&format!("p{n}")).public_key().clone(),
+        person: format!("p{n}").parse().unwrap(),
         source: "192.0.2.7".parse().unwrap(),
     };
+    (0..PEOPLE).map(one).collect()
+}
+
+async fn obtain(desk: &Desk, people: &[Caller], n: usize) {
+    let caller = people.get(n % PEOPLE).unwrap();
     let ask = Ask {
         access: "viewer@db1.prod".parse().unwrap(),
         role: None,
@@ -185,7 +191,7 @@ async fn obtain(desk: &Desk, n: usize) {
         command: None,
         break_glass: false,
     };
-    let (_, issued) = desk.obtain(&caller, ask).await.unwrap();
+    let (_, issued) = desk.obtain(caller, ask).await.unwrap();
     assert!(issued.is_some());
 }
 
@@ -218,15 +224,16 @@ async fn memory(count_all: u64, json: bool) {
     });
     let begin = Instant::now();
     let desk = site.open(clock.clone());
+    let people = people();
     let step = count_all / 20;
     for part in 1..=20 {
         let end = step * part;
         let crowd = (0..64).map(|n| {
-            let (desk, clock) = (desk.clone(), clock.clone());
+            let (desk, clock, people) = (desk.clone(), clock.clone(), people.clone());
             tokio::spawn(async move {
                 while clock.issued.fetch_add(1, Ordering::Relaxed) < end {
                     let turn = clock.issued.load(Ordering::Relaxed);
-                    obtain(&desk, usize::try_from(turn).unwrap() + n).await;
+                    obtain(&desk, &people, usize::try_from(turn).unwrap() + n).await;
                 }
             })
         });
@@ -302,9 +309,9 @@ approvals = { count = 0 }
 "#,
         );
         for n in 0..PEOPLE {
-            let name = format!("p{n}");
-            let line = key(&name).public_key().to_openssh().unwrap();
-            text += &format!("\n[person.{name}]\ngroups = [\"oncall\"]\nkeys = [\"{line}\"]\n");
+            let line = key(&format!("p{n}")).public_key().to_openssh().unwrap();
+            let person = format!("[person.p{n}]\ngroups = [\"oncall\"]\nkeys = [\"{line}\"]\n");
+            text.push_str(&person);
         }
         let config = Config::parse(&self.dir.join("hallpass.toml"), text).unwrap();
         Desk::open(Arc::new(config), clock).unwrap()

@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(crate) glass: Book,
     /// Access certificates by the digest of what was to be signed.
     access: HashMap<Digest, u64>,
+    /// The requests of each person.
+    of: HashMap<PersonName, BTreeSet<RequestId>>,
 }
 
 /// A request and what became of it.
@@ -211,6 +213,12 @@ pub(crate) struct SessionEnd {
 }
 
 impl State {
+    /// The requests of a person.
+    pub(crate) fn cases_of(&self, person: &PersonName) -> impl Iterator<Item = &Case> {
+        let own = self.of.get(person).into_iter().flatten();
+        own.filter_map(|id| self.cases.get(id))
+    }
+
     /// The serial that the next certificate gets.
     pub(crate) fn next_serial(&self) -> u64 {
         self.certificates

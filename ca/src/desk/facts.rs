@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use config::Config;
 use config::words::{PersonName, RosterName};
@@ -12,9 +11,6 @@ use record::request::Request;
 use super::hall::Hall;
 use crate::policy::{Asking, History, Outside};
 use crate::state::{Case, State};
-
-/// How far back break-glass grants are counted.
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Facts of one moment about one request.
 pub(super) struct Facts {
@@ -79,23 +75,17 @@ impl Hall {
 /// A grant runs here until its deadline by the wall clock, the later one of its two: a grant is rather counted for
 /// too long than too short.
 fn history(state: &State, request: &Request, now: UnixTime) -> History {
-    let mut history = History::default();
-    let others = state.cases.values();
-    let others = others
-        .filter(|case| case.request.person == request.person && case.request.id != request.id);
-    for case in others {
+    let mut history = History {
+        broken: state.glass.taken(&request.person, &request.role, now),
+        ..History::default()
+    };
+    let own = state.cases_of(&request.person);
+    for case in own.filter(|case| case.request.id != request.id) {
         if case.running().is_some_and(|grant| grant.until > now) {
             let running = history.running.entry(case.request.role.clone());
             *running.or_default() += 1;
         }
-        let given = case.grant.as_ref().filter(|_| case.request.break_glass);
-        history.broken.extend(
-            given
-                .map(|grant| grant.at)
-                .filter(|at| now.since(*at) < WEEK),
-        );
     }
-    history.broken.sort_unstable();
     history
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use config::Config;
 use config::words::RequestId;
 use record::clock::{Clock, UnixTime};
+use record::digest::Digest;
 use tokio::sync::watch;
 
 use super::{Need, Standing};
@@ -18,6 +19,8 @@ pub(super) struct Hall {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) public: PublicKeys,
     config: RwLock<Arc<Config>>,
+    /// The digest of the configuration that was asked for last.
+    policy: Mutex<(Arc<Config>, Digest)>,
     state: RwLock<State>,
     /// When each request or grant is over on the clock that nobody can step.
     deadlines: Mutex<HashMap<RequestId, Duration>>,
@@ -47,6 +50,7 @@ impl Hall {
         Self {
             clock,
             public,
+            policy: Mutex::new((config.clone(), digest(&config))),
             config: RwLock::new(config),
             state: RwLock::new(state),
             deadlines,
@@ -59,6 +63,15 @@ impl Hall {
     pub(super) fn config(&self) -> Arc<Config> {
         let held = self.config.read().unwrap_or_else(PoisonError::into_inner);
         held.clone()
+    }
+
+    /// The digest of a configuration's text: computed once for each that comes into force.
+    pub(super) fn policy(&self, config: &Arc<Config>) -> Digest {
+        let mut held = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&held.0, config) {
+            *held = (config.clone(), digest(config));
+        }
+        held.1
     }
 
     pub(super) fn set_config(&self, config: Arc<Config>) {
@@ -188,4 +201,8 @@ impl Hall {
     fn watches(&self) -> MutexGuard<'_, HashMap<RequestId, watch::Sender<Standing>>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn digest(config: &Config) -> Digest {
+    Digest::of(config.text.as_bytes())
 }

@@ -1,10 +1,11 @@
 //! What people do: ask, approve, deny, take back, collect.
 
+use std::sync::Arc;
+
 use config::Config;
 use config::limits;
 use config::rules::Role;
 use config::words::{PersonName, RequestId, shown};
-use record::digest::Digest;
 use record::entry::{Authority, Entry};
 use record::request::{APPROVAL_NAMESPACE, Request};
 use record::sshsig;
@@ -67,7 +68,7 @@ impl Writer {
             seconds: shaped.life.as_secs(),
             break_glass: ask.break_glass,
             reason: ask.reason.clone(),
-            policy: Digest::of(config.text.as_bytes()),
+            policy: self.hall.policy(&config),
             asked: now,
             expires: now.after(limits::REQUEST_OPEN),
         };
@@ -257,7 +258,7 @@ impl Writer {
 
     /// Decides an open request by what stands in the log, and grants it if that suffices: once, for a closed
     /// request is never decided again.
-    fn settle(&mut self, config: &Config, id: &RequestId) -> Result<Standing, Refused> {
+    fn settle(&mut self, config: &Arc<Config>, id: &RequestId) -> Result<Standing, Refused> {
         let case = any_case(&self.state, id)?;
         let over = !case.is_open() || self.hall.is_over(&case);
         if over {
@@ -271,7 +272,7 @@ impl Writer {
                     digest: case.request.digest(),
                     until,
                     approved_by,
-                    policy: Digest::of(config.text.as_bytes()),
+                    policy: self.hall.policy(config),
                     on_call: facts.on_call().clone(),
                 })?;
                 self.hall.start_clock(id, until.since(facts.now));
@@ -344,10 +345,7 @@ impl Hall {
     }
 
     fn open_requests_of(&self, state: &State, person: &PersonName) -> usize {
-        let own = state
-            .cases
-            .values()
-            .filter(|case| case.request.person == *person);
+        let own = state.cases_of(person);
         own.filter(|case| case.is_open() && !self.is_over(case))
             .count()
     }

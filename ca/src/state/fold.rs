@@ -307,6 +307,8 @@ impl State {
             proof: None,
             debt: None,
         };
+        let own = self.of.entry(case.request.person.clone());
+        own.or_default().insert(id.clone());
         self.cases.insert(id.clone(), case);
         Ok(vec![Key::Case(id)])
     }
