@@ -12,6 +12,7 @@
 //!   opens the recorder, and only then reaches the target.
 //! * [`target`], [`host`]: the connection to the target, and whether it is that target.
 //! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
+//! * [`sftp`]: file transfers, packet by packet.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
 //! * [`running`]: the sessions that run, by the grant they run under.
 //!
@@ -36,6 +37,7 @@ pub mod route;
 mod running;
 mod serve;
 mod session;
+mod sftp;
 mod site;
 pub mod target;
 pub mod visitor;

@@ -35,6 +35,8 @@ pub(crate) enum Runs {
     Shell,
     /// A command, in the client's bytes.
     Command(Vec<u8>),
+    /// File transfers: the subsystem `sftp`.
+    Sftp,
 }
 
 /// A session begins: what was said before, and what it runs.

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::limits;
-use record::recording::{Exit, RecordError, Recorded, Recorder};
+use record::recording::{Exit, RecordError, Recorded, Recorder, Stream};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::flow::{Flow, Way};
 use crate::forward::{Item, STDERR};
+use crate::sftp::{Act, Broken, Sftp};
 use outlet::{Given, Outlet};
 use source::{Source, Turn};
 
@@ -34,10 +35,18 @@ pub(crate) enum Over {
     ClientClosed,
     /// One direction filled its spool.
     Full(Way),
+    /// A file transfer that cannot be followed any more.
+    Broken(Broken),
     /// Something could not be recorded.
     Recorder(RecordError),
     /// Somebody else ended it.
     Stopped(Stop),
+}
+
+impl From<RecordError> for Over {
+    fn from(e: RecordError) -> Self {
+        Self::Recorder(e)
+    }
 }
 
 /// Why somebody else ended a session.
@@ -75,6 +84,7 @@ pub(crate) struct Sides<'a> {
 pub(crate) async fn run(
     recorder: &mut Recorder,
     pty: bool,
+    files: Option<Sftp>,
     sides: Sides<'_>,
     alone: impl Fn() -> bool,
     news: &mut mpsc::UnboundedReceiver<News>,
@@ -85,6 +95,7 @@ pub(crate) async fn run(
     let mut relay = Relay {
         recorder,
         pty,
+        files,
         flow: Flow::default(),
         up,
         down,
@@ -103,9 +114,9 @@ pub(crate) async fn run(
         channel: sides.target,
         due: None,
     };
-    loop {
+    let over = loop {
         if let Some(over) = relay.over() {
-            return over;
+            break over;
         }
         let now = Instant::now();
         relay.rested(now);
@@ -123,8 +134,8 @@ pub(crate) async fn run(
             .min();
         let took = tokio::select! {
             Some(news) = news.recv() => match news {
-                News::Say(line) => relay.say(&line),
-                News::Stop(stop) => return Over::Stopped(stop),
+                News::Say(line) => relay.say(&line).map_err(Over::from),
+                News::Stop(stop) => break Over::Stopped(stop),
             },
             Some(given) = given.recv() => match given {
                 Given::Taken(way, bytes) => {
@@ -133,24 +144,26 @@ pub(crate) async fn run(
                 }
                 // What it had said before it went is still to come.
                 Given::Lost(Way::Up) => Ok(()),
-                Given::Lost(Way::Down) => return Over::ClientClosed,
+                Given::Lost(Way::Down) => break Over::ClientClosed,
             },
             message = client.next(), if from_client.is_now() => match message {
-                Some(ChannelMsg::Close) | None => return Over::ClientClosed,
+                Some(ChannelMsg::Close) | None => break Over::ClientClosed,
                 Some(message) => relay.client_said(message),
             },
             message = target.next(), if from_target.is_now() => relay.target_said(message),
             () = tokio::time::sleep_until(pause.unwrap_or(now)), if pause.is_some() => Ok(()),
         };
-        if let Err(e) = took {
-            return Over::Recorder(e);
+        if let Err(over) = took {
+            break over;
         }
-    }
+    };
+    relay.left(over)
 }
 
 struct Relay<'a> {
     recorder: &'a mut Recorder,
     pty: bool,
+    files: Option<Sftp>,
     flow: Flow,
     up: Outlet,
     down: Outlet,
@@ -193,8 +206,11 @@ impl Relay<'_> {
         }
     }
 
-    fn client_said(&mut self, message: ChannelMsg) -> Result<(), RecordError> {
+    fn client_said(&mut self, message: ChannelMsg) -> Result<(), Over> {
         let weight = match message {
+            ChannelMsg::Data { data } if self.files.is_some() => {
+                return self.follow(Way::Up, &data);
+            }
             ChannelMsg::Data { data } => {
                 let bytes = data.len();
                 let recorded = self.recorder.input(data)?;
@@ -225,8 +241,11 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn target_said(&mut self, message: Option<ChannelMsg>) -> Result<(), RecordError> {
+    fn target_said(&mut self, message: Option<ChannelMsg>) -> Result<(), Over> {
         let weight = match message {
+            Some(ChannelMsg::Data { data }) if self.files.is_some() => {
+                return self.follow(Way::Down, &data);
+            }
             Some(ChannelMsg::Data { data }) => {
                 let bytes = data.len();
                 let recorded = self.recorder.output(data)?;
@@ -248,6 +267,49 @@ impl Relay<'_> {
         };
         self.flow.took(Way::Down, weight);
         Ok(())
+    }
+
+    /// Takes bytes of a file transfer: records what they do, and hands on the packets that the role gives.
+    fn follow(&mut self, way: Way, data: &[u8]) -> Result<(), Over> {
+        let Some(files) = &mut self.files else {
+            return Ok(());
+        };
+        let acts = match way {
+            Way::Up => files.client(data),
+            Way::Down => files.target(data),
+        };
+        let mut events = Vec::new();
+        for act in acts.map_err(Over::Broken)? {
+            let (way, stream, packet) = match act {
+                Act::Record(event) => {
+                    events.push(event);
+                    continue;
+                }
+                Act::ToTarget(packet) => (Way::Up, Stream::Input, packet),
+                Act::ToClient(packet) => (Way::Down, Stream::Output, packet),
+            };
+            let bytes = packet.len();
+            let told = std::mem::take(&mut events);
+            let recorded = self.recorder.files(stream, told, packet)?;
+            let outlet = match way {
+                Way::Up => &mut self.up,
+                Way::Down => &mut self.down,
+            };
+            let weight = outlet.put(Item::Bytes(recorded), bytes);
+            self.flow.took(way, weight);
+        }
+        self.recorder.files_left(events)?;
+        Ok(())
+    }
+
+    /// Records what a file transfer leaves open.
+    fn left(self, over: Over) -> Over {
+        let left = self.files.map(|mut files| files.finish());
+        let left = left.filter(|events| !events.is_empty());
+        match left.map(|events| self.recorder.files_left(events)) {
+            Some(Err(e)) => Over::Recorder(e),
+            _ => over,
+        }
     }
 
     /// What the target says beside its bytes: how they end. The person hears of it when the recording is sealed.

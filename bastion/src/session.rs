@@ -159,6 +159,7 @@ async fn carry(
         target_said,
         mut news,
         herald,
+        files,
     } = begun;
     let sides = Sides {
         client: &mut client.read,
@@ -169,7 +170,15 @@ async fn carry(
         to_target: target_write,
     };
     let place = &client.place;
-    let over = relay::run(&mut recorder, pty, sides, || place.alone(), &mut news).await;
+    let over = relay::run(
+        &mut recorder,
+        pty,
+        files,
+        sides,
+        || place.alone(),
+        &mut news,
+    )
+    .await;
     drop(herald);
     // Whatever comes now is neither recorded nor forwarded. A target that stands still is not waited for.
     let _ = tokio::time::timeout(LAST_WORD, target.close()).await;
@@ -219,6 +228,10 @@ fn farewell(over: Over, name: &str, until: &str) -> (EndReason, Words) {
                 format!("session ended: {who} takes no more bytes, and too many wait"),
             )
         }
+        Over::Broken(broken) => ended(
+            EndReason::Other("not-sftp".to_owned()),
+            format!("session ended: {broken}"),
+        ),
         Over::Recorder(e) => ended(EndReason::Recorder, recorder_failed(&e)),
         Over::Stopped(Stop::Deadline) => ended(
             EndReason::Deadline,

@@ -1,6 +1,7 @@
 //! From the file's shapes to rules that can be enforced, or to the first thing that is wrong.
 
 mod alert;
+mod files;
 mod glass;
 mod keys;
 mod outside;

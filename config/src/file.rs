@@ -147,6 +147,7 @@ pub(crate) struct Role {
     pub(crate) approvals: Spanned<AllOf>,
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) files: Option<Spanned<Files>>,
     #[serde(default)]
     pub(crate) record_input: bool,
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
@@ -202,6 +203,15 @@ impl<'de> Deserialize<'de> for BreakGlass {
 
         deserializer.deserialize_any(Shape)
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Files {
+    pub(crate) read: Option<bool>,
+    pub(crate) write: Option<bool>,
+    pub(crate) paths: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) largest: Option<Spanned<String>>,
 }
 
 /// One quorum, or a list of them.

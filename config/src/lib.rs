@@ -7,6 +7,7 @@
 //! * [`rules`]: the configuration after every check: what the programs run on.
 //! * [`outside`]: the programs, calendars and services that are asked, and how long an answer is good.
 //! * [`keys`]: where the CA's private keys are.
+//! * [`files`]: what a role gives of a target's files.
 //! * [`quorum`]: which person counts for which quorum.
 //! * [`half_open`]: who may stand at a door without having logged in.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
@@ -21,6 +22,7 @@ pub mod cidr;
 pub mod duration;
 pub mod error;
 mod file;
+pub mod files;
 pub mod half_open;
 pub mod keys;
 pub mod limits;

@@ -12,6 +12,7 @@ use ssh_key::PublicKey;
 
 use crate::cidr::Cidr;
 use crate::error::ConfigError;
+use crate::files::FileRules;
 use crate::keys::{KeyName, KeyPlace};
 use crate::limits;
 use crate::outside::{Check, Groups, Roster};
@@ -141,6 +142,8 @@ pub struct Role {
     pub command: Option<String>,
     /// What a session may open.
     pub channels: BTreeSet<Channel>,
+    /// What file transfers may do, if a session may open them.
+    pub files: FileRules,
     /// Whether what the person types is recorded too, passwords at prompts included.
     pub record_input: bool,
     /// On which terms the role may be taken first and reviewed afterwards; none if it may not.
@@ -233,6 +236,8 @@ pub enum Channel {
     Shell,
     /// A command (RFC 4254 §6.5 `exec`).
     Exec,
+    /// File transfers: the subsystem `sftp`, which `scp` uses too.
+    Sftp,
 }
 
 impl fmt::Display for Channel {
@@ -240,6 +245,7 @@ impl fmt::Display for Channel {
         f.pad(match self {
             Self::Shell => "shell",
             Self::Exec => "exec",
+            Self::Sftp => "sftp",
         })
     }
 }

@@ -115,6 +115,14 @@ source = []                         # addresses that targets see it come from, e
 #                                             # verify: only with the PIN of an sk- key; per-week: as often a person within seven days; review: by
 #                                             # how many of whom, and how long after the grant's end (1 of the approvers, 24h); blocks: who owes an
 #                                             # overdue review is given nothing new but break-glass; blocks-break-glass = true: not even that
+#
+# [role.db-files]
+# groups = ["oncall"]
+# logins = ["backup"]
+# targets = ["db1.prod"]
+# approvals = { count = 1, from = "sre" }
+# channels = ["sftp"]                         # files, by sftp and scp: each operation is recorded, contents by size and digest
+# files = { read = true, write = false, paths = ["/srv/dumps"], largest = "2G" }    # absent: all that the login may do
 
 # Who is told at once of break-glass, overdue reviews, revocations and certificates that the log does not hold. The
 # program gets a JSON document on standard input; it runs beside the CA, and nothing waits for it.

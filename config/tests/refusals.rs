@@ -128,7 +128,7 @@ fn every_key_that_the_sample_explains_is_taken() {
         .replace("true: ", "")
         .replacen("break-glass = false", "break-glass = true", 1);
     let config = load(&text).unwrap();
-    assert_eq!(config.roles.len(), 1);
+    assert_eq!(config.roles.len(), 2);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn promise_44_rules_that_cannot_be_enforced_are_refused() {
     );
     refused(
         "longest = \"1h\"",
-        "channels = [\"sftp\"]",
+        "channels = [\"x11\"]",
         27,
         "cannot be recorded",
     );
@@ -285,6 +285,12 @@ fn promise_44_rules_that_cannot_be_enforced_are_refused() {
         "command = \"x\"\nchannels = [\"shell\"]",
         28,
         "without the exec channel",
+    );
+    refused(
+        "longest = \"1h\"",
+        "command = \"x\"\nchannels = [\"exec\", \"sftp\"]",
+        28,
+        "a forced command and the sftp channel",
     );
     refused(
         "{ count = 1, from = \"sre\" }",
@@ -558,4 +564,40 @@ fn promise_44_alerts_and_reports_that_reach_nobody_are_refused() {
     refused(LONGEST, &with("[report]"), 28, "missing field `auditors`");
     let text = good().replacen(LONGEST, &with("[report]\nauditors = [\"sre\"]"), 1);
     assert!(load(&text).unwrap().auditors.contains("sre"));
+}
+
+#[test]
+fn promise_44_files_that_cannot_be_given_so_are_refused() {
+    for (files, words) in [
+        (
+            "channels = [\"sftp\"] \nfiles = { read = false, write = false }",
+            "neither read nor written",
+        ),
+        (
+            "channels = [\"exec\"]\nfiles = { read = false }",
+            "files without the sftp channel",
+        ),
+        (
+            "channels = [\"sftp\"]\nfiles = { paths = [] }",
+            "paths names 0 directories",
+        ),
+        (
+            "channels = [\"sftp\"]\nfiles = { paths = [\"srv\"] }",
+            "is not a full path",
+        ),
+        (
+            "channels = [\"sftp\"]\nfiles = { paths = [\"/srv/../etc\"] }",
+            "is not a full path",
+        ),
+        (
+            "channels = [\"sftp\"]\nfiles = { largest = \"1 GB\" }",
+            "is not a size",
+        ),
+        (
+            "channels = [\"sftp\"]\nfiles = { largest = \"18446744073709551615K\" }",
+            "is not a size",
+        ),
+    ] {
+        refused("longest = \"1h\"", files, 28, words);
+    }
 }

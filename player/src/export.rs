@@ -111,6 +111,7 @@ impl Texts {
             Data::Bytes(Stream::Input, bytes) => ("i", self.input.decode(bytes)),
             Data::Resize(size) => ("r", format!("{}x{}", size.cols(), size.rows())),
             Data::Marker(label) => ("m", label.clone()),
+            Data::File(file) => ("m", file.to_string()),
             _ => return None,
         })
     }
@@ -131,6 +132,7 @@ fn txt(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
                     writeln!(out, "{}", neutral(&line))?;
                 }
             }
+            Data::File(file) => writeln!(out, "{}", neutral(&file.to_string()))?,
             Data::Resize(size) => {
                 for line in screen.resize_with(size, &mut transcript) {
                     writeln!(out, "{}", neutral(&line))?;

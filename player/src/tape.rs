@@ -70,6 +70,12 @@ impl Tape {
                 }
                 Data::Resize(size) => Change::Resize(size),
                 Data::Marker(label) => Change::Marker(label),
+                // Its text is escaped: nothing in it moves the cursor.
+                Data::File(file) => {
+                    let line = format!("{file}\r\n").into_bytes();
+                    bytes += line.len();
+                    Change::Output(line)
+                }
                 Data::End(end) => {
                     tape.end = Some(end);
                     continue;

@@ -18,6 +18,7 @@
 
 use std::net::IpAddr;
 
+use config::files::FileRules;
 use config::rules::Channel;
 use config::words::{PersonName, Principal, RequestId, RoleName, SessionId, TargetName};
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,8 @@ pub struct SessionGiven {
     pub command: Option<String>,
     /// What the session may open.
     pub channels: Vec<Channel>,
+    /// What its file transfers may do.
+    pub files: FileRules,
     /// Whether what the person types is recorded.
     pub record_input: bool,
     /// Where the target's sshd listens: host name or address.

@@ -65,8 +65,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     (
         "[role.web-look]",
-        "[role.web-look]\nchannels = [\"sftp\"]",
-        "channel \"sftp\" cannot be recorded",
+        "[role.web-look]\nchannels = [\"x11\"]",
+        "channel \"x11\" cannot be recorded",
     ),
     (
         "longest = \"30m\"\napprovals = { count = 0 }",

@@ -209,11 +209,10 @@ impl Handler for Doorman {
         name: &str,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let what = if name == "sftp" {
-            "sftp is not carried: it cannot be recorded yet; send a file with `ssh … 'cat > FILE' < FILE` (or scp -O)"
-        } else {
-            "this subsystem is not carried: it cannot be recorded"
-        };
+        if name == "sftp" {
+            return self.start(id, Runs::Sftp, session);
+        }
+        let what = "this subsystem is not carried: it cannot be recorded";
         if !self.is_news(id, what) {
             return session.channel_failure(id);
         }

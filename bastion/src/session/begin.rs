@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::fault::Fault;
-use super::reach::reach;
+use super::reach::{Asked, reach};
 use super::{Herald, Teller};
 use crate::ca_link::CaError;
 use crate::ends::{Ends, never_began};
@@ -26,8 +26,12 @@ use crate::prelude::{Prelude, Runs, Start};
 use crate::relay::{News, Stop};
 use crate::route::Route;
 use crate::running::{Grant, Registered};
+use crate::sftp::Sftp;
 use crate::site::{Phase, Site};
 use crate::target::Connection;
+
+/// The subsystem of file transfers, as it stands in the recording's header.
+const SFTP: &str = "sftp";
 
 /// A session that may begin: the recorder stands, and nothing has been sent to the target.
 pub(super) struct Prepared {
@@ -39,7 +43,7 @@ pub(super) struct Prepared {
 pub(super) struct Way {
     permission: Permission,
     prelude: Prelude,
-    command: Option<String>,
+    command: Asked,
     registered: Registered,
     /// The grant's deadline, for people.
     pub(super) until: String,
@@ -55,6 +59,8 @@ pub(super) struct Begun {
     pub(super) target_said: VecDeque<ChannelMsg>,
     pub(super) news: mpsc::UnboundedReceiver<News>,
     pub(super) herald: Herald,
+    /// What follows a file transfer, if the session is one.
+    pub(super) files: Option<Sftp>,
 }
 
 /// A session that may not begin.
@@ -89,7 +95,12 @@ pub(super) async fn prepare(
         .command()
         .or(permission.given.command.as_deref())
         .map(str::to_owned);
-    let runs = Running { asked, forced };
+    let files = start.runs == Runs::Sftp;
+    let runs = Running {
+        asked,
+        forced,
+        files,
+    };
     let recorder = open_recorder(site, route, &permission, &start, &runs).await?;
     if let Err(fault) = allowed(route, &permission.given, &runs) {
         let recorder = Some(recorder);
@@ -98,7 +109,7 @@ pub(super) async fn prepare(
     let way = Way {
         until: permission.given.until.time_of_day(),
         name: route.access().target.to_string(),
-        command: runs.command().map(str::to_owned),
+        command: runs.target_runs(),
         prelude: start.prelude,
         permission,
         registered,
@@ -118,13 +129,9 @@ impl Way {
         );
         let deadline = self.permission.deadline;
         let pty = self.prelude.terminal.is_some();
-        let reaching = reach(
-            site,
-            route,
-            self.permission,
-            self.prelude,
-            self.command.as_deref(),
-        );
+        let files =
+            (self.command == Asked::Sftp).then(|| Sftp::new(self.permission.given.files.clone()));
+        let reaching = reach(site, route, self.permission, self.prelude, &self.command);
         let (target, channel, target_said) = reaching.await?;
         let (target_read, target_write) = channel.split();
         let herald = Herald::new(tell(
@@ -141,6 +148,7 @@ impl Way {
             target_said,
             news,
             herald,
+            files,
         })
     }
 
@@ -233,9 +241,20 @@ fn canonical(address: IpAddr) -> IpAddr {
 struct Running {
     asked: Option<String>,
     forced: Option<String>,
+    /// The subsystem `sftp`, and no command.
+    files: bool,
 }
 
 impl Running {
+    /// What the target is asked to run.
+    fn target_runs(&self) -> Asked {
+        match self.command() {
+            _ if self.files => Asked::Sftp,
+            Some(command) => Asked::Command(command.to_owned()),
+            None => Asked::Shell,
+        }
+    }
+
     /// The command to run; none for a shell.
     fn command(&self) -> Option<&str> {
         self.forced.as_deref().or(self.asked.as_deref())
@@ -246,6 +265,7 @@ impl Running {
 fn text(runs: &Runs) -> Result<Option<String>, Fault> {
     match runs {
         Runs::Shell => Ok(None),
+        Runs::Sftp => Ok(Some(SFTP.to_owned())),
         Runs::Command(bytes) if bytes.len() > limits::EVENT_BYTES => Err(Fault::Command),
         Runs::Command(bytes) => String::from_utf8(bytes.clone())
             .map(Some)
@@ -262,7 +282,13 @@ fn allowed(route: &Route, given: &SessionGiven, runs: &Running) -> Result<(), Fa
     }) {
         return Err(Fault::Forced);
     }
-    let channel = if runs.command().is_some() {
+    // sshd would run the forced command in the subsystem's place, and nobody would follow what it does.
+    if runs.files && runs.forced.is_some() {
+        return Err(Fault::FilesForced);
+    }
+    let channel = if runs.files {
+        Channel::Sftp
+    } else if runs.command().is_some() {
         Channel::Exec
     } else {
         Channel::Shell
@@ -296,7 +322,9 @@ async fn open_recorder(
         bastion: site.name.clone(),
         source: canonical(route.source()),
         client: start.client.clone(),
-        kind: if runs.command().is_some() {
+        kind: if runs.files {
+            Kind::Subsystem
+        } else if runs.command().is_some() {
             Kind::Exec
         } else {
             Kind::Shell

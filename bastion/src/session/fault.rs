@@ -40,6 +40,9 @@ pub(crate) enum Fault {
     /// The certificate forces another command than the CA says.
     #[error("the certificate's command is not the one that the CA granted; nothing was opened")]
     Forced,
+    /// Files are not given where one command is forced.
+    #[error("the grant is for one command, and gives no file transfers")]
+    FilesForced,
     /// The target is not reached.
     #[error("{0}")]
     Target(#[from] TargetError),
@@ -80,5 +83,6 @@ fn in_words(channel: Channel) -> &'static str {
     match channel {
         Channel::Shell => "a shell: give a command to run",
         Channel::Exec => "a command: ask for a shell",
+        Channel::Sftp => "file transfers",
     }
 }

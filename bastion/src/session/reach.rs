@@ -23,13 +23,21 @@ pub(super) type Reached = (
     VecDeque<ChannelMsg>,
 );
 
+/// What the target is asked to run (RFC 4254 §6.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asked {
+    Shell,
+    Command(String),
+    Sftp,
+}
+
 /// Connects to the target, and has it run what it should.
 pub(super) async fn reach(
     site: &Site,
     route: &Route,
     permission: Permission,
     prelude: Prelude,
-    command: Option<&str>,
+    command: &Asked,
 ) -> Result<Reached, Fault> {
     let access = route.access();
     let ask = target::Ask {
@@ -74,7 +82,7 @@ fn proof(site: &Site, trust: &api::HostTrust) -> Result<Proof, Fault> {
 async fn open(
     connection: &Connection,
     prelude: &Prelude,
-    command: Option<&str>,
+    command: &Asked,
     name: &str,
 ) -> Result<(russh::Channel<russh::client::Msg>, VecDeque<ChannelMsg>), Fault> {
     let mut channel = connection.session().await?;
@@ -95,8 +103,9 @@ async fn open(
             .map_err(lost)?;
     }
     match command {
-        Some(command) => channel.exec(true, command).await,
-        None => channel.request_shell(true).await,
+        Asked::Command(command) => channel.exec(true, command.as_str()).await,
+        Asked::Shell => channel.request_shell(true).await,
+        Asked::Sftp => channel.request_subsystem(true, "sftp").await,
     }
     .map_err(lost)?;
     let mut said = VecDeque::new();

@@ -154,6 +154,7 @@ impl Writer {
             left_ms: 0,
             command: request.command.as_ref().map(ToString::to_string),
             channels: role.channels.iter().copied().collect(),
+            files: role.files.clone(),
             record_input: role.record_input,
             host: target.address.host.clone(),
             port: target.address.port,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use config::duration;
-use config::rules::Quorum;
+use config::rules::{Channel, Quorum};
 use record::clock::UnixTime;
 use record::entry::Authority;
 use serde::Serialize;
@@ -84,7 +84,7 @@ fn notes(row: &RoleRow) -> String {
     }
     if let Some(command) = &row.command {
         notes.push(format!("only: {command}"));
-    } else if row.channels.len() < 2 {
+    } else if row.channels != [Channel::Shell, Channel::Exec] {
         notes.push(format!("only {}", names(&row.channels)));
     }
     names(notes)

@@ -66,13 +66,16 @@ fn role(
     };
     let break_glass = glass::break_glass(given.break_glass.as_ref(), &asked, known)?;
     let command = command(given.command)?;
+    let channels = channels(given.channels, command.is_some())?;
+    let files = super::files::files(given.files, channels.contains(&Channel::Sftp))?;
     Ok(Role {
         logins: set(&given.logins, "logins")?,
         targets: reach(given.groups.span(), given.targets, given.labels, targets)?,
         sources: sources(given.sources.as_ref())?,
         longest: longest(given.longest.as_ref())?,
         live: live(given.live.as_ref())?,
-        channels: channels(given.channels, command.is_some())?,
+        channels,
+        files,
         record_input: given.record_input,
         groups,
         quorums,
@@ -260,6 +263,7 @@ fn channels(
         channels.insert(match name.get_ref().as_str() {
             "shell" => Channel::Shell,
             "exec" => Channel::Exec,
+            "sftp" => Channel::Sftp,
             other => {
                 return flaw(
                     name.span(),
@@ -267,7 +271,7 @@ fn channels(
                         "channel {} cannot be recorded, so it cannot be allowed",
                         shown(other)
                     ),
-                    "this version carries shell and exec; every other channel is refused",
+                    "this version carries shell, exec and sftp; every other channel is refused",
                 );
             }
         });
@@ -276,7 +280,7 @@ fn channels(
         return flaw(
             given.span(),
             "channels is empty",
-            "remove it, or name shell, exec or both",
+            "remove it, or name some of shell, exec and sftp",
         );
     }
     if forced && !channels.contains(&Channel::Exec) {
@@ -284,6 +288,13 @@ fn channels(
             given.span(),
             "a forced command without the exec channel",
             "add \"exec\" to channels",
+        );
+    }
+    if forced && channels.contains(&Channel::Sftp) {
+        return flaw(
+            given.span(),
+            "a forced command and the sftp channel",
+            "a role runs one command, or gives files: make two roles of it",
         );
     }
     Ok(channels)

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use config::limits;
 use serde::{Deserialize, Serialize};
 
+use super::file::FileEvent;
 use super::header::Size;
 use crate::digest::Digest;
 
@@ -36,6 +37,8 @@ pub enum Data {
     Marker(String),
     /// How the command ended.
     Exit(u32),
+    /// Something was done with files.
+    File(FileEvent),
     /// A stream that was not kept whole.
     Tally(Tally),
     /// The End: the last event of every recording, and of nothing else.
@@ -227,6 +230,7 @@ impl Data {
             Self::Resize(size) => ("r", format!("{}x{}", size.cols(), size.rows())),
             Self::Marker(label) => ("m", label.clone()),
             Self::Exit(status) => ("x", status.to_string()),
+            Self::File(file) => ("f", serde_json::to_string(file).unwrap_or_default()),
             Self::Tally(tally) => ("d", tally.to_string()),
             // An enum and strings always serialize.
             Self::End(end) => ("z", serde_json::to_string(end).unwrap_or_default()),
@@ -262,6 +266,11 @@ impl Data {
                 data.parse()
                     .map_err(|_| EventError("an exit status is a number"))?,
             )),
+            "f" => {
+                Ok(Self::File(serde_json::from_str(&data).map_err(|_| {
+                    EventError("what was done with files is JSON")
+                })?))
+            }
             "d" => Ok(Self::Tally(data.parse()?)),
             "z" => Ok(Self::End(
                 serde_json::from_str(&data).map_err(|_| EventError("an End is JSON"))?,

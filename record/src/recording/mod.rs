@@ -45,6 +45,7 @@
 
 pub mod disk;
 pub mod event;
+pub mod file;
 pub mod frame;
 pub mod header;
 mod live;
@@ -58,6 +59,7 @@ pub mod verify;
 
 pub use disk::{Disk, OsDisk};
 pub use event::{Data, End, EndReason, Event, Exit, Stream, Tally};
+pub use file::{FileEvent, FileOp, FilePath, OpenMode, Outcome, Transfer};
 pub use header::{Header, Kind, Size, Term};
 pub use reader::{ReadError, ReadState, Reader};
 pub use recorder::{RecordError, Recorded, Recorder};

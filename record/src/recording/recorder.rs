@@ -8,6 +8,7 @@ use config::limits;
 use sha2::{Digest as _, Sha256};
 
 use super::event::{self, Data, End, EndReason, Exit, Stream, Tally};
+use super::file::FileEvent;
 use super::header::{Header, Size};
 use super::live::Live;
 use super::seal::Sealed;
@@ -116,6 +117,30 @@ impl Recorder {
         let label = label.chars().take(1024).collect();
         self.append(&mut std::iter::once(Data::Marker(label)))?;
         Ok(Recorded(()))
+    }
+
+    /// A packet of a file transfer, and what it does. Of the packet itself its length is kept.
+    pub fn files<B: AsRef<[u8]>>(
+        &mut self,
+        stream: Stream,
+        events: Vec<FileEvent>,
+        packet: B,
+    ) -> Result<Recorded<B>, RecordError> {
+        self.files_left(events)?;
+        let flow = match stream {
+            Stream::Input => &mut self.input,
+            Stream::Output | Stream::ErrorOutput => &mut self.output,
+        };
+        flow.count(packet.as_ref());
+        Ok(Recorded(packet))
+    }
+
+    /// What was done with files, without a packet that it belongs to.
+    pub fn files_left(&mut self, events: Vec<FileEvent>) -> Result<(), RecordError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.append(&mut events.into_iter().map(Data::File))
     }
 
     /// How the command ended. It stands in the End too.
@@ -240,6 +265,15 @@ impl Flow {
                 passing.get(..room).unwrap_or(passing)
             }
         }
+    }
+
+    /// Counts bytes of which nothing is kept, from now on.
+    fn count(&mut self, passing: &[u8]) {
+        let before = match self {
+            Self::Counted(bytes) => *bytes,
+            Self::All | Self::Capped { .. } => 0,
+        };
+        *self = Self::Counted(before + passing.len() as u64);
     }
 
     /// What is said at the end about a stream that was not kept whole.
