@@ -13,6 +13,9 @@ const BOB: &str =
 const EDGE: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINULtJWq0fLQRs/NazLfZ9Heuf/jFLTiGcM68hm8Li8a";
 
+const CA_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP+zBufrDI86fsFwGCde2ylEuER2igSs4LbelUm4eeBh";
+
 fn good() -> String {
     format!(
         r#"[ca]
@@ -123,6 +126,7 @@ fn every_key_that_the_sample_explains_is_taken() {
         text.push('\n');
     }
     let text = text.replace("ssh-ed25519 AAAA… alice@laptop", ALICE);
+    let text = text.replace("ssh-ed25519 AAAA…", CA_KEY);
     let text = text + &format!("[person.bob]\ngroups = [\"sre\"]\nkeys = [\"{BOB}\"]\n");
     let text = text
         .replace("true: ", "")
