@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use hallpass_tests::process::{self, LIMIT};
-use hallpass_tests::{Output, Result, World, programs};
+use hallpass_tests::{Failure, Output, Result, World, programs};
 
 /// A world in which Alice may move files on `web1.prod`, with these words in her role.
 fn world(files: &str) -> Result<(World, String)> {
@@ -38,13 +38,17 @@ fn told(world: &World, count: usize) -> Result<Vec<serde_json::Value>> {
         let text =
             process::run(Command::new(programs::find("zstd")?).arg("-dcq").arg(path))?.ok()?;
         for line in text.out().lines().skip(1) {
-            let (_, code, data): (f64, String, String) = serde_json::from_str(line).unwrap();
+            let (_, code, data): (f64, String, String) = json(line)?;
             if code == "f" {
-                told.push(serde_json::from_str(&data).unwrap());
+                told.push(json(&data)?);
             }
         }
     }
     Ok(told)
+}
+
+fn json<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Failure::new(e.to_string()))
 }
 
 fn sha256(bytes: &[u8]) -> Result<String> {
