@@ -9,6 +9,7 @@ mod people;
 mod places;
 mod quorums;
 mod roles;
+mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -78,6 +79,11 @@ impl Parts {
         let base = path.parent().unwrap_or(Path::new("."));
         let persons = people::persons(file.person)?;
         let bastions = places::bastions(base, file.bastion, &persons)?;
+        let others = witnesses::Others {
+            persons: &persons,
+            bastions: &bastions,
+        };
+        let (publish, witnesses) = witnesses::log(base, &file.ca, file.witness, &others)?;
         let targets = places::targets(file.target)?;
         let groups = outside::groups(file.groups, &persons)?;
         let on_call = outside::rosters(base, file.on_call, &persons)?;
@@ -88,7 +94,8 @@ impl Parts {
             rosters: &on_call,
             checks: &checks,
         };
-        let ca = places::ca(base, file.ca, known)?;
+        let mut ca = places::ca(base, file.ca, known)?;
+        (ca.publish, ca.witnesses) = (publish, witnesses);
         let roles = roles::roles(file.role, known, &targets)?;
         let alert = file.alert.map(alert::alert).transpose()?;
         let auditors = alert::auditors(file.report, known)?;

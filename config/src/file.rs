@@ -32,6 +32,8 @@ pub(crate) struct File {
     pub(crate) check: BTreeMap<Spanned<CheckName>, Check>,
     pub(crate) alert: Option<Spanned<Alert>>,
     pub(crate) report: Option<Report>,
+    #[serde(default)]
+    pub(crate) witness: BTreeMap<Spanned<String>, Witness>,
 }
 
 #[derive(Deserialize)]
@@ -42,8 +44,21 @@ pub(crate) struct Alert {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Witness {
+    pub(crate) key: Spanned<String>,
+    pub(crate) url: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Report {
     pub(crate) auditors: Spanned<Vec<Spanned<GroupName>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Witnesses {
+    pub(crate) need: Spanned<u32>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +105,8 @@ pub(crate) struct Ca {
     pub(crate) revokers: Vec<Spanned<GroupName>>,
     #[serde(default)]
     pub(crate) enrollers: Vec<Spanned<GroupName>>,
+    pub(crate) publish: Option<Spanned<String>>,
+    pub(crate) witnesses: Option<Witnesses>,
 }
 
 #[derive(Deserialize)]

@@ -298,3 +298,31 @@ pub const CALENDAR_LINE_BYTES: usize = 64 << 10;
 
 /// Longest event that repeats, in days: how many of its repetitions can cover one moment stays small.
 pub const CALENDAR_SPAN_DAYS: i64 = 366;
+
+/// Longest head of an answer over plain HTTP that is read, in bytes: what servers send fits many times over.
+pub const HTTP_HEAD_BYTES: usize = 16 << 10;
+
+/// How long one answer over plain HTTP may take: a tile of a published log is 16 MiB at most.
+pub const HTTP_ANSWER: Duration = Duration::from_secs(30);
+
+/// Most certificates an hour whose signature is ours and that the log does not hold, of which each is an entry: enough to
+/// see what is going on, and too few to fill a disk.
+pub const STRAYS_PER_HOUR: usize = 32;
+
+/// Most witnesses of one log: every note carries a line of each.
+pub const WITNESSES: usize = 16;
+
+/// How long a witness may take to cosign one checkpoint: a disk's sync and a way around the world, many times over.
+pub const WITNESS_ANSWER: Duration = Duration::from_secs(5);
+
+/// How long a person waits for the witnesses to cosign what an access certificate stands in, before being told to try again.
+pub const WITNESS_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a witness that failed is left alone before it is asked again: one that is gone must not slow down every batch.
+pub const WITNESS_PAUSE: Duration = Duration::from_secs(2);
+
+/// Connections that a witness serves at once: each costs a task and one body in memory.
+pub const WITNESS_CONNECTIONS: usize = 64;
+
+/// How long one connection to a witness may last, whatever it does.
+pub const WITNESS_CONNECTION: Duration = Duration::from_secs(30);

@@ -64,6 +64,30 @@ pub struct Ca {
     pub revokers: BTreeSet<GroupName>,
     /// The groups whose members make join tokens for targets; none: nobody does over SSH.
     pub enrollers: BTreeSet<GroupName>,
+    /// Where the issuance log is published as tiles; none if it is not.
+    pub publish: Option<PathBuf>,
+    /// Who cosigns the issuance log.
+    pub witnesses: Witnesses,
+}
+
+/// Who cosigns the issuance log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Witnesses {
+    /// How many have to cosign the entry of an access certificate before it is released.
+    pub need: usize,
+    /// All that are asked, by name.
+    pub by: Vec<Witness>,
+}
+
+/// Somebody who cosigns the issuance log (<https://c2sp.org/tlog-witness>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Its name, as it signs.
+    pub name: String,
+    /// Its Ed25519 key.
+    pub key: PublicKey,
+    /// Its address: `http://`, a host, and perhaps a port and a path.
+    pub url: String,
 }
 
 /// Who is told at once of what must not wait.

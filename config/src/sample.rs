@@ -27,6 +27,7 @@ const TEMPLATE: &str = r#"# Hallpass. Every key that there is stands here; `hall
 listen = "127.0.0.1:7022"           # where `hallpass ca` listens
 address = "localhost:7022"          # what people and bastions connect to
 data = "ca"                         # keys, issuance log, state
+# publish = "published-log"         # the issuance log as files for any web server (C2SP tlog-tiles), kept up to date
 # revokers = ["sre"]                # who shuts out persons, keys, targets and bastions at once (`ssh ca revoke`); absent: nobody
 # enrollers = ["sre"]               # who makes join tokens for targets (`ssh ca token`); absent: nobody
 
@@ -44,6 +45,16 @@ data = "ca"                         # keys, issuance log, state
 # token = "hallpass"                          # its label,
 # label = "session"                           # the key's label,
 # pin = "credential:token-pin"                # and the PIN's credential, or "prompt"
+
+# Witnesses cosign the published log, so that nobody can show two of them. With need = 1, an access certificate is
+# released only when so many have cosigned its entry; break-glass does not wait for them. See `hallpass log witness`.
+#
+# [ca.witnesses]
+# need = 1
+#
+# [witness."w1.example.org/hallpass"]
+# key = "ssh-ed25519 AAAA…"
+# url = "http://w1.example.org:7025"
 
 [bastion.@BASTION@]
 listen = "127.0.0.1:7023"           # where `hallpass bastion` listens

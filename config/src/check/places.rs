@@ -11,7 +11,7 @@ use super::roles::known_group;
 use super::{Checked, Flaw, Known, flaw, keys};
 use crate::cidr::Cidr;
 use crate::file;
-use crate::rules::{Bastion, Ca, HostPort, HostTrust, Person, Target};
+use crate::rules::{Bastion, Ca, HostPort, HostTrust, Person, Target, Witnesses};
 use crate::words::{BastionName, GroupName, PersonName, TargetName, shown};
 
 pub(super) fn ca(base: &Path, ca: file::Ca, known: Known<'_>) -> Checked<Ca> {
@@ -23,6 +23,8 @@ pub(super) fn ca(base: &Path, ca: file::Ca, known: Known<'_>) -> Checked<Ca> {
         data,
         revokers: groups(&ca.revokers, known)?,
         enrollers: groups(&ca.enrollers, known)?,
+        publish: None,
+        witnesses: Witnesses::default(),
     })
 }
 
