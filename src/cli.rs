@@ -83,7 +83,7 @@ enum Command {
     },
     /// Check recordings and issuance logs; needs no server and no secret
     Verify(evidence::VerifyArgs),
-    /// Prove, check and watch an issuance log; needs no server and no secret
+    /// Check, show, prove, watch, publish and cosign issuance logs
     Log {
         #[command(subcommand)]
         command: log::LogCommand,
@@ -150,7 +150,7 @@ impl Cli {
             Command::Trust { note: false } => trust::print(site),
             Command::Trust { note: true } => trust::print_note(site),
             Command::Verify(args) => return evidence::verify(&args),
-            Command::Log { command } => return log::run(command),
+            Command::Log { command } => return log::run(site, command),
             Command::Play(args) => review::play(site, &args),
             Command::Export(args) => review::export(site, &args),
             Command::Completions { shell } => generate::completions(shell),

@@ -41,17 +41,6 @@ pub(crate) struct VerifyArgs {
     json: bool,
 }
 
-impl VerifyArgs {
-    /// Checks one issuance log.
-    pub(crate) fn log(dir: PathBuf, trust: Option<PathBuf>) -> Self {
-        Self {
-            paths: vec![dir],
-            trust,
-            json: false,
-        }
-    }
-}
-
 /// Checks everything, and reports on standard output.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
     let (mut out, mut notes) = (io::stdout().lock(), io::stderr().lock());

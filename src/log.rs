@@ -1,25 +1,59 @@
-//! `hallpass log`: what the issuance log proves, to people who have its directory and its public key.
+//! `hallpass log`: what the issuance log proves, to people who have its directory, or a published one, and its public key.
+//!
+//! * `place`: which log; `words`: an entry in one line.
+//! * `monitor`: holds a log against what it was; `sshd`: holds targets' logins against the log; `publish`: writes tiles; `witness`: cosigns other people's checkpoints.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use record::checkpoint::cosign::WitnessKey;
 use record::entry::{Entry, Line};
-use record::log::LogView;
+use record::log::{LogReport, LogView};
+use serde_json::json;
 use ssh_key::PublicKey;
 
-use crate::evidence::{self, VerifyArgs};
+use crate::cli::Site;
+use crate::evidence;
 use crate::failure::{Failure, Result, safe};
 
+mod monitor;
+mod place;
+mod publish;
+mod sshd;
+mod witness;
 mod words;
+
+use place::Place;
 
 /// What is asked of the log.
 #[derive(Subcommand)]
 pub(crate) enum LogCommand {
     /// Check that the log is whole, and the one that its signed checkpoints vouch for
-    Verify(LogArgs),
+    Verify {
+        #[command(flatten)]
+        log: LogArgs,
+        #[command(flatten)]
+        witnesses: Witnesses,
+        /// Print every entry too
+        #[arg(long)]
+        entries: bool,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the log, and print its entries
+    Show {
+        #[command(flatten)]
+        log: LogArgs,
+        /// The first entry to print, counted from zero
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// One JSON object a line: the entry as it stands in the log, with its index
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the proof that a certificate stands in the log, as a C2SP tlog-proof
     #[command(
         after_help = "The proof ends in the signed checkpoint.note; `hallpass trust --note` prints its key.\n\
@@ -34,23 +68,32 @@ pub(crate) enum LogCommand {
     },
     /// Hold the log against what it was the last time, and list what is new
     #[command(
-        after_help = "Run it from another machine, over a copy of DIR, and keep FILE there: a log that was\n\
-        rewritten whole, with its own key, is only found by somebody who remembers.\n\
+        after_help = "Run it from another machine, over a copy of DIR or over what the CA publishes, and keep FILE\n\
+        there: a log that was rewritten whole, with its own key, is only found by somebody who remembers.\n\
         Exit status: 0 it only grew, 1 ALARM or something could not be checked, 2 usage."
     )]
-    Monitor {
-        #[command(flatten)]
-        log: LogArgs,
-        /// Where the last checkpoint is kept; made at the first run
-        #[arg(long, value_name = "FILE")]
-        state: PathBuf,
+    Monitor(monitor::MonitorArgs),
+    /// Write the CA's log as tiles (C2SP tlog-tiles), for any web server or bucket
+    #[command(
+        after_help = "Only what is new is written, and the checkpoint last. With `publish` in [ca] the CA does it itself.\n\
+        It refuses to publish a log that does not continue what is there."
+    )]
+    Publish {
+        /// The directory to serve; made if it is not there
+        dir: PathBuf,
     },
+    /// Serve a witness: it cosigns checkpoints of logs that only grew (C2SP tlog-witness)
+    #[command(
+        after_help = "It prints its own key, as other tools take it, and then waits for POST /add-checkpoint.\n\
+        Run it on a machine that does not belong to those who run the CA."
+    )]
+    Witness(witness::WitnessArgs),
 }
 
 /// Which log, and what it is checked against.
 #[derive(Args)]
 pub(crate) struct LogArgs {
-    /// The directory of the issuance log
+    /// The directory of the issuance log, or of a published one; or the http:// address of a published one
     dir: PathBuf,
     /// The public keys to check against (as `hallpass trust` prints them); if left out, the nearest
     /// `allowed_signers` in or above DIR
@@ -58,30 +101,99 @@ pub(crate) struct LogArgs {
     trust: Option<PathBuf>,
 }
 
+/// Whose cosignatures the newest checkpoint has to carry.
+#[derive(Args, Default)]
+pub(crate) struct Witnesses {
+    /// A witness whose cosignature counts, by its vkey; may be given several times
+    #[arg(long = "witness", value_name = "VKEY")]
+    keys: Vec<WitnessKey>,
+    /// How many of them have to have cosigned; all of them if left out
+    #[arg(long, value_name = "COUNT", requires = "keys")]
+    need: Option<usize>,
+}
+
 /// Does what was asked.
-pub(crate) fn run(command: LogCommand) -> Result<ExitCode> {
+pub(crate) fn run(site: &Site, command: LogCommand) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     match command {
-        LogCommand::Verify(log) => return verify(log),
+        LogCommand::Verify {
+            log,
+            witnesses,
+            entries,
+            json,
+        } => verify(&log, &witnesses, entries, json, &mut out)?,
+        LogCommand::Show { log, from, json } => show(&log, from, json, &mut out)?,
         LogCommand::Prove { log, serial } => prove(&log, serial, &mut out)?,
-        LogCommand::Monitor { log, state } => monitor(&log, &state, &mut out)?,
+        LogCommand::Monitor(args) => monitor::run(&args, &mut out)?,
+        LogCommand::Publish { dir } => publish::run(site, &dir, &mut out)?,
+        LogCommand::Witness(args) => {
+            drop(out);
+            witness::run(args)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn verify(log: LogArgs) -> Result<ExitCode> {
-    if !evidence::is_log(&log.dir) {
-        return Err(Failure::new(format!(
-            "{} is not the directory of an issuance log",
-            log.dir.display()
-        )));
+fn verify(
+    log: &LogArgs,
+    witnesses: &Witnesses,
+    entries: bool,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let place = Place::of(&log.dir)?;
+    let key = log.key()?;
+    if entries {
+        let mut lines = Vec::new();
+        place.read(&key, |index, line| lines.push((index, line)))?;
+        list(&lines, json, out)?;
     }
-    evidence::verify(&VerifyArgs::log(log.dir, log.trust))
+    let found = place.verify(&key)?;
+    let cosigned = witnesses.hold(&place.read(&key, |_, _| {})?)?;
+    told(log, &found, &cosigned, json, out)
+}
+
+fn told(
+    log: &LogArgs,
+    found: &LogReport,
+    cosigned: &[String],
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let name = log.dir.display().to_string();
+    let (size, root) = (found.position.size, found.position.root);
+    if json {
+        let facts = json!({"entries": size, "root": root.to_string(), "vouched": found.vouched, "cosigned": cosigned});
+        let said = json!({"path": name, "good": true, "facts": facts});
+        return Ok(writeln!(out, "{said}")?);
+    }
+    let by = if cosigned.is_empty() {
+        String::new()
+    } else {
+        format!(", cosigned by {}", cosigned.join(", "))
+    };
+    let said = format!("issuance log, {size} entries, root {root}{by}");
+    Ok(writeln!(
+        out,
+        "good  {}  {}",
+        safe(&name, ""),
+        safe(&said, "")
+    )?)
+}
+
+fn show(log: &LogArgs, from: u64, json: bool, out: &mut dyn Write) -> Result<()> {
+    let mut lines = Vec::new();
+    Place::of(&log.dir)?.read(&log.key()?, |index, line| {
+        if index >= from {
+            lines.push((index, line));
+        }
+    })?;
+    list(&lines, json, out)
 }
 
 fn prove(log: &LogArgs, serial: u64, out: &mut dyn Write) -> Result<()> {
     let mut found = None;
-    let view = LogView::read(&log.dir, &log.key()?, |index, line| {
+    let view = Place::of(&log.dir)?.read(&log.key()?, |index, line| {
         if matches!(line.entry, Entry::Issue { serial: this, .. } if this == serial) {
             found = Some(index);
         }
@@ -95,82 +207,48 @@ fn prove(log: &LogArgs, serial: u64, out: &mut dyn Write) -> Result<()> {
     Ok(out.write_all(view.prove(index)?.as_bytes())?)
 }
 
-fn monitor(log: &LogArgs, state: &Path, out: &mut dyn Write) -> Result<()> {
-    let key = log.key()?;
-    let mut lines = Vec::new();
-    let kept = kept(state)?;
-    let view = LogView::read(&log.dir, &key, |index, line| lines.push((index, line)))?;
-    let had = match &kept {
-        Some(kept) => view.continues(kept, &key).map_err(|why| {
-            Failure::new(format!(
-                "{}: {why}\n  the older checkpoint: {}",
-                log.dir.display(),
-                state.display()
-            ))
-        })?,
-        None => 0,
-    };
-    let size = view.signed()?.size;
-    lines.retain(|(index, _)| (had..size).contains(index));
-    list(&lines, out)?;
-    match (kept.is_some(), lines.len()) {
-        (false, _) => writeln!(
-            out,
-            "{size} entries; from now on every change is held against them"
-        )?,
-        (true, 0) => writeln!(out, "nothing new: the same {size} entries")?,
-        (true, new) => writeln!(
-            out,
-            "{new} new, {size} in all; the {had} from before are unchanged"
-        )?,
-    }
-    out.flush()?;
-    // If we die here, the same entries are listed again the next time.
-    keep(state, view.checkpoint()?)
-}
-
-fn list(lines: &[(u64, Line)], out: &mut dyn Write) -> Result<()> {
+/// Entries, a line each: in words, or as they stand in the log.
+fn list(lines: &[(u64, Line)], json: bool, out: &mut dyn Write) -> Result<()> {
     for (index, line) in lines {
+        if json {
+            let said = json!({"index": index, "at": line.at, "entry": line.entry});
+            writeln!(out, "{said}")?;
+            continue;
+        }
         let said = words::told(&line.entry);
         writeln!(out, "{index:>6}  {}  {}", line.at, safe(&said, ""))?;
     }
     Ok(())
 }
 
-/// Most bytes of a kept checkpoint that are read: a signed one has 500.
-const KEPT_BYTES: usize = 32 << 10;
-
-fn kept(state: &Path) -> Result<Option<String>> {
-    let unread = |e: &io::Error| Failure::file("read", state, e);
-    match fs::metadata(state) {
-        Ok(file) if file.len() > KEPT_BYTES as u64 => Err(Failure::new(format!(
-            "{}: too long for a checkpoint: give a file of its own",
-            state.display()
-        ))),
-        Ok(_) => fs::read_to_string(state).map(Some).map_err(|e| unread(&e)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(unread(&e)),
+impl LogArgs {
+    fn key(&self) -> Result<PublicKey> {
+        if self.trust.is_none() && Place::is_remote(&self.dir) {
+            return Err(Failure::new(
+                "a log on a web server is checked against a copy of its key that you keep: give --trust FILE, as `hallpass trust` prints it",
+            ));
+        }
+        evidence::log_key(self.trust.as_deref(), &self.dir, &mut io::stderr().lock())
     }
 }
 
-/// Replaces the kept checkpoint whole: after a crash there is the old one or the new one.
-fn keep(state: &Path, checkpoint: &str) -> Result<()> {
-    let mut new = state.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    let parent = state.parent().filter(|dir| *dir != Path::new(""));
-    let written = File::create(&new).and_then(|mut file| {
-        file.write_all(checkpoint.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, state)?;
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-    });
-    written.map_err(|e| Failure::file("written", state, &e))
-}
-
-impl LogArgs {
-    fn key(&self) -> Result<PublicKey> {
-        evidence::log_key(self.trust.as_deref(), &self.dir, &mut io::stderr().lock())
+impl Witnesses {
+    /// The names of those that cosigned the newest note; an error if they are fewer than needed.
+    fn hold(&self, view: &LogView) -> Result<Vec<String>> {
+        if self.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let note = view.note()?;
+        let cosigned = self.keys.iter().filter(|key| key.cosigned(note).is_ok());
+        let names: Vec<String> = cosigned.map(|key| key.name().to_string()).collect();
+        let need = self.need.unwrap_or(self.keys.len());
+        if names.len() < need {
+            return Err(Failure::new(format!(
+                "ALARM: {} of the {need} witnesses that are needed have cosigned the newest checkpoint: ask them what they saw",
+                names.len()
+            )));
+        }
+        Ok(names)
     }
 }
 

@@ -59,7 +59,8 @@ fn the_only(config: &Config) -> Result<BastionName> {
     }
 }
 
-fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static> {
+/// The moment of SIGTERM or SIGINT.
+pub(crate) fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -71,7 +72,7 @@ fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static> {
 }
 
 /// Log lines go to standard error; `RUST_LOG` says how many.
-fn log() {
+pub(crate) fn log() {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,russh=warn"));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

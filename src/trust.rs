@@ -35,7 +35,8 @@ pub(crate) fn allowed_signers(config: &Config) -> Result<String> {
     Ok(lines)
 }
 
-fn log_key(config: &Config) -> Result<PublicKey> {
+/// The public half of the log's key.
+pub(crate) fn log_key(config: &Config) -> Result<PublicKey> {
     let path = config.ca.data.join("keys/log.pub");
     let text = fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
     Ok(PublicKey::from_openssh(text.trim())?)

@@ -16,6 +16,7 @@ mod people;
 mod refused;
 mod revoked;
 mod rows;
+mod strays;
 mod writer;
 
 use std::net::IpAddr;
@@ -38,9 +39,11 @@ use tokio::sync::watch;
 use crate::issue::Ledger as _;
 use crate::journal::Journal;
 use crate::keys::{self, Keys, KeysError, PublicKeys};
+use crate::publish::Published;
 use crate::state::State;
 use crate::store::{Sled, Store};
 
+pub use crate::publish::Unasked;
 pub use crate::state::Impossible;
 pub use crate::store::StoreError;
 
@@ -90,6 +93,9 @@ pub enum DeskError {
     /// The desk cannot write.
     #[error("{0}")]
     Unavailable(Refused),
+    /// A witness of the configuration cannot be asked.
+    #[error(transparent)]
+    Witness(#[from] Unasked),
     /// The system gives the desk no thread.
     #[error("the desk's thread: {0}")]
     Thread(std::io::Error),
@@ -102,6 +108,8 @@ pub struct Desk {
     identity: PrivateKey,
     /// Signs checkpoints, and the revocation list.
     log: PrivateKey,
+    /// How far the log's witnesses are.
+    published: Published,
 }
 
 impl Desk {
@@ -112,7 +120,16 @@ impl Desk {
 
     /// Starts the writer.
     fn serve(opened: Opened) -> Result<Arc<Self>, DeskError> {
+        let hall = &opened.writer.hall;
+        let (ca, key) = (&hall.config().ca, opened.log.public_key());
+        let (published, job) = Published::begin(ca, key, hall.durable())?;
+        if let Some(job) = job {
+            let runtime = tokio::runtime::Handle::try_current();
+            let runtime = runtime.map_err(|e| DeskError::Thread(std::io::Error::other(e)))?;
+            runtime.spawn(job);
+        }
         Ok(Arc::new(Self {
+            published,
             hall: opened.writer.hall.clone(),
             queue: Queue::start(opened.writer).map_err(DeskError::Thread)?,
             identity: opened.identity,
@@ -177,8 +194,26 @@ impl Desk {
         caller: &Caller,
         ask: Ask,
     ) -> Result<(Asked, Option<Issued>), Refused> {
-        let caller = caller.clone();
-        self.run(move |writer| writer.obtain(&caller, &ask)).await
+        let (caller, glass) = (caller.clone(), ask.break_glass);
+        let (asked, issued) = self.run(move |writer| writer.obtain(&caller, &ask)).await?;
+        if issued.is_some() && !glass {
+            self.covered(&asked.id).await?;
+        }
+        Ok((asked, issued))
+    }
+
+    /// Returns when as many witnesses as are needed have cosigned everything that stands in the log now. Break-glass
+    /// does not come here: it has to work with everything else down, and its entry is cosigned with the next batch.
+    async fn covered(&self, id: &RequestId) -> Result<(), Refused> {
+        let size = *self.hall.durable().borrow();
+        let covered = self.published.covers(size).await;
+        covered.map_err(|_| Refused::Unwitnessed(id.clone()))
+    }
+
+    /// Whether a certificate that is asked for now would have to wait for the log's witnesses.
+    pub fn waits_for_witnesses(&self) -> bool {
+        let size = *self.hall.durable().borrow();
+        !self.published.is_covered(size)
     }
 
     /// A person approves, with an armoured SSHSIG over the request's canonical text.
@@ -231,8 +266,14 @@ impl Desk {
 
     /// The access certificate of a granted request; the same one each time.
     pub async fn collect(&self, caller: &Caller, id: &RequestId) -> Result<Issued, Refused> {
-        let (caller, id) = (caller.clone(), id.clone());
-        self.run(move |writer| writer.collect(&caller, &id)).await
+        let (caller, wanted) = (caller.clone(), id.clone());
+        let issued = self
+            .run(move |writer| writer.collect(&caller, &wanted))
+            .await?;
+        if !self.hall.is_glass(id) {
+            self.covered(id).await?;
+        }
+        Ok(issued)
     }
 
     /// The request's canonical text: what an approver signs.

@@ -10,6 +10,7 @@
 //! * [`journal`]: where lines become durable, and the proof of it.
 //! * [`state`], [`store`]: what follows from the issuance log, and where it is looked up.
 //! * [`glass`]: break-glass after the fact: quotas and debts; pure.
+//! * [`publish`]: the log as tiles, and its witnesses, behind each batch.
 //! * [`host`]: host certificates of targets, made by hand.
 //! * [`front`]: the SSH server that people and bastions meet; it decides nothing.
 //! * [`keys`]: the four certificate authorities, the log key and the CA's own host key; [`signer`]: what signs with them.
@@ -27,6 +28,7 @@ mod lint;
 #[expect(dead_code, reason = "nobody outside is asked while the CA serves, yet")]
 mod outside;
 mod policy;
+mod publish;
 #[cfg(test)]
 mod regress;
 mod signer;

@@ -10,8 +10,10 @@
 //! ```
 //!
 //! It is signed as SSHSIG in the namespace [`NAMESPACE`], so that stock `ssh-keygen -Y verify`
-//! checks it. The issuance log's is written as a [`note`] beside that, for the tools of other transparency logs.
+//! checks it. The issuance log's is written as a [`note`] beside that, for the tools of other transparency logs, and
+//! witnesses [`cosign`] that one.
 
+pub mod cosign;
 pub mod note;
 
 use std::fmt;

@@ -157,6 +157,22 @@ pub enum Entry {
         /// Where the person's connection to the bastion came from.
         source: IpAddr,
     },
+    /// A certificate came by that the user CA's key has signed and this log does not hold: it opened nothing, and somebody
+    /// else has the key. Each is told once an hour.
+    Stray {
+        /// Its serial.
+        serial: u64,
+        /// Its key id, escaped and cut.
+        key_id: String,
+        /// The digest of what was signed.
+        certificate: Digest,
+        /// The login and target that it was to open.
+        access: Principal,
+        /// The bastion that was shown it.
+        bastion: BastionName,
+        /// Where from.
+        source: IpAddr,
+    },
     /// A bastion said that a session is over.
     SessionEnd {
         /// The session.

@@ -8,6 +8,8 @@
 //! * [`krl`]: what is revoked, as OpenSSH's targets read it; [`orders`]: what a target is told.
 //! * [`token`], [`fingerprint`]: what a machine joins with, and what keys are known by.
 //! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
+//! * [`witness`]: who remembers the log's checkpoints, and cosigns none that does not continue them.
+//! * [`http`]: how published logs and witnesses are reached.
 //! * [`tree`], [`checkpoint`], [`sshsig`]: a Merkle tree, what a signer says about it, and the
 //!   signature that stock `ssh-keygen` checks. The issuance log and the recordings share them.
 
@@ -17,6 +19,7 @@ pub mod clock;
 pub mod digest;
 pub mod entry;
 pub mod fingerprint;
+pub mod http;
 pub mod krl;
 mod lock;
 pub mod log;
@@ -28,3 +31,4 @@ pub mod sshsig;
 pub mod text;
 pub mod token;
 pub mod tree;
+pub mod witness;

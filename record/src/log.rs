@@ -8,6 +8,7 @@
 //!
 //! * [`Log`] is the one writer: it holds an exclusive lock, and answers only for what is durable.
 //! * [`verify_log`] and [`LogView`] read a log without a lock and without a secret.
+//! * [`tiles`] is the same log as files that anybody may serve.
 //!
 //! `checkpoint` is a checkpoint's body ([`crate::checkpoint`]), directly followed by the SSHSIG over it. It is
 //! replaced whole after each batch of lines, so that it vouches for all of them, or for all but the last
@@ -17,6 +18,7 @@
 
 mod disk;
 mod read;
+pub mod tiles;
 mod view;
 
 use std::fs::{self, OpenOptions};
@@ -36,7 +38,7 @@ use crate::tree::{Hash, Tree, leaf_hash};
 
 use disk::{Disk, Synced};
 
-pub use read::{Ending, LogReport, SessionFacts, verify_log};
+pub use read::{Ending, LogReport, SessionFacts, verify_log, verify_published};
 pub use view::{LogView, ViewError};
 
 /// The origin of the log's checkpoints; its notes have [`public_name`].
@@ -48,8 +50,9 @@ const CHECKPOINT: &str = "checkpoint";
 /// The file of the checkpoint as a note.
 const NOTE: &str = "checkpoint.note";
 
-/// Longest line that is written or read, in bytes: an SSHSIG of the largest size, escaped, fits twice.
-pub const LINE_BYTES: usize = 64 << 10;
+/// Longest line that is written or read, in bytes: an SSHSIG of the largest size, escaped, fits twice, and its length fits
+/// the two bytes that [`tiles`] have for it.
+pub const LINE_BYTES: usize = 65_535;
 
 /// The public name of the log of a CA on this host: the origin of its notes, and the name of their key.
 pub fn public_name(host: &str) -> Result<KeyName, NotAName> {
@@ -93,6 +96,14 @@ pub enum LogError {
     /// The signed checkpoint is missing, altered, or signed by another key.
     #[error("{}: {what}", path.display())]
     Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A tile of a published log does not hold what its checkpoint needs.
+    #[error("{}: {what}: publish the log anew, or keep it as evidence", path.display())]
+    Tile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

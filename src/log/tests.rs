@@ -1,10 +1,14 @@
+use std::fs;
+
 use record::clock::UnixTime;
 use record::digest::Digest;
 use record::entry::Authority;
 use record::log::Log;
+use record::log::tiles::{PublishError, Publisher};
 use ssh_key::PrivateKey;
 use tempfile::TempDir;
 
+use super::monitor::MonitorArgs;
 use super::*;
 
 /// A site's directory with an issuance log.
@@ -47,10 +51,29 @@ impl Site {
         }
     }
 
+    fn watching(&self, log: &str) -> MonitorArgs {
+        MonitorArgs {
+            log: self.args(log),
+            state: self.at("state"),
+            witnesses: Witnesses::default(),
+            alarm: None,
+            sshd: Vec::new(),
+            json: false,
+        }
+    }
+
     fn monitor(&self, log: &str) -> std::result::Result<String, String> {
         let mut out = Vec::new();
-        monitor(&self.args(log), &self.at("state"), &mut out).map_err(|e| e.to_string())?;
+        monitor::run(&self.watching(log), &mut out).map_err(|e| e.to_string())?;
         Ok(String::from_utf8(out).unwrap())
+    }
+
+    /// Publishes a log as tiles.
+    fn publish(&self, log: &str, out: &str) -> std::result::Result<(), PublishError> {
+        let key = PrivateKey::read_openssh_file(self.at("ca/keys/log")).unwrap();
+        let mut publisher = Publisher::open(&self.at(log), &self.at(out), key.public_key())?;
+        let advanced = publisher.advance()?;
+        publisher.put_checkpoint(&advanced.note)
     }
 }
 
@@ -110,11 +133,9 @@ fn promise_09_a_monitor_raises_the_alarm_and_keeps_what_it_saw() {
     // Signed by another key.
     let other = Site::new();
     other.issue("ca/log", 0, 4, 1);
-    let args = LogArgs {
-        trust: Some(site.at("allowed_signers")),
-        ..other.args("ca/log")
-    };
-    let strange = monitor(&args, &site.at("state"), &mut io::sink()).unwrap_err();
+    let mut args = site.watching("ca/log");
+    args.log.dir = other.at("ca/log");
+    let strange = monitor::run(&args, &mut io::sink()).unwrap_err();
     assert!(
         strange.to_string().contains("signed by an unknown key")
             || strange.to_string().contains("has not signed"),
@@ -141,7 +162,89 @@ fn every_entry_has_words_and_none_of_them_is_invisible() {
         frames: 1,
     };
     let mut out = Vec::new();
-    list(&[(7, Line::new(UnixTime::from_secs(1), end))], &mut out).unwrap();
+    list(
+        &[(7, Line::new(UnixTime::from_secs(1), end))],
+        false,
+        &mut out,
+    )
+    .unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(text.ends_with("a\\u{1b}]0;t\\u{7}\\n\\u{202e}\n"), "{text}");
+}
+
+#[test]
+fn a_published_log_is_watched_like_the_one_it_was_made_from() {
+    let site = Site::new();
+    site.issue("ca/log", 0, 4, 1);
+    site.publish("ca/log", "out").unwrap();
+    site.monitor("ca/log").unwrap();
+    site.issue("ca/log", 4, 300, 1);
+    site.publish("ca/log", "out").unwrap();
+    let more = site.monitor("out").unwrap();
+    assert!(more.ends_with("300 new, 304 in all; the 4 from before are unchanged\n"));
+    let mut proofs = [Vec::new(), Vec::new()];
+    for (log, proof) in ["ca/log", "out"].iter().zip(&mut proofs) {
+        prove(&site.args(log), 261, proof).unwrap();
+    }
+    assert_eq!(proofs[0], proofs[1]);
+    site.issue("shrunk", 0, 200, 1);
+    site.publish("shrunk", "other").unwrap();
+    let shrunk = site.monitor("other").unwrap_err();
+    assert!(
+        shrunk.contains("ALARM: the log shrank: 200 entries"),
+        "{shrunk}"
+    );
+    site.publish("shrunk", "out").unwrap_err();
+}
+
+#[test]
+fn the_alarm_is_told_to_a_command() {
+    let site = Site::new();
+    site.issue("ca/log", 0, 4, 1);
+    let told = site.at("told");
+    let mut args = site.watching("ca/log");
+    args.alarm = Some(format!("cat > '{}'", told.display()));
+    monitor::run(&args, &mut io::sink()).unwrap();
+    assert!(!told.exists());
+    let entries = site.at("ca/log/entries");
+    let edited = fs::read_to_string(&entries).unwrap();
+    fs::write(&entries, edited.replacen("01Z", "02Z", 1)).unwrap();
+    let why = monitor::run(&args, &mut io::sink())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        why.starts_with("ALARM: ")
+            && why.contains("is not the one that the checkpoint vouches for"),
+        "{why}"
+    );
+    assert_eq!(fs::read_to_string(&told).unwrap(), format!("{why}\n"));
+    // A log that cannot be reached is told too: silence is what somebody wants who has taken it.
+    args.log.dir = site.at("gone");
+    let why = monitor::run(&args, &mut io::sink())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(fs::read_to_string(&told).unwrap(), format!("{why}\n"));
+    args.alarm = Some("exit 3".to_owned());
+    let why = monitor::run(&args, &mut io::sink())
+        .unwrap_err()
+        .to_string();
+    assert!(why.contains("the alarm could not be raised"), "{why}");
+}
+
+#[test]
+fn a_checkpoint_without_the_witnesses_that_are_asked_for_is_an_alarm() {
+    let site = Site::new();
+    site.issue("ca/log", 0, 4, 1);
+    let witness: WitnessKey = {
+        let key = PrivateKey::read_openssh_file(site.at("ca/keys/host")).unwrap();
+        WitnessKey::new("w1".parse().unwrap(), key.public_key()).unwrap()
+    };
+    let mut args = site.watching("ca/log");
+    args.witnesses.keys = vec![witness];
+    let why = monitor::run(&args, &mut io::sink())
+        .unwrap_err()
+        .to_string();
+    assert!(why.contains("ALARM: 0 of the 1 witnesses"), "{why}");
+    args.witnesses.need = Some(0);
+    monitor::run(&args, &mut io::sink()).unwrap();
 }

@@ -103,6 +103,16 @@ pub(super) fn told(entry: &Entry) -> String {
         } => format!(
             "session: {session} of {person} to {access} from {source} through {bastion}, under {request}"
         ),
+        Entry::Stray {
+            serial,
+            key_id,
+            access,
+            bastion,
+            source,
+            ..
+        } => format!(
+            "ALARM: a certificate that is not in this log, and yet signed by the user CA: serial {serial}, {key_id}, for {access} from {source} at {bastion}"
+        ),
         Entry::SessionEnd {
             session, reason, ..
         } => format!("end: {session}, {reason}"),

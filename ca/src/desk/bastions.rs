@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::limits;
 use config::rules::HostTrust;
-use config::words::{BastionName, TargetName, shown};
+use config::words::{BastionName, TargetName};
 use config::{Config, rules};
 use record::api::{self, Door};
+use record::digest::Digest;
 use record::entry::{Authority, Entry};
 use record::text::is_visible;
 use ssh_key::PublicKey;
@@ -14,6 +15,7 @@ use ssh_key::PublicKey;
 use super::Refused;
 use super::hall::Hall;
 use super::people::changed;
+use super::strays::{NoCase, Stray};
 use super::writer::{Answer, Decided, Writer, unavailable};
 use crate::cert::Plan;
 use crate::issue::{self, Ledger as _};
@@ -95,9 +97,12 @@ impl Writer {
     ) -> Decided<api::SessionGiven> {
         let config = self.hall.config();
         let own = known(&config, bastion)?;
-        let (case, serial) = self
-            .hall
-            .case_of_certificate(&self.state, &ask.certificate)?;
+        let found = self.hall.case_of_certificate(&self.state, &ask.certificate);
+        let (case, serial) = match found {
+            Ok(found) => found,
+            Err(NoCase::Refused(why)) => return Err(why),
+            Err(NoCase::Stray(stray)) => return Err(self.stray(&stray, bastion, ask)),
+        };
         let request = &case.request;
         if request.access != ask.access {
             return Err(Refused::OtherAccess {
@@ -205,28 +210,27 @@ impl Writer {
 
 impl Hall {
     /// The request whose access certificate this is, to the byte, and the certificate's serial.
-    fn case_of_certificate(&self, state: &State, line: &str) -> Result<(Case, u64), Refused> {
-        let no = Refused::Certificate;
+    fn case_of_certificate(&self, state: &State, line: &str) -> Result<(Case, u64), NoCase> {
+        let no = |why| NoCase::Refused(Refused::Certificate(why));
         let whole = read_line(line).ok_or(no("it cannot be read"))?;
         let fields = read_to_be_signed(&whole.to_be_signed).ok_or(no("it cannot be read"))?;
         if !issue::verifies(&whole, &self.public.user) {
             return Err(no("the user CA has not signed it"));
         }
+        // What is over may have left the state, and opens nothing whoever signed it.
+        let now = self.now().secs();
+        if now < fields.after || now >= fields.before {
+            return Err(NoCase::Refused(Refused::Closed(super::Standing::Expired)));
+        }
         let text = STANDARD.encode(&whole.to_be_signed);
         let Some(logged) = state.access_certificate(&text) else {
             // The key signed what this CA never logged: somebody else has the key.
-            let id = shown(fields.key_id);
-            tracing::error!(
-                serial = fields.serial,
-                id,
-                "ALARM: the user CA's key has signed a certificate that is not in the log; the key is stolen, or the log is not ours"
-            );
-            return Err(no("this CA never issued it"));
+            return Err(NoCase::Stray(Stray {
+                serial: fields.serial,
+                key_id: fields.key_id.to_owned(),
+                digest: Digest::of(&whole.to_be_signed),
+            }));
         };
-        let now = self.now().secs();
-        if now < fields.after || now >= fields.before {
-            return Err(Refused::Closed(super::Standing::Expired));
-        }
         let case = logged.request.as_ref().and_then(|id| state.cases.get(id));
         let case = case.filter(|case| case.certificate == Some(logged.serial));
         let case = case.ok_or(no("this CA never issued it"))?;

@@ -26,6 +26,8 @@ pub(super) struct Hall {
     deadlines: Mutex<HashMap<RequestId, Duration>>,
     watches: Mutex<HashMap<RequestId, watch::Sender<Standing>>>,
     ended: watch::Sender<u64>,
+    /// How many entries are durable in the log.
+    durable: watch::Sender<u64>,
 }
 
 impl Hall {
@@ -47,6 +49,7 @@ impl Hall {
         let deadlines = live.map(|(id, case)| (id.clone(), monotonic + case.limit().since(now)));
         let deadlines = Mutex::new(deadlines.collect());
         let (ended, _) = watch::channel(state.ended.len() as u64);
+        let (durable, _) = watch::channel(state.size);
         Self {
             clock,
             public,
@@ -56,6 +59,7 @@ impl Hall {
             deadlines,
             watches: Mutex::default(),
             ended,
+            durable,
         }
     }
 
@@ -186,6 +190,22 @@ impl Hall {
     pub(super) fn tell_ended(&self) {
         let count = self.state().ended.len() as u64;
         self.ended.send_replace(count);
+    }
+
+    /// Whether this request was break-glass; what is not known was not.
+    pub(super) fn is_glass(&self, id: &RequestId) -> bool {
+        let state = self.state();
+        let case = state.cases.get(id);
+        case.is_some_and(|case| case.request.break_glass)
+    }
+
+    /// The log is durable up to here.
+    pub(super) fn tell_durable(&self, size: u64) {
+        self.durable.send_replace(size);
+    }
+
+    pub(super) fn durable(&self) -> watch::Receiver<u64> {
+        self.durable.subscribe()
     }
 
     pub(super) fn ended_count(&self) -> watch::Receiver<u64> {

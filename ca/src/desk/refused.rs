@@ -149,6 +149,11 @@ pub enum Refused {
     /// A field of a bastion's message is wrong.
     #[error("the message cannot be read: {0}")]
     Message(&'static str),
+    /// Too few witnesses have cosigned the log (<https://c2sp.org/tlog-witness>).
+    #[error(
+        "the log's witnesses have not cosigned your certificate: it is kept for you, and not given without them; once they answer:  ssh ca collect {0}"
+    )]
+    Unwitnessed(RequestId),
     /// The CA cannot answer: its disk, its log, its store. Nothing was signed.
     #[error("the CA cannot do that now, and nothing was signed: tell its operator ({0})")]
     Unavailable(String),
@@ -164,7 +169,7 @@ impl Refused {
             | Self::UnknownRequest(_)
             | Self::SeveralRoles(_)
             | Self::Message(_) => Status::Usage,
-            Self::Unavailable(_) => Status::Unavailable,
+            Self::Unwitnessed(_) | Self::Unavailable(_) => Status::Unavailable,
             _ => Status::Policy,
         }
     }

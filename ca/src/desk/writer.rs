@@ -33,6 +33,7 @@ use record::log::Encoded;
 
 use super::Refused;
 use super::hall::Hall;
+use super::strays::Strays;
 use crate::cert::{NONCE, Plan};
 use crate::issue::{Intent, IssueError, Ledger, Signed};
 use crate::journal::{Durable, Journal};
@@ -113,6 +114,7 @@ pub(super) struct Writer {
     /// In force once the batch is durable; nothing else is decided before.
     next: Option<Arc<Config>>,
     durable: Arc<Durable>,
+    pub(super) strays: Strays,
     /// A write has failed, or an operation has panicked: memory and disk may differ until a restart.
     broken: bool,
 }
@@ -136,6 +138,7 @@ impl Writer {
             began: 0,
             next: None,
             durable: Arc::new(durable),
+            strays: Strays::default(),
             broken: false,
         }
     }
@@ -209,6 +212,7 @@ impl Writer {
         // If we die here, the store is behind the log, and the next start mends it.
         let news = News::of(&lines);
         let ended = self.publish(lines, &durable)?;
+        self.hall.tell_durable(durable.position().size);
         self.durable = Arc::new(durable);
         self.broken = false;
         if let Some(config) = self.next.take() {

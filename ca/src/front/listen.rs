@@ -122,6 +122,9 @@ async fn reload(desk: &Desk, path: &Path) {
     if old.ca.listen != config.ca.listen || old.ca.data != config.ca.data {
         tracing::warn!("`listen` and `data` of [ca] change with the next start only");
     }
+    if old.ca.publish != config.ca.publish || old.ca.witnesses != config.ca.witnesses {
+        tracing::warn!("`publish` and the witnesses change with the next start only");
+    }
     match desk.reload(config).await {
         Ok(()) => tracing::info!("the configuration was reloaded"),
         Err(e) => {

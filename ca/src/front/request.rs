@@ -15,6 +15,9 @@ use crate::desk::{Ask, Asked, Issued, Need, Refused, Standing, Status};
 /// How often whoever waits looks whether the request's time is over.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How long somebody may wait before being told for what.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// Asks for access, waits for the approvals, and prints the certificate.
 pub(super) async fn request(call: &Call, typed: command::Request) -> Result<(), Stop> {
     let no_wait = typed.no_wait;
@@ -30,14 +33,14 @@ pub(super) async fn request(call: &Call, typed: command::Request) -> Result<(), 
     let life = call.desk.show(&call.caller, &asked.id)?.seconds;
     let issued = match issued {
         Some(issued) => issued,
-        None => call.desk.collect(&call.caller, &asked.id).await?,
+        None => witnessed(call, call.desk.collect(&call.caller, &asked.id)).await??,
     };
     hand_over(call, &asked.id, &issued, Duration::from_secs(life)).await
 }
 
 /// Prints the certificate of a granted request.
 pub(super) async fn collect(call: &Call, id: &RequestId) -> Result<(), Stop> {
-    let issued = call.desk.collect(&call.caller, id).await?;
+    let issued = witnessed(call, call.desk.collect(&call.caller, id)).await??;
     let life = issued.until.since(call.now());
     hand_over(call, id, &issued, life).await
 }
@@ -59,7 +62,7 @@ async fn ask(call: &Call, typed: command::Request) -> Result<(Asked, Option<Issu
         let asked = call.desk.request(&call.caller, ask).await;
         asked.map(|asked| (asked, None))
     } else {
-        call.desk.obtain(&call.caller, ask).await
+        witnessed(call, call.desk.obtain(&call.caller, ask)).await?
     };
     let refused = match asked {
         Ok(asked) if glass => {
@@ -82,6 +85,21 @@ async fn ask(call: &Call, typed: command::Request) -> Result<(Asked, Option<Issu
         text.push_str(&line);
     }
     Err(Stop::Usage(text))
+}
+
+/// Waits for what the desk does, and says so if it is the witnesses that are waited for.
+async fn witnessed<T>(call: &Call, work: impl Future<Output = T>) -> Result<T, Stop> {
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => return Ok(done),
+        () = tokio::time::sleep(SILENCE) => {}
+    }
+    if call.desk.waits_for_witnesses() {
+        call.peer
+            .say("waiting for witnesses to cosign the log …\n")
+            .await?;
+    }
+    Ok(work.await)
 }
 
 const LOUD: &str = "BREAK-GLASS: you have it now, without anybody's approval. It is logged, the session is\n\

@@ -27,7 +27,7 @@ impl State {
     /// Whether an entry can follow.
     pub(crate) fn check(&self, entry: &Entry) -> Possible {
         match entry {
-            Entry::Start { .. } | Entry::Groups { .. } => Ok(()),
+            Entry::Start { .. } | Entry::Groups { .. } | Entry::Stray { .. } => Ok(()),
             Entry::Request { text, .. } => {
                 let request = Request::parse(text);
                 let request = request.map_err(|_| Impossible("the request does not parse"))?;
@@ -164,7 +164,10 @@ impl State {
         self.size += 1;
         match line.entry {
             // A renewal's certificate follows.
-            Entry::Start { .. } | Entry::Renewal { .. } | Entry::Groups { .. } => Ok(Vec::new()),
+            Entry::Start { .. }
+            | Entry::Renewal { .. }
+            | Entry::Groups { .. }
+            | Entry::Stray { .. } => Ok(Vec::new()),
             Entry::Request { text, source } => self.asked(&text, source),
             Entry::Approval {
                 request,

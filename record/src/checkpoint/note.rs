@@ -24,8 +24,8 @@ const NAME_BYTES: usize = 320;
 
 /// The name of a note's key, like `ca.example.com/hallpass`: not empty, without spaces, plus signs and control
 /// characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyName(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyName(pub(super) String);
 
 /// Some text is not the name of a note's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,13 @@ pub struct KeyName(String);
     "not a name for a log: it is empty, too long, or has a space, a plus sign or a control character"
 )]
 pub struct NotAName;
+
+impl KeyName {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl FromStr for KeyName {
     type Err = NotAName;
@@ -68,7 +75,7 @@ pub enum NoteError {
     #[error("the signature does not belong to this note")]
     Invalid,
     /// The key is not an Ed25519 key.
-    #[error("only Ed25519 keys sign notes")]
+    #[error("not an Ed25519 key for notes")]
     Key,
 }
 
@@ -95,6 +102,11 @@ impl NoteKey {
             .chain_update(self.key.as_bytes());
         let [a, b, c, d, ..] = <[u8; 32]>::from(hasher.finalize());
         [a, b, c, d]
+    }
+
+    /// The name of the key.
+    pub const fn name(&self) -> &KeyName {
+        &self.name
     }
 
     /// The text of a note, if this key has signed it. Signatures of other keys are passed over.
@@ -131,6 +143,36 @@ impl fmt::Display for NoteKey {
     }
 }
 
+impl FromStr for NoteKey {
+    type Err = NoteError;
+
+    /// Reads a vkey; its id has to be the key's.
+    fn from_str(text: &str) -> Result<Self, NoteError> {
+        let (name, key) = vkey(text, ED25519)?;
+        let read = Self { name, key };
+        if read.to_string() == text {
+            Ok(read)
+        } else {
+            Err(NoteError::Key)
+        }
+    }
+}
+
+/// The name and the key of a vkey of this type, its id not checked yet.
+pub(super) fn vkey(text: &str, kind: u8) -> Result<(KeyName, VerifyingKey), NoteError> {
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(_), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(NoteError::Key);
+    };
+    let name = name.parse().map_err(|_| NoteError::Key)?;
+    let key = STANDARD.decode(key).map_err(|_| NoteError::Key)?;
+    let key = key
+        .split_first()
+        .filter(|(first, _)| **first == kind)
+        .and_then(|(_, key)| VerifyingKey::from_bytes(key.try_into().ok()?).ok());
+    Ok((name, key.ok_or(NoteError::Key)?))
+}
+
 /// Signs a text that ends in a line feed and has no other control characters, and gives the whole note.
 pub fn sign(name: &KeyName, key: &PrivateKey, text: &str) -> Result<String, NoteError> {
     plain(text)?;
@@ -147,7 +189,7 @@ pub fn sign(name: &KeyName, key: &PrivateKey, text: &str) -> Result<String, Note
 }
 
 /// A note's text and its signature lines, none of it believed yet. The last empty line parts them.
-fn parts(note: &str) -> Result<(&str, &str), NoteError> {
+pub(super) fn parts(note: &str) -> Result<(&str, &str), NoteError> {
     if note.len() > NOTE_BYTES {
         return Err(NoteError::TooLong);
     }
@@ -173,7 +215,7 @@ fn plain(text: &str) -> Result<(), NoteError> {
     Ok(())
 }
 
-fn signature(line: &str) -> Result<(&str, Vec<u8>), NoteError> {
+pub(super) fn signature(line: &str) -> Result<(&str, Vec<u8>), NoteError> {
     let rest = line.strip_prefix("\u{2014} ");
     let (name, digits) = rest
         .and_then(|rest| rest.split_once(' '))
@@ -214,6 +256,18 @@ mod tests {
         let note = sign(&"PeterNeumann".parse().unwrap(), &key(), TEXT).unwrap();
         assert_eq!(note, format!("{TEXT}\n{LINE}"));
         assert_eq!(named("PeterNeumann").to_string(), VKEY);
+        assert_eq!(VKEY.parse::<NoteKey>().unwrap().open(&note), Ok(TEXT));
+        for bad in [
+            "",
+            "a+b",
+            &VKEY.replace("c74f", "c74e"),
+            &VKEY.replace("+AR", "+BB"),
+        ] {
+            assert!(
+                matches!(bad.parse::<NoteKey>(), Err(NoteError::Key)),
+                "{bad}"
+            );
+        }
         assert_eq!(named("PeterNeumann").open(&note), Ok(TEXT));
     }
 

@@ -9,6 +9,7 @@ use config::limits;
 use config::words::{BastionName, PersonName, Principal, SessionId};
 use ssh_key::PublicKey;
 
+use super::tiles::{self, Source};
 use super::{LINE_BYTES, LogError, NOTE, ORIGIN, Position, failed};
 use crate::checkpoint::note::{NOTE_BYTES, NoteKey};
 use crate::checkpoint::{self, Checkpoint};
@@ -63,8 +64,23 @@ pub struct Ending {
 pub fn verify_log(dir: &Path, key: &PublicKey) -> Result<LogReport, LogError> {
     let mut sessions = BTreeMap::new();
     let read = read(dir, key, |line, _| collect(&mut sessions, line))?;
-    let vouched = read.checkpoint.map_or(0, |signed| signed.said.size);
-    Ok(LogReport {
+    let vouched = read
+        .checkpoint
+        .as_ref()
+        .map_or(0, |signed| signed.said.size);
+    Ok(report(&read, vouched, sessions))
+}
+
+/// [`verify_log`] of a log that was published as tiles: each entry, each tile that its checkpoint needs, and the order of
+/// serials.
+pub fn verify_published(source: &dyn Source, key: &PublicKey) -> Result<LogReport, LogError> {
+    let mut sessions = BTreeMap::new();
+    let read = tiles::read(source, key, |line, _| collect(&mut sessions, line))?;
+    Ok(report(&read, read.tree.size(), sessions))
+}
+
+fn report(read: &Read, vouched: u64, sessions: BTreeMap<SessionId, SessionFacts>) -> LogReport {
+    LogReport {
         position: Position {
             size: read.tree.size(),
             root: read.tree.root(),
@@ -72,7 +88,7 @@ pub fn verify_log(dir: &Path, key: &PublicKey) -> Result<LogReport, LogError> {
         vouched,
         torn: read.torn,
         sessions,
-    })
+    }
 }
 
 fn collect(sessions: &mut BTreeMap<SessionId, SessionFacts>, line: Line) {
@@ -123,6 +139,19 @@ pub(super) struct Read {
     pub(super) checkpoint: Option<Signed>,
     /// The checkpoint that is a note, if there is one.
     pub(super) note: Option<Signed>,
+}
+
+impl Read {
+    /// A published log, of which every entry is vouched for.
+    pub(super) const fn published(tree: Tree, note: Signed) -> Self {
+        Self {
+            tree,
+            good: 0,
+            torn: 0,
+            checkpoint: None,
+            note: Some(note),
+        }
+    }
 }
 
 /// A checkpoint whose signature holds.
@@ -204,13 +233,9 @@ pub(super) fn read(
     })
 }
 
-/// The checkpoint that is a note. Its name is its own: whoever has the key decides what it signs under.
-fn stored_note(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> {
+/// The checkpoint that is a note.
+pub(super) fn stored_note(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> {
     let path = dir.join(NOTE);
-    let wrong = |what: String| LogError::Checkpoint {
-        path: path.clone(),
-        what,
-    };
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -224,12 +249,20 @@ fn stored_note(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> 
         // What a power cut can leave of one that was just replaced.
         return Ok(None);
     }
+    let note = verified_note(text, key);
+    note.map(Some)
+        .map_err(|what| LogError::Checkpoint { path, what })
+}
+
+/// What a note says, if this key has signed it; or what is wrong with it. Its name is its own: whoever has the key
+/// decides what it signs under.
+pub(super) fn verified_note(text: String, key: &PublicKey) -> Result<Signed, String> {
     let name = text.lines().next().unwrap_or_default();
-    let name = name.parse().map_err(|_| wrong("has no name".to_owned()))?;
-    let key = NoteKey::new(name, key).map_err(|e| wrong(e.to_string()))?;
-    let body = key.open(&text).map_err(|e| wrong(e.to_string()))?;
-    let said = Checkpoint::parse(body).map_err(|e| wrong(e.to_string()))?;
-    Ok(Some(Signed { said, text }))
+    let name = name.parse().map_err(|_| "has no name")?;
+    let key = NoteKey::new(name, key).map_err(|e| e.to_string())?;
+    let body = key.open(&text).map_err(|e| e.to_string())?;
+    let said = Checkpoint::parse(body).map_err(|e| e.to_string())?;
+    Ok(Signed { said, text })
 }
 
 fn stored_checkpoint(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> {
@@ -256,13 +289,22 @@ pub(super) fn signed_checkpoint(text: &str, key: &PublicKey) -> Result<Checkpoin
     Ok(read)
 }
 
+/// [`signed_checkpoint`] or [`verified_note`], whichever it is.
+pub(super) fn signed_either(text: &str, key: &PublicKey) -> Result<Checkpoint, String> {
+    if text.contains("-----BEGIN") {
+        signed_checkpoint(text, key)
+    } else {
+        verified_note(text.to_owned(), key).map(|signed| signed.said)
+    }
+}
+
 struct Lines {
     path: PathBuf,
     file: BufReader<File>,
     tree: Tree,
     good: u64,
     torn: u64,
-    serial: u64,
+    spelling: Spelling,
 }
 
 impl Lines {
@@ -273,7 +315,7 @@ impl Lines {
             tree: Tree::new(),
             good: 0,
             torn: 0,
-            serial: 0,
+            spelling: Spelling::default(),
         }
     }
 
@@ -292,27 +334,12 @@ impl Lines {
             self.torn = count;
             return Ok(None);
         }
-        let line = self.check(&bytes)?;
+        let line = self.spelling.check(&bytes);
+        let line = line.map_err(|what| self.bad(what))?;
         let leaf = leaf_hash(&bytes);
         self.tree.push(leaf);
         self.good += count;
         Ok(Some((line, leaf)))
-    }
-
-    fn check(&mut self, bytes: &[u8]) -> Result<Line, LogError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| self.bad("is not text"))?;
-        let line = Line::parse(text).map_err(|e| self.bad(e.to_string()))?;
-        if line.encode().as_deref() != Ok(text) {
-            return Err(self.bad("is not spelled as this log spells its lines"));
-        }
-        if let Entry::Issue { serial, .. } = &line.entry {
-            if *serial != self.serial + 1 {
-                let text = format!("has serial {serial} where {} follows", self.serial + 1);
-                return Err(self.bad(text));
-            }
-            self.serial = *serial;
-        }
-        Ok(line)
     }
 
     fn bad(&self, what: impl Into<String>) -> LogError {
@@ -321,5 +348,32 @@ impl Lines {
             line: self.tree.size() + 1,
             what: what.into(),
         }
+    }
+}
+
+/// What each line has to be behind those before it, wherever it is read from.
+#[derive(Default)]
+pub(super) struct Spelling {
+    serial: u64,
+}
+
+impl Spelling {
+    /// The line, or what is wrong with it.
+    pub(super) fn check(&mut self, bytes: &[u8]) -> Result<Line, String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "is not text")?;
+        let line = Line::parse(text).map_err(|e| e.to_string())?;
+        if line.encode().as_deref() != Ok(text) {
+            return Err("is not spelled as this log spells its lines".to_owned());
+        }
+        if let Entry::Issue { serial, .. } = &line.entry {
+            if *serial != self.serial + 1 {
+                return Err(format!(
+                    "has serial {serial} where {} follows",
+                    self.serial + 1
+                ));
+            }
+            self.serial = *serial;
+        }
+        Ok(line)
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use ssh_key::PublicKey;
 
-use super::read::{self, Signed, signed_checkpoint};
+use super::read::{self, Signed, signed_either};
+use super::tiles::{self, Source};
 use super::{LogError, Position};
 use crate::checkpoint::Checkpoint;
 use crate::entry::Line;
@@ -86,20 +87,47 @@ impl LogView {
         })
     }
 
+    /// [`Self::read`] of a log that was published as tiles.
+    pub fn published(
+        source: &dyn Source,
+        key: &PublicKey,
+        mut each: impl FnMut(u64, Line),
+    ) -> Result<Self, LogError> {
+        let mut leaves = Vec::new();
+        let mut index = 0;
+        let read = tiles::read(source, key, |line, leaf| {
+            each(index, line);
+            leaves.push(leaf);
+            index += 1;
+        })?;
+        Ok(Self {
+            leaves,
+            checkpoint: read.checkpoint,
+            note: read.note,
+        })
+    }
+
+    /// The newest checkpoint: of a published log, the note.
+    fn newest(&self) -> Result<&Signed, ViewError> {
+        let newest = self.checkpoint.as_ref().or(self.note.as_ref());
+        newest.ok_or(ViewError::Empty)
+    }
+
     /// What the newest checkpoint covers.
     pub fn signed(&self) -> Result<Position, ViewError> {
-        self.checkpoint.as_ref().map_or(Err(ViewError::Empty), |c| {
-            Ok(Position {
-                size: c.said.size,
-                root: c.said.root,
-            })
-        })
+        let Checkpoint { size, root, .. } = self.newest()?.said;
+        Ok(Position { size, root })
+    }
+
+    /// The newest note, with whatever cosignatures it has.
+    pub fn note(&self) -> Result<&str, ViewError> {
+        let note = self.note.as_ref().map(|note| note.text.as_str());
+        note.ok_or(ViewError::NoNote)
     }
 
     /// The newest checkpoint with its signature: what a monitor keeps, and gives to [`Self::continues`] the next time.
     pub fn checkpoint(&self) -> Result<&str, ViewError> {
-        let kept = self.checkpoint.as_ref().map(|c| c.text.as_str());
-        kept.ok_or(ViewError::Empty)
+        Ok(&self.newest()?.text)
     }
 
     /// A proof that entry `index` stands in the log, as a [C2SP tlog-proof](https://c2sp.org/tlog-proof) under the
@@ -125,7 +153,7 @@ impl LogView {
     /// Whether the log is a continuation of what a checkpoint said that was kept from before, and how many entries it
     /// had then. The newer checkpoint is held against the older one by a consistency proof.
     pub fn continues(&self, kept: &str, key: &PublicKey) -> Result<u64, ViewError> {
-        let older = signed_checkpoint(kept, key).map_err(ViewError::Kept)?;
+        let older = signed_either(kept, key).map_err(ViewError::Kept)?;
         let newer = self.signed()?;
         let had = older.size;
         if newer.size < had {

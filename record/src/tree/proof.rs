@@ -7,6 +7,8 @@
 //! The verifying halves take whatever a stranger sends: they are total, and no proof costs more than
 //! [`LONGEST`] hashes twice.
 
+use std::ops::Range;
+
 use super::{Hash, Tree, node_hash};
 
 /// Most hashes of a proof: a tree of `u64` leaves is at most 64 levels high, and a consistency proof
@@ -54,33 +56,54 @@ pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
 /// The proof that the tree of the first `older` leaves is the beginning of the tree of all of them. None if `leaves` are
 /// fewer than that. It is empty if the older tree is the empty one, with which everything is consistent, or the same one.
 pub fn consistency(leaves: &[Hash], older: usize) -> Option<Vec<Hash>> {
-    let mut path = Vec::new();
     if older > leaves.len() {
         return None;
     }
-    if older == 0 {
-        return Some(path);
+    let place = |n: u64| usize::try_from(n).ok();
+    let part = |range: Range<u64>| {
+        let part = leaves.get(place(range.start)?..place(range.end)?);
+        part.map(root_of)
+    };
+    let part = |range| part(range).ok_or(());
+    consistency_by(older as u64, leaves.len() as u64, part).ok()
+}
+
+/// [`consistency`] of a tree that is not in memory: `root_of` gives the root of the leaves in a range, which begins at a
+/// multiple of the smallest power of two that is not below its length. Of an older tree that is larger there is no proof;
+/// what is given then proves nothing.
+pub fn consistency_by<E>(
+    older: u64,
+    size: u64,
+    mut root_of: impl FnMut(Range<u64>) -> Result<Hash, E>,
+) -> Result<Vec<Hash>, E> {
+    let mut path = Vec::new();
+    if older == 0 || older >= size {
+        return Ok(path);
     }
-    let (mut part, mut size) = (leaves, older);
+    let mut part = 0..size;
     // Whether `part` begins where the older tree does, so that its verifier knows its root already.
     let mut known = true;
-    while size < part.len() {
-        let (left, right) = halves(part);
-        if size <= left.len() {
-            path.push(root_of(right));
-            part = left;
+    while older < part.end {
+        let middle = part.start + half(part.end - part.start);
+        if older <= middle {
+            path.push(root_of(middle..part.end)?);
+            part.end = middle;
         } else {
-            path.push(root_of(left));
-            size -= left.len();
-            part = right;
+            path.push(root_of(part.start..middle)?);
+            part.start = middle;
             known = false;
         }
     }
     if !known {
-        path.push(root_of(part));
+        path.push(root_of(part)?);
     }
     path.reverse();
-    Some(path)
+    Ok(path)
+}
+
+/// The largest power of two below a number of leaves, of which there are two or more (RFC 6962 §2.1).
+pub(crate) const fn half(leaves: u64) -> u64 {
+    1 << (leaves - 1).ilog2()
 }
 
 /// Whether `path` proves that `leaf` stands at `index` in the tree of `size` leaves with this root

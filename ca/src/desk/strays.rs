@@ -1,0 +1,104 @@
+//! Certificates that a CA key of ours has signed and our log does not hold: somebody else has the key.
+
+use std::collections::BTreeSet;
+
+use config::limits;
+use config::words::{BastionName, shown};
+use record::api;
+use record::clock::UnixTime;
+use record::digest::Digest;
+use record::entry::Entry;
+
+use super::Refused;
+use super::writer::Writer;
+use crate::issue::Ledger as _;
+
+/// Why a certificate opens nothing.
+pub(super) enum NoCase {
+    /// It is refused.
+    Refused(Refused),
+    /// It is refused, and it should not exist.
+    Stray(Stray),
+}
+
+/// A certificate with a valid signature that this CA never logged.
+pub(super) struct Stray {
+    /// Its serial, which may be another certificate's too.
+    pub(super) serial: u64,
+    /// Its key id, as it stands in it.
+    pub(super) key_id: String,
+    /// What it is known by.
+    pub(super) digest: Digest,
+}
+
+/// Which strays were spoken of in this hour: each once, and no more of them than [`limits::STRAYS_PER_HOUR`], so that
+/// whoever has the key cannot fill the log with it.
+#[derive(Default)]
+pub(super) struct Strays {
+    hour: u64,
+    seen: BTreeSet<Digest>,
+}
+
+impl Strays {
+    fn is_news(&mut self, digest: Digest, now: UnixTime) -> bool {
+        let hour = now.secs() / 3600;
+        if hour != self.hour {
+            self.hour = hour;
+            self.seen.clear();
+        }
+        self.seen.len() < limits::STRAYS_PER_HOUR && self.seen.insert(digest)
+    }
+}
+
+impl Writer {
+    /// Raises the alarm, puts the attempt into the log, and says no.
+    pub(super) fn stray(
+        &mut self,
+        stray: &Stray,
+        bastion: &BastionName,
+        ask: &api::SessionAsk,
+    ) -> Refused {
+        let refused = Refused::Certificate("this CA never issued it");
+        if !self.strays.is_news(stray.digest, self.hall.now()) {
+            return refused;
+        }
+        let key_id = shown(&stray.key_id);
+        tracing::error!(
+            serial = stray.serial,
+            id = %key_id,
+            %bastion,
+            access = %ask.access,
+            source = %ask.source,
+            "ALARM: the user CA's key has signed a certificate that is not in the log; the key is stolen, or the log is not ours"
+        );
+        let entry = Entry::Stray {
+            serial: stray.serial,
+            key_id,
+            certificate: stray.digest,
+            access: ask.access.clone(),
+            bastion: bastion.clone(),
+            source: ask.source,
+        };
+        // If the log does not take it, the desk stops, and says so itself.
+        self.commit(entry).map_or_else(|why| why, |_| refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stray_is_spoken_of_once_an_hour_and_only_so_many() {
+        let mut strays = Strays::default();
+        let now = UnixTime::from_secs(7200);
+        let digest = |n: usize| Digest::of(&n.to_be_bytes());
+        for n in 0..limits::STRAYS_PER_HOUR {
+            assert!(strays.is_news(digest(n), now));
+            assert!(!strays.is_news(digest(n), now));
+        }
+        assert!(!strays.is_news(digest(limits::STRAYS_PER_HOUR), now));
+        let later = UnixTime::from_secs(10_800);
+        assert!(strays.is_news(digest(0), later));
+    }
+}
