@@ -25,6 +25,8 @@ pub struct Setup {
     pub sshd: String,
     /// Another account than the one that runs this; then nobody can go in.
     pub login: Option<String>,
+    /// Lines for `[ca]`.
+    pub ca: String,
 }
 
 /// The throw-away world. Everything in it ends when it is dropped; its directory goes too.
@@ -340,12 +342,13 @@ impl World {
     fn configuration(&self, setup: &Setup) -> Result<String> {
         let identity = public_half(&self.bastion_key())?;
         let mut text = format!(
-            "[ca]\nlisten = \"127.0.0.1:{ca}\"\naddress = \"127.0.0.1:{ca}\"\n\n\
+            "[ca]\nlisten = \"127.0.0.1:{ca}\"\naddress = \"127.0.0.1:{ca}\"\n{more}\n\
              [bastion.bastion]\nlisten = \"127.0.0.1:{bastion}\"\naddress = \"127.0.0.1:{bastion}\"\n\
              identity = \"{identity}\"\nsource = [\"127.0.0.1/32\"]\n\n\
              [target.\"db1.prod\"]\naddress = \"127.0.0.1:{db1}\"\nhost = \"ca\"\nlabels = {{ kind = \"database\" }}\n\n\
              [target.\"web1.prod\"]\naddress = \"127.0.0.1:{web1}\"\nhost = \"{web1_key}\"\n\n",
             ca = self.ca_port,
+            more = setup.ca,
             bastion = self.bastion_port,
             db1 = self.db1.port,
             web1 = self.web1.port,
