@@ -379,8 +379,9 @@ impl Witnesses {
         let mut extra = format!("[ca.witnesses]\nneed = {need}\n");
         for (name, port) in self.names().iter().zip(&self.ports) {
             let key = keys::public_line(&self.dir.path().join(name))?;
-            extra +=
-                &format!("[witness.{name}]\nkey = \"{key}\"\nurl = \"http://127.0.0.1:{port}\"\n");
+            let table =
+                format!("[witness.{name}]\nkey = \"{key}\"\nurl = \"http://127.0.0.1:{port}\"\n");
+            extra.push_str(&table);
         }
         Ok(Setup {
             extra,
