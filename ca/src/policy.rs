@@ -3,22 +3,23 @@
 
 mod asking;
 mod present;
+mod shape;
 
-use config::Config;
+use config::hours::Hours;
 use config::limits;
 use config::quorum::{Member, Tally};
-use config::rules::{Channel, Person, Role};
+use config::rules::{Person, Role};
 use config::words::{CheckName, PersonName, Principal, RoleName};
 use record::clock::UnixTime;
 use record::text::Command;
 use ssh_key::{HashAlg, PublicKey};
 use std::net::IpAddr;
-use std::time::Duration;
 
-use crate::desk::{Ask, Need, Refused};
+use crate::desk::Need;
 
 pub(crate) use asking::{Asking, History, Outside};
 pub(crate) use present::may_approve;
+pub(crate) use shape::shape;
 
 /// What the policy says to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,19 @@ pub(crate) enum Why {
     /// The role forces another command than the one that approvers read.
     #[error("role {0} forces another command now")]
     OtherCommand(RoleName),
+    /// The role gives some commands only, and this is none of them any more.
+    #[error("role {0} does not give this command any more")]
+    NotThatCommand(RoleName),
+    /// The role is not given at this time.
+    #[error("role {role} is given {hours} only{}: ask again then", next(.opens.as_ref()))]
+    Closed {
+        /// The role.
+        role: RoleName,
+        /// When it is given.
+        hours: String,
+        /// When it is given next, by the clock there.
+        opens: Option<String>,
+    },
     /// The role cannot be taken before its approval any more.
     #[error("role {0} cannot be taken before its approval")]
     NoBreakGlass(RoleName),
@@ -112,11 +126,13 @@ pub(crate) fn decide(asking: &Asking) -> Decision {
     if let Err(why) = free(role, asking) {
         return Decision::Refused(why);
     }
-    let granted = |approved_by| Decision::Granted {
-        until: now.after(request.life().min(role.longest)),
-        approved_by,
+    let until = match deadline(role, asking) {
+        Ok(until) => until,
+        Err(why) => return Decision::Refused(why),
     };
-    if request.break_glass {
+    let granted = |approved_by| Decision::Granted { until, approved_by };
+    let command = request.command.as_ref().map(Command::as_str);
+    if request.break_glass || command.is_some_and(|command| role.preapproves(command)) {
         return granted(Vec::new());
     }
     let others = present::others(role, asking);
@@ -158,6 +174,36 @@ fn free(role: &Role, asking: &Asking) -> Result<(), Why> {
     }
 }
 
+/// The end of a grant that is given now: after the life that was asked for, the role's longest, or when the role's
+/// hours end, whichever is first.
+fn deadline(role: &Role, asking: &Asking) -> Result<UnixTime, Why> {
+    let Asking { request, now, .. } = *asking;
+    let until = now.after(request.life().min(role.longest));
+    let Some(hours) = role.hours_for(request.break_glass) else {
+        return Ok(until);
+    };
+    let closes = hours.closes(now.secs()).map(UnixTime::from_secs);
+    let until = closes.map_or(until, |closes| closes.min(until));
+    if closes == Some(until) && until.since(now) < limits::GRANT_SHORTEST {
+        return Err(closed(&request.role, hours, until));
+    }
+    Ok(until)
+}
+
+/// It is closed from this moment on, at the latest.
+fn closed(name: &RoleName, hours: &Hours, from: UnixTime) -> Why {
+    let opens = hours.opens(from.secs());
+    Why::Closed {
+        role: name.clone(),
+        hours: hours.to_string(),
+        opens: opens.map(|at| hours.show(at)),
+    }
+}
+
+fn next(opens: Option<&String>) -> String {
+    opens.map_or_else(String::new, |opens| format!(", next from {opens}"))
+}
+
 const fn grants(count: u32) -> &'static str {
     if count == 1 { "grant" } else { "grants" }
 }
@@ -188,6 +234,7 @@ pub(crate) fn stands<'a>(asking: &Asking<'a>) -> Result<(&'a Role, &'a PublicKey
         config,
         request,
         source,
+        now,
         ..
     } = *asking;
     let name = &request.role;
@@ -213,6 +260,9 @@ pub(crate) fn stands<'a>(asking: &Asking<'a>) -> Result<(&'a Role, &'a PublicKey
     if role.command.is_some() && role.command.as_deref() != asked {
         return Err(Why::OtherCommand(name.clone()));
     }
+    if !role.takes(asked) {
+        return Err(Why::NotThatCommand(name.clone()));
+    }
     if request.break_glass && role.break_glass.is_none() {
         return Err(Why::NoBreakGlass(name.clone()));
     }
@@ -222,123 +272,10 @@ pub(crate) fn stands<'a>(asking: &Asking<'a>) -> Result<(&'a Role, &'a PublicKey
             address: source,
         });
     }
-    Ok((role, key))
-}
-
-/// The part of an ask that the policy shapes.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Shaped {
-    /// The role.
-    pub(crate) role: RoleName,
-    /// For how long.
-    pub(crate) life: Duration,
-    /// The one command.
-    pub(crate) command: Option<Command>,
-    /// What was narrowed, each a sentence for the person.
-    pub(crate) narrowed: Vec<String>,
-}
-
-/// Chooses the role that an ask means, and narrows the ask to what that role gives.
-pub(crate) fn shape(
-    config: &Config,
-    person: &PersonName,
-    source: IpAddr,
-    ask: &Ask,
-) -> Result<Shaped, Refused> {
-    let (name, role) = choose(config, person, source, ask)?;
-    if ask.break_glass && role.break_glass.is_none() {
-        return Err(Refused::NoBreakGlass(name.clone()));
+    match role.hours_for(request.break_glass) {
+        Some(hours) if !hours.is_open(now.secs()) => Err(closed(name, hours, now)),
+        _ => Ok((role, key)),
     }
-    let mut narrowed = Vec::new();
-    let wanted = ask.life.unwrap_or(limits::GRANT_DEFAULT);
-    if wanted < limits::GRANT_SHORTEST {
-        return Err(Refused::TooShort(wanted));
-    }
-    let life = wanted.min(role.longest);
-    if ask.life.is_some() && life < wanted {
-        let longest = config::duration::show(life);
-        narrowed.push(format!("role {name} gives at most {longest}"));
-    }
-    let command = command(name, role, ask.command.as_ref(), &mut narrowed)?;
-    Ok(Shaped {
-        role: name.clone(),
-        life: Duration::from_secs(life.as_secs()),
-        command,
-        narrowed,
-    })
-}
-
-fn choose<'a>(
-    config: &'a Config,
-    person: &PersonName,
-    source: IpAddr,
-    ask: &'a Ask,
-) -> Result<(&'a RoleName, &'a Role), Refused> {
-    let nothing = || Refused::NoRole(ask.access.clone());
-    let held = config.persons.get(person).ok_or_else(nothing)?;
-    let covering: Vec<_> = config.roles_for(held, &ask.access).collect();
-    if let Some(wanted) = &ask.role {
-        let own = config.roles.get(wanted);
-        let own = own.filter(|role| !role.groups.is_disjoint(&held.groups));
-        if own.is_none() {
-            return Err(Refused::UnknownRole(wanted.clone()));
-        }
-        let found = covering.into_iter().find(|(name, _)| *name == wanted);
-        let found = found.ok_or_else(|| Refused::RoleDoesNotCover {
-            role: wanted.clone(),
-            access: ask.access.clone(),
-        })?;
-        return from_here(found, source);
-    }
-    let here = covering
-        .iter()
-        .filter(|(_, role)| role.reachable_from(source));
-    let here: Vec<_> = here.copied().collect();
-    match (here.as_slice(), covering.first()) {
-        ([], None) => Err(nothing()),
-        ([], Some(elsewhere)) => from_here(*elsewhere, source),
-        ([one], _) => Ok(*one),
-        (several, _) => {
-            let names = several.iter().map(|(name, _)| (*name).clone());
-            Err(Refused::SeveralRoles(names.collect()))
-        }
-    }
-}
-
-fn from_here<'a>(
-    (name, role): (&'a RoleName, &'a Role),
-    source: IpAddr,
-) -> Result<(&'a RoleName, &'a Role), Refused> {
-    if role.reachable_from(source) {
-        return Ok((name, role));
-    }
-    Err(Refused::Elsewhere {
-        role: name.clone(),
-        sources: role.sources.clone(),
-        address: source,
-    })
-}
-
-/// A role's own command stays whatever is asked for; a role without one takes the person's.
-fn command(
-    name: &RoleName,
-    role: &Role,
-    asked: Option<&Command>,
-    narrowed: &mut Vec<String>,
-) -> Result<Option<Command>, Refused> {
-    let Some(forced) = &role.command else {
-        if asked.is_some() && !role.channels.contains(&Channel::Exec) {
-            return Err(Refused::NoCommands(name.clone()));
-        }
-        return Ok(asked.cloned());
-    };
-    if asked.is_some_and(|asked| asked.as_str() != forced) {
-        narrowed.push(format!("role {name} runs its own command: {forced}"));
-    }
-    let forced = forced.parse();
-    forced
-        .map(Some)
-        .map_err(|_| Refused::Unavailable(format!("the command of role {name} cannot be shown")))
 }
 
 /// A person's registered key with this fingerprint.

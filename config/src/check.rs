@@ -1,8 +1,10 @@
 //! From the file's shapes to rules that can be enforced, or to the first thing that is wrong.
 
 mod alert;
+mod commands;
 mod files;
 mod glass;
+mod hours;
 mod keys;
 mod outside;
 mod people;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -161,6 +162,8 @@ pub(crate) struct Role {
     pub(crate) sources: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) longest: Option<Spanned<String>>,
     pub(crate) live: Option<Spanned<u32>>,
+    pub(crate) hours: Option<Spanned<Several<Hours>>>,
+    pub(crate) commands: Option<Spanned<Vec<Spanned<Vec<String>>>>>,
     pub(crate) approvals: Spanned<AllOf>,
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
@@ -187,6 +190,7 @@ pub(crate) struct GlassTerms {
     #[serde(default)]
     pub(crate) blocks: bool,
     pub(crate) blocks_break_glass: Option<Spanned<bool>>,
+    pub(crate) any_time: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -231,35 +235,61 @@ pub(crate) struct Files {
     pub(crate) largest: Option<Spanned<String>>,
 }
 
-/// One quorum, or a list of them.
-pub(crate) enum AllOf {
-    One(Approvals),
-    List(Vec<Spanned<Approvals>>),
+/// Quorums that all have to agree.
+pub(crate) type AllOf = Several<Approvals>;
+
+/// One table, or a list of them.
+pub(crate) enum Several<T> {
+    One(T),
+    List(Vec<Spanned<T>>),
+}
+
+/// How a table is written, for whoever wrote something else.
+pub(crate) trait Table {
+    const SHAPE: &str;
 }
 
 /// By hand, so that a mistake inside is named: an untagged enum would only say that nothing fits.
-impl<'de> Deserialize<'de> for AllOf {
+impl<'de, T: Table + Deserialize<'de>> Deserialize<'de> for Several<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Shape;
+        struct Shape<T>(PhantomData<T>);
 
-        impl<'de> Visitor<'de> for Shape {
-            type Value = AllOf;
+        impl<'de, T: Table + Deserialize<'de>> Visitor<'de> for Shape<T> {
+            type Value = Several<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("{ count = 1, from = \"GROUP\" } or a list of these")
+                write!(f, "{} or a list of these", T::SHAPE)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AllOf, A::Error> {
-                Approvals::deserialize(MapAccessDeserializer::new(map)).map(AllOf::One)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Several<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Several::One)
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<AllOf, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(AllOf::List)
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Several<T>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Several::List)
             }
         }
 
-        deserializer.deserialize_any(Shape)
+        deserializer.deserialize_any(Shape(PhantomData))
     }
+}
+
+impl Table for Approvals {
+    const SHAPE: &str = "{ count = 1, from = \"GROUP\" }";
+}
+
+impl Table for Hours {
+    const SHAPE: &str =
+        "{ zone = \"Europe/Zurich\", days = [\"mon-fri\"], from = \"08:00\", to = \"18:00\" }";
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Hours {
+    pub(crate) zone: Spanned<String>,
+    pub(crate) days: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) from: Spanned<String>,
+    pub(crate) to: Spanned<String>,
 }
 
 #[derive(Deserialize)]

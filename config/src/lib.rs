@@ -9,6 +9,7 @@
 //! * [`keys`]: where the CA's private keys are.
 //! * [`files`]: what a role gives of a target's files.
 //! * [`quorum`]: which person counts for which quorum.
+//! * [`hours`]: when a role is given; [`command`]: commands that a shell reads as they are written.
 //! * [`half_open`]: who may stand at a door without having logged in.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
 //! * [`sample`]: the file that a new installation begins with.
@@ -19,11 +20,13 @@
 
 mod check;
 pub mod cidr;
+pub mod command;
 pub mod duration;
 pub mod error;
 mod file;
 pub mod files;
 pub mod half_open;
+pub mod hours;
 pub mod keys;
 pub mod limits;
 pub mod outside;

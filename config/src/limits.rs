@@ -75,6 +75,15 @@ pub const BREAK_GLASS_WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most break-glass grants a week that a role may give one person: more than that is no emergency.
 pub const BREAK_GLASS_PER_WEEK: u32 = 100;
 
+/// Most windows of a role's hours: each is looked at in every decision, and a week has few that differ.
+pub const WINDOWS: usize = 16;
+
+/// Most commands that a role may grant at once: a person reads the list before it is put in force.
+pub const COMMANDS: usize = 64;
+
+/// Most words of such a command: more belong into a script on the target.
+pub const COMMAND_WORDS: usize = 32;
+
 /// How long a request waits for its approvals: an approver who has not answered within an hour
 /// would decide about an incident that is over.
 pub const REQUEST_OPEN: Duration = Duration::from_secs(3600);

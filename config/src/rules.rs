@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use ssh_key::PublicKey;
 
 use crate::cidr::Cidr;
+use crate::command::{self, Pattern};
 use crate::error::ConfigError;
 use crate::files::FileRules;
+use crate::hours::Hours;
 use crate::keys::{KeyName, KeyPlace};
 use crate::limits;
 use crate::outside::{Check, Groups, Roster};
@@ -157,6 +159,8 @@ pub struct Role {
     pub longest: Duration,
     /// How many grants of the role one person may have running at once; none for any number.
     pub live: Option<u32>,
+    /// When it is given; none for always.
+    pub hours: Option<Hours>,
     /// Who has to agree: all of these, by distinct persons, each group named once. None if the role is
     /// granted at once.
     pub quorums: Vec<Quorum>,
@@ -164,6 +168,8 @@ pub struct Role {
     pub checks: BTreeSet<CheckName>,
     /// The command that every session is forced to.
     pub command: Option<String>,
+    /// Commands that are granted without anybody's word. If nobody has to agree to the role, it gives nothing else.
+    pub commands: Vec<Pattern>,
     /// What a session may open.
     pub channels: BTreeSet<Channel>,
     /// What file transfers may do, if a session may open them.
@@ -176,7 +182,13 @@ pub struct Role {
 
 /// On which terms a role may be taken before its approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of its own in the file"
+)]
 pub struct BreakGlass {
+    /// Whether that may be outside of the role's hours, too.
+    pub any_time: bool,
     /// Whether the person has to prove with the PIN of a token that it is they.
     pub verify: bool,
     /// How often a person may do so under this role within [`limits::BREAK_GLASS_WEEK`]; none if as often as need be.
@@ -214,6 +226,27 @@ impl Role {
     /// Whether it is granted without anybody's word: no person and no check has to agree.
     pub fn granted_at_once(&self) -> bool {
         self.quorums.is_empty() && self.checks.is_empty()
+    }
+
+    /// Whether this command is one of those that are granted at once.
+    pub fn preapproves(&self, command: &str) -> bool {
+        let words = command::split(command);
+        words.is_some_and(|words| self.commands.iter().any(|own| own.matches(&words)))
+    }
+
+    /// Whether the role gives sessions with this command, or without one. A forced command stands whatever is asked.
+    pub fn takes(&self, command: Option<&str>) -> bool {
+        let open = self.commands.is_empty() || !self.granted_at_once();
+        open || command.is_some_and(|command| self.preapproves(command))
+    }
+
+    /// The hours that hold for a request, break-glass or not; none for any time.
+    pub fn hours_for(&self, break_glass: bool) -> Option<&Hours> {
+        let free = self
+            .break_glass
+            .as_ref()
+            .is_some_and(|terms| terms.any_time);
+        self.hours.as_ref().filter(|_| !(break_glass && free))
     }
 
     /// Whether somebody in these groups may approve the role.

@@ -118,14 +118,19 @@ source = []                         # addresses that targets see it come from, e
 # sources = ["10.0.0.0/8"]                    # requests from these networks only, and certificates good from there only; absent: any
 # longest = "1h"                              # longest life of a grant, 15m if absent
 # live = 1                                    # most grants of it that one person has running at once; absent: any number
+# hours = { zone = "Europe/Zurich", days = ["mon-fri"], from = "08:00", to = "18:00" }   # when it is given, and until when
+#                                             # its grants run at most; or a list of these; absent: always
 # command = "/usr/local/bin/failover"         # every session runs this and nothing else; absent: the person's choice
+# commands = [["systemctl", "{start|stop}", "{unit}"]]   # these are granted at once, as the certificate's only command; others
+#                                             # need the approvals, and with { count = 0 } there are no others; {unit} is one name
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused
 # record-input = false                        # true: what is typed is recorded too, passwords at prompts included
 # break-glass = false                         # true: may be taken first and reviewed afterwards; or on these terms:
 #                                             # { verify = true, per-week = 2, review = { count = 1, from = "sre", within = "24h" }, blocks = true }
 #                                             # verify: only with the PIN of an sk- key; per-week: as often a person within seven days; review: by
 #                                             # how many of whom, and how long after the grant's end (1 of the approvers, 24h); blocks: who owes an
-#                                             # overdue review is given nothing new but break-glass; blocks-break-glass = true: not even that
+#                                             # overdue review is given nothing new but break-glass; blocks-break-glass = true: not even that;
+#                                             # any-time = true: outside of the role's hours too
 #
 # [role.db-files]
 # groups = ["oncall"]

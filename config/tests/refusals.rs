@@ -97,6 +97,84 @@ fn a_role_of_which_no_grant_may_run_is_refused() {
 }
 
 #[test]
+fn promise_44_hours_that_never_come_are_refused() {
+    let longest = "longest = \"1h\"";
+    let day = |zone: &str, days: &str, from: &str, to: &str| {
+        format!("hours = {{ zone = {zone:?}, days = {days}, from = {from:?}, to = {to:?} }}")
+    };
+    let good = day("Europe/Zurich", "[\"mon-fri\", \"sun\"]", "08:00", "18:00");
+    load(&self::good().replacen(longest, &good, 1)).unwrap();
+    let wrong = |text: &str, words: &str| refused(longest, text, 27, words);
+    let zone = "there is no time zone \"Mars/Base\"";
+    wrong(&day("Mars/Base", "[\"mon\"]", "08:00", "18:00"), zone);
+    let weekday = "\"freitag\" is not a day";
+    wrong(&day("UTC", "[\"freitag\"]", "08:00", "18:00"), weekday);
+    let time = "\"8am\" is not a time of day";
+    wrong(&day("UTC", "[\"mon\"]", "8am", "18:00"), time);
+    wrong(&day("UTC", "[\"mon\"]", "08:00", "8am"), time);
+    wrong(&day("UTC", "[]", "08:00", "18:00"), "the window is empty");
+    wrong(
+        &day("UTC", "[\"mon\"]", "08:00", "08:00"),
+        "the window is empty",
+    );
+    wrong("hours = []", "hours names 0 windows");
+    let one = day("UTC", "[\"mon\"]", "08:00", "18:00");
+    let many = vec![one.trim_start_matches("hours = "); 17].join(", ");
+    wrong(&format!("hours = [{many}]"), "hours names 17 windows");
+    wrong(
+        "hours = { from = \"08:00\", to = \"18:00\" }",
+        "missing field `zone`",
+    );
+    wrong(
+        "hours = \"08:00-18:00\"",
+        "expected { zone = \"Europe/Zurich\"",
+    );
+    let any_time = "break-glass = { any-time = true }";
+    wrong(any_time, "any-time on a role without hours");
+    load(&self::good().replacen(longest, &format!("{any_time}\n{one}"), 1)).unwrap();
+}
+
+#[test]
+fn promise_44_commands_that_a_shell_could_change_are_refused() {
+    let longest = "longest = \"1h\"";
+    let good = "commands = [[\"systemctl\", \"restart\", \"{unit}\"]]";
+    let config = load(&self::good().replacen(longest, good, 1)).unwrap();
+    let role = &config.roles["db"];
+    assert!(role.preapproves("systemctl restart nginx"));
+    assert!(!role.preapproves("systemctl restart -n"));
+    let wrong = |text: &str, words: &str| refused(longest, text, 27, words);
+    wrong("commands = []", "commands names 0 commands");
+    let many = vec!["[\"id\"]"; 65].join(", ");
+    wrong(
+        &format!("commands = [{many}]"),
+        "commands names 65 commands",
+    );
+    wrong("commands = [[]]", "a command has 1 to 32 words");
+    wrong(
+        "commands = [[\"id\"], [\"id\"]]",
+        "this command stands here twice",
+    );
+    wrong(
+        "commands = [[\"ls\", \"*\"]]",
+        "a shell could read \"*\" as something else",
+    );
+    wrong("commands = [[\"ls -l\"]]", "a shell could read \"ls -l\"");
+    wrong("commands = [[\"exec\"]]", "is not the name of a program");
+    wrong(
+        "commands = [[\"ls\", \"{a\"]]",
+        "has braces that are neither",
+    );
+    wrong(
+        "commands = [[\"id\"]]\ncommand = \"id\"",
+        "both command and commands",
+    );
+    wrong(
+        "commands = [[\"id\"]]\nchannels = [\"shell\"]",
+        "commands without the exec channel",
+    );
+}
+
+#[test]
 fn the_sample_is_taken() {
     let sample = config::sample::Sample {
         bastion: &"bastion".parse().unwrap(),
@@ -130,6 +208,7 @@ fn every_key_that_the_sample_explains_is_taken() {
     let text = text + &format!("[person.bob]\ngroups = [\"sre\"]\nkeys = [\"{BOB}\"]\n");
     let text = text
         .replace("true: ", "")
+        .replacen("command = ", "# command = ", 1)
         .replacen("break-glass = false", "break-glass = true", 1);
     let config = load(&text).unwrap();
     assert_eq!(config.roles.len(), 2);

@@ -69,6 +69,10 @@ impl Hall {
             longest_seconds: role.longest.as_secs(),
             approvals: role.quorums.clone(),
             command: role.command.clone(),
+            commands: role.commands.iter().map(ToString::to_string).collect(),
+            commands_only: !role.takes(None),
+            hours: role.hours.as_ref().map(ToString::to_string),
+            live: role.live,
             channels: role.channels.iter().copied().collect(),
             break_glass: role.break_glass.is_some(),
         })

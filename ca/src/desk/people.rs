@@ -52,12 +52,12 @@ impl Writer {
         if owner != Some(&caller.person) {
             return Err(Refused::Key("it is not registered any more"));
         }
-        let shaped = policy::shape(&config, &caller.person, caller.source, ask)?;
+        let now = self.hall.now();
+        let shaped = policy::shape(&config, &caller.person, caller.source, ask, now)?;
         let waiting = self.hall.open_requests_of(&self.state, &caller.person);
         if waiting >= limits::REQUESTS_OPEN_PER_PERSON {
             return Err(Refused::TooManyOpen);
         }
-        let now = self.hall.now();
         let request = Request {
             id: self.fresh_id()?,
             person: caller.person.clone(),
@@ -425,7 +425,7 @@ pub(super) fn is_plain(key: &PublicKey) -> bool {
 pub(super) fn changed(why: Why) -> Refused {
     match why {
         Why::Expired => Refused::Closed(Standing::Expired),
-        Why::TooManyLive { .. } => Refused::NotNow(why.to_string()),
+        Why::TooManyLive { .. } | Why::Closed { .. } => Refused::NotNow(why.to_string()),
         other => Refused::PolicyChanged(other.to_string()),
     }
 }

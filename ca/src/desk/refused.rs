@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use config::cidr::Cidr;
+use config::command::Pattern;
 use config::words::{GroupName, PersonName, Principal, RequestId, RoleName, RosterName, SessionId};
 use config::{duration, limits};
 use record::sshsig::SigError;
@@ -70,6 +71,14 @@ pub enum Refused {
     /// The role carries no commands.
     #[error("role {0} carries no commands: ask without --command")]
     NoCommands(RoleName),
+    /// The role gives these commands only.
+    #[error("role {role} is only for these commands: ask with --command {}", Names(.commands, " or --command "))]
+    NotThatCommand {
+        /// The role.
+        role: RoleName,
+        /// What it gives.
+        commands: Vec<Pattern>,
+    },
     /// Shorter than any grant.
     #[error("{} is too short: ask for at least {}", duration::show(*.0), duration::show(limits::GRANT_SHORTEST))]
     TooShort(Duration),
@@ -222,7 +231,7 @@ fn closed(standing: &Standing) -> String {
 
 fn waiting(needs: &[Need]) -> String {
     if needs.is_empty() {
-        return "the policy has changed, and nobody can approve it: ask again".to_owned();
+        return "the policy does not give it now, and no approval would help: ask again".to_owned();
     }
     Need::all(needs)
 }

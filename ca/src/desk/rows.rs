@@ -185,6 +185,18 @@ pub struct RoleRow {
     pub approvals: Vec<Quorum>,
     /// The command that every session is forced to.
     pub command: Option<String>,
+    /// The commands that are granted at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+    /// Whether it gives nothing but these.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub commands_only: bool,
+    /// When it is given; none for always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
+    /// How many grants of it one person may have running at once; none for any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<u32>,
     /// What a session may open.
     pub channels: Vec<Channel>,
     /// Whether it can be taken with `--break-glass`.

@@ -82,6 +82,16 @@ fn notes(row: &RoleRow) -> String {
     if !row.sources.is_empty() {
         notes.push(format!("from {}", row.sources.join(" or ")));
     }
+    if let Some(hours) = &row.hours {
+        notes.push(hours.clone());
+    }
+    if let Some(live) = row.live {
+        notes.push(format!("at most {live} at once"));
+    }
+    if !row.commands.is_empty() {
+        let which = if row.commands_only { "only" } else { "at once" };
+        notes.push(format!("{which}: {}", row.commands.join(" or ")));
+    }
     if let Some(command) = &row.command {
         notes.push(format!("only: {command}"));
     } else if row.channels != [Channel::Shell, Channel::Exec] {

@@ -1,11 +1,14 @@
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use config::Config;
 use proptest::prelude::*;
 use record::digest::Digest;
 use record::request::Request;
 
 use super::*;
+use crate::desk::{Ask, Refused};
 use crate::testing::{START, ask, config, config_text, public};
 
 const PEOPLE: [&str; 10] = [
@@ -228,7 +231,7 @@ proptest! {
             command: command.map(|text| text.parse().unwrap()),
             ..ask(access)
         };
-        if let Ok(shaped) = shape(config, &person.parse().unwrap(), HOME, &ask) {
+        if let Ok(shaped) = shape(config, &person.parse().unwrap(), HOME, &ask, at(0)) {
             let role = &config.roles[&shaped.role];
             prop_assert!(shaped.life <= role.longest);
             prop_assert!(seconds.is_none_or(|s| shaped.life <= Duration::from_secs(s)));
@@ -252,10 +255,10 @@ fn several_roles_are_named_and_one_is_chosen_by_name() {
     let mut wanted = ask("postgres@db1.prod");
     let names = ["db-oncall", "db-promote"].map(|name| name.parse().unwrap());
     assert_eq!(
-        shape(&config, &alice, HOME, &wanted),
+        shape(&config, &alice, HOME, &wanted, at(0)),
         Err(Refused::SeveralRoles(names.to_vec()))
     );
     wanted.role = Some("db-promote".parse().unwrap());
-    let shaped = shape(&config, &alice, HOME, &wanted).unwrap();
+    let shaped = shape(&config, &alice, HOME, &wanted, at(0)).unwrap();
     assert_eq!(shaped.command.unwrap().as_str(), "pg_ctl promote");
 }

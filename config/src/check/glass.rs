@@ -15,6 +15,8 @@ use crate::{duration, file, limits};
 pub(super) struct Asked<'a> {
     /// Whether anybody or anything has to agree.
     pub(super) approved: bool,
+    /// Whether it is given at some times only.
+    pub(super) timed: bool,
     /// The groups whose members approve.
     pub(super) approvers: Vec<GroupName>,
     /// The groups whose members ask.
@@ -59,7 +61,16 @@ pub(super) fn break_glass(
             "add blocks = true: what is kept from emergencies is kept from the rest first",
         );
     }
+    let any_time = terms.any_time.as_ref();
+    if let Some(flag) = any_time.filter(|flag| *flag.get_ref() && !role.timed) {
+        return flaw(
+            flag.span(),
+            "any-time on a role without hours",
+            "remove it: the role is given at any time",
+        );
+    }
     Ok(Some(BreakGlass {
+        any_time: any_time.is_some_and(|flag| *flag.get_ref()),
         verify: terms.verify,
         per_week: terms.per_week.as_ref().map(|count| *count.get_ref()),
         review: review(given, &terms.review, role, known)?,

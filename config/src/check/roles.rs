@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::commands::commands;
 use super::glass;
+use super::hours::hours;
 use super::places::cidr;
 use super::quorums::quorums;
 use super::{Checked, Known, flaw};
@@ -31,7 +33,7 @@ pub(super) fn roles(
                     "{} and {other} give the same access to the same people",
                     name.get_ref()
                 ),
-                "remove one, or make them differ in groups, logins, targets or command",
+                "remove one, or make them differ in groups, logins, targets, command or commands",
             );
         }
         roles.insert(name.into_inner(), checked);
@@ -42,6 +44,7 @@ pub(super) fn roles(
 /// Whether nobody could say which of two roles was meant.
 fn same_reach(a: &Role, b: &Role) -> bool {
     a.command == b.command
+        && a.commands == b.commands
         && !a.groups.is_disjoint(&b.groups)
         && !a.logins.is_disjoint(&b.logins)
         && !a.targets.is_disjoint(&b.targets)
@@ -59,7 +62,9 @@ fn role(
     let (quorums, checks) = quorums(&given.approvals, &groups, known)?;
     let approved = !quorums.is_empty() || !checks.is_empty();
     let from = quorums.iter().map(|quorum| quorum.from.clone()).collect();
+    let hours = hours(given.hours.as_ref())?;
     let asked = glass::Asked {
+        timed: hours.is_some(),
         approved,
         approvers: from,
         askers: &groups,
@@ -68,19 +73,22 @@ fn role(
     let command = command(given.command)?;
     let channels = channels(given.channels, command.is_some())?;
     let files = super::files::files(given.files, channels.contains(&Channel::Sftp))?;
+    let commands = commands(given.commands.as_ref(), command.is_some(), &channels)?;
     Ok(Role {
         logins: set(&given.logins, "logins")?,
         targets: reach(given.groups.span(), given.targets, given.labels, targets)?,
         sources: sources(given.sources.as_ref())?,
         longest: longest(given.longest.as_ref())?,
         live: live(given.live.as_ref())?,
-        channels,
         files,
         record_input: given.record_input,
         groups,
         quorums,
         checks,
+        hours,
         command,
+        commands,
+        channels,
         break_glass,
     })
 }
