@@ -39,5 +39,5 @@ mod testing;
 mod wire;
 
 pub use desk::{Desk, DeskError, rebuild};
-pub use front::{CaError, serve, serve_by};
+pub use front::{CaError, read_command, serve, serve_by};
 pub use keys::{KeysError, PublicKeys, check_keys, create_key, init_keys};

@@ -27,12 +27,22 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     // The harness runs the program and links nothing of it; the tests read its formats.
     ("hallpass-tests", &["hallpass-config", "hallpass-record"]),
+    // What strangers send, through each parser; nothing links it.
+    (
+        "hallpass-fuzz",
+        &[
+            "hallpass-config",
+            "hallpass-record",
+            "hallpass-ca",
+            "hallpass-bastion",
+        ],
+    ),
     ("xtask", &["hallpass-tests"]),
 ];
 
 /// Where our source is.
 const SOURCES: &[&str] = &[
-    "config", "record", "ca", "bastion", "player", "src", "tests", "xtask",
+    "config", "record", "ca", "bastion", "player", "src", "tests", "fuzz", "xtask",
 ];
 
 #[test]

@@ -181,6 +181,15 @@ pub(super) fn parse(words: &[String], width: Option<usize>) -> Result<Verb, NotA
         .map_err(|e| explain(&e, words))
 }
 
+/// Reads a command line as `ssh ca …` sends it, and says how it should have been typed if it is none.
+pub fn read_command(line: &[u8]) -> Result<(), String> {
+    let words = super::line::words(line).map_err(|e| e.to_string())?;
+    match parse(&words, None) {
+        Ok(_) => Ok(()),
+        Err(NotACommand::Help(text) | NotACommand::Usage(text)) => Err(text),
+    }
+}
+
 /// Everything about one command.
 pub(super) fn help_for(verb: &str, width: Option<usize>) -> Result<String, NotACommand> {
     let words = [verb.to_owned(), "--help".to_owned()];

@@ -31,4 +31,5 @@ mod run;
 mod show;
 mod ssh_config;
 
+pub use command::read_command;
 pub use listen::{CaError, serve, serve_by};
