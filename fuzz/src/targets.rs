@@ -132,7 +132,9 @@ fn log_key() -> PrivateKey {
 
 /// Certificates as a client sends them: bounded and parsed as russh does it, and then judged.
 ///
-/// Law: none is taken but the one that the CA signed, byte for byte.
+/// # Panics
+///
+/// Where this does not hold: none is taken but the one that the CA signed, byte for byte.
 pub fn certificate(input: &[u8]) -> bool {
     if input.len() > limits::KEY_BLOB_BYTES || russh::keys::key::parse_public_key(input).is_err() {
         return false;
@@ -165,7 +167,9 @@ fn judged(certificate: &Certificate, user: &str) -> Option<Entry> {
 
 /// The user name of a connection to the bastion, `LOGIN%TARGET`, with a good certificate.
 ///
-/// Law: it opens nothing but what the certificate names.
+/// # Panics
+///
+/// Where this does not hold: it opens nothing but what the certificate names.
 pub fn user_name(input: &[u8]) -> bool {
     let Ok(name) = std::str::from_utf8(input) else {
         return false;
@@ -202,7 +206,9 @@ fn user_name_seeds() -> Vec<Vec<u8>> {
 
 /// The words that people type.
 ///
-/// Law: what is taken prints as it was read, has no character that could end a word, a line or a path, and reads back.
+/// # Panics
+///
+/// Where this does not hold: what is taken prints as it was read, has no character that could end a word, a line or a path, and reads back.
 pub fn words(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;
@@ -257,7 +263,9 @@ fn word_seeds() -> Vec<Vec<u8>> {
 
 /// A public key in OpenSSH's one-line form, as a bastion or a target sends it.
 ///
-/// Law: what is taken is a plain key that reads back.
+/// # Panics
+///
+/// Where this does not hold: what is taken is a plain key that reads back.
 pub fn key_line(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;
@@ -280,7 +288,9 @@ fn key_line_seeds() -> Vec<Vec<u8>> {
 
 /// The command line of `ssh ca …`.
 ///
-/// Law: it is a command, or the answer says how to type one.
+/// # Panics
+///
+/// Where this does not hold: it is a command, or the answer says how to type one.
 pub fn command_line(input: &[u8]) -> bool {
     match ca::read_command(input) {
         Ok(()) => true,
@@ -307,7 +317,9 @@ fn command_line_seeds() -> Vec<Vec<u8>> {
 
 /// An approval as it is pasted.
 ///
-/// Law: what verifies is a signature of this text by this key; its bytes are the ones that were made.
+/// # Panics
+///
+/// Where this does not hold: what verifies is a signature of this text by this key; its bytes are the ones that were made.
 pub fn signature(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;
@@ -336,7 +348,9 @@ fn signature_seeds() -> Vec<Vec<u8>> {
 
 /// The canonical text of a request.
 ///
-/// Law: what is taken is written in these very bytes.
+/// # Panics
+///
+/// Where this does not hold: what is taken is written in these very bytes.
 pub fn request(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;
@@ -367,7 +381,9 @@ fn request_seeds() -> Vec<Vec<u8>> {
 
 /// What a bastion says to the CA.
 ///
-/// Law: what is taken is written in a form that reads back as the same.
+/// # Panics
+///
+/// Where this does not hold: what is taken is written in a form that reads back as the same.
 pub fn api(input: &[u8]) -> bool {
     same::<SessionAsk>(input) | same::<SessionEnd>(input) | same::<DoorAsk>(input)
 }
@@ -401,7 +417,9 @@ fn api_seeds() -> Vec<Vec<u8>> {
 
 /// A line of the issuance log, as a monitor reads it.
 ///
-/// Law: what is taken is written in a line that reads back as the same.
+/// # Panics
+///
+/// Where this does not hold: what is taken is written in a line that reads back as the same.
 pub fn log_line(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;
@@ -425,7 +443,9 @@ fn log_line_seeds() -> Vec<Vec<u8>> {
 
 /// The body of a checkpoint.
 ///
-/// Law: what is taken is written in these very bytes.
+/// # Panics
+///
+/// Where this does not hold: what is taken is written in these very bytes.
 pub fn checkpoint(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;
@@ -452,7 +472,9 @@ fn log_name() -> Option<KeyName> {
 
 /// A signed note.
 ///
-/// Law: what opens is the text that was signed.
+/// # Panics
+///
+/// Where this does not hold: what opens is the text that was signed.
 pub fn signed_note(input: &[u8]) -> bool {
     let key = log_name().and_then(|name| NoteKey::new(name, log_key().public_key()).ok());
     let (Ok(text), Some(key)) = (std::str::from_utf8(input), key) else {
@@ -472,7 +494,9 @@ fn note_seeds() -> Vec<Vec<u8>> {
 
 /// A revocation list, as a target looks at it before it installs it.
 ///
-/// Law: what is taken ends where its last section ends, so that a byte more is refused.
+/// # Panics
+///
+/// Where this does not hold: what is taken ends where its last section ends, so that a byte more is refused.
 pub fn revocation_list(input: &[u8]) -> bool {
     let Ok(_) = krl::look(input) else {
         return false;
@@ -500,7 +524,9 @@ fn list_seeds() -> Vec<Vec<u8>> {
 
 /// A target's join token.
 ///
-/// Law: what is taken shows itself as it was typed.
+/// # Panics
+///
+/// Where this does not hold: what is taken shows itself as it was typed.
 pub fn join_token(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;
