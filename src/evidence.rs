@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use clap::Args;
 use config::words::{SessionId, shown};
 use record::digest::Digest;
-use record::log::{LogReport, SessionFacts, verify_log};
+use record::log::{LogReport, SessionFacts};
 use record::recording::verify::{self, Trusted, Verdict};
 use serde_json::{Value, json};
 use ssh_key::PublicKey;
 
 use self::words::told;
 use crate::failure::{Failure, Result, safe};
+use crate::log::Place;
 
 mod words;
 
@@ -120,7 +121,7 @@ impl Report<'_> {
     fn log(&mut self, path: &Path, trusted: &Trusted) -> Result<Option<LogReport>> {
         let key = only_log_key(trusted)?;
         let name = path.display().to_string();
-        match verify_log(path, key) {
+        match Place::of(path)?.verify(key) {
             Ok(found) => {
                 let said = format!(
                     "issuance log, {} entries, root {}",

@@ -25,7 +25,7 @@ mod sshd;
 mod witness;
 mod words;
 
-use place::Place;
+pub(crate) use place::Place;
 
 /// What is asked of the log.
 #[derive(Subcommand)]

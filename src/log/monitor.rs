@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
-use record::entry::Line;
+use record::entry::{Entry, Line};
 
 use super::place::{Place, is_out_of_reach};
 use super::sshd::Sessions;
@@ -96,7 +96,19 @@ fn watch(args: &MonitorArgs, out: &mut dyn Write) -> Result<()> {
     lines.retain(|(index, _)| (had..size).contains(index));
     say(args, kept.is_some().then_some(had), size, &lines, out)?;
     // If we die here, the same entries are listed again the next time.
-    keep(state, view.checkpoint()?)
+    keep(state, view.checkpoint()?)?;
+    strays(&lines)
+}
+
+/// What the log itself says is an alarm, once: the next run has seen it.
+fn strays(new: &[(u64, Line)]) -> Result<()> {
+    let told = |line: &Line| matches!(line.entry, Entry::Stray { .. });
+    match new.iter().filter(|(_, line)| told(line)).count() {
+        0 => Ok(()),
+        count => Err(Failure::new(format!(
+            "ALARM: the log tells of {count} certificates that it does not hold and that the user CA's key has signed: the key is stolen; see `hallpass log show`"
+        ))),
+    }
 }
 
 /// Every login that a target took has to rest on a session certificate that stands in the log.

@@ -248,3 +248,29 @@ fn a_checkpoint_without_the_witnesses_that_are_asked_for_is_an_alarm() {
     args.witnesses.need = Some(0);
     monitor::run(&args, &mut io::sink()).unwrap();
 }
+
+#[test]
+fn a_stray_certificate_in_the_log_is_an_alarm_once() {
+    let site = Site::new();
+    site.issue("ca/log", 0, 2, 1);
+    site.monitor("ca/log").unwrap();
+    let key = PrivateKey::read_openssh_file(site.at("ca/keys/log")).unwrap();
+    let mut log = Log::open(&site.at("ca/log"), key).unwrap().log;
+    let stray = Entry::Stray {
+        serial: 1,
+        key_id: "x".to_owned(),
+        certificate: Digest::of(b"x"),
+        access: "root@db1.prod".parse().unwrap(),
+        bastion: "bastion".parse().unwrap(),
+        source: "127.0.0.1".parse().unwrap(),
+    };
+    log.append(&Line::new(UnixTime::from_secs(1), stray))
+        .unwrap();
+    drop(log);
+    let alarm = site.monitor("ca/log").unwrap_err();
+    assert!(
+        alarm.contains("ALARM: the log tells of 1 certificates"),
+        "{alarm}"
+    );
+    assert!(site.monitor("ca/log").unwrap().contains("nothing new"));
+}

@@ -26,6 +26,7 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("sftp", "openssh-client"),
     ("asciinema", "asciinema"),
     ("script", "bsdutils"),
+    ("curl", "curl"),
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("strace", "strace"),
