@@ -35,7 +35,7 @@ data = "ca"                         # keys, issuance log, state
 # log, identity; the last two are files). `.next` announces the key that will follow: see `hallpass keys --help`.
 #
 # [ca.key.user]
-# file = "ca/keys/user"                       # OpenSSH's format, Ed25519 or ECDSA P-256
+# file = "/etc/hallpass/user"                 # OpenSSH's format, Ed25519 or ECDSA P-256
 # passphrase = "credential:user-passphrase"   # of a systemd credential of that name, or "prompt"
 # [ca.key.session]
 # agent = "/run/hallpass-agent/agent.sock"    # an ssh-agent, and so any hardware behind one
