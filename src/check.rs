@@ -6,13 +6,22 @@ use config::Config;
 use config::rules::HostTrust;
 
 use crate::cli::Site;
-use crate::failure::Result;
+use crate::failure::{Result, safe};
 
-/// Checks the configuration, and the keys where they lie on this machine.
-pub(crate) fn check(site: &Site) -> Result<()> {
+/// Checks the configuration, the keys where they lie on this machine, calendars and the secrets of checks; with `run`,
+/// asks the programs and services that it names too.
+pub(crate) fn check(site: &Site, run: bool) -> Result<()> {
     let config = site.load()?;
     if config.ca.data.exists() {
         ca::check_keys(&config)?;
+    }
+    let mut out = io::stdout().lock();
+    if run || config.ca.data.exists() {
+        let runtime = tokio::runtime::Runtime::new()?;
+        for heard in runtime.block_on(ca::trial(&config, run))? {
+            let says = safe(&heard.says, "");
+            writeln!(out, "[{}] {says}", heard.table)?;
+        }
     }
     for bastion in config
         .bastions
@@ -21,7 +30,7 @@ pub(crate) fn check(site: &Site) -> Result<()> {
     {
         bastion::identity::load(&bastion.data.join("identity"), &bastion.identity)?;
     }
-    Ok(writeln!(io::stdout(), "{}", summary(&config))?)
+    Ok(writeln!(out, "{}", summary(&config))?)
 }
 
 fn summary(config: &Config) -> String {

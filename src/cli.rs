@@ -58,7 +58,11 @@ enum Command {
         dir: PathBuf,
     },
     /// Check the configuration, the keys and their file modes, and say what is wrong
-    Check,
+    Check {
+        /// Also run the programs of [groups] and [on-call.…] once, and knock at the services of [check.…]
+        #[arg(long = "try")]
+        run: bool,
+    },
     /// Serve the certificate authority: people and bastions talk to it over SSH
     Ca {
         #[command(subcommand)]
@@ -135,7 +139,7 @@ impl Cli {
         let site = &self.site;
         match self.command {
             Command::Init { dir } => init::init(&dir),
-            Command::Check => check::check(site),
+            Command::Check { run } => check::check(site, run),
             Command::Ca { command: None } => serve::ca(site),
             Command::Ca {
                 command: Some(CaCommand::Rebuild),

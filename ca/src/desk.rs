@@ -4,6 +4,7 @@
 //! * [`rows`]: what is asked and answered; [`refused`]: every no.
 //! * [`hall`]: what everybody may look at: configuration, state, deadlines; [`facts`]: what of it a decision rests on.
 //! * [`writer`]: the one writer, and how an operation is written; [`batch`]: many operations, one sync.
+//! * [`outside`]: what programs, calendars and checks say.
 //! * [`people`], [`bastions`]: the operations; [`looks`]: the questions that change nothing; [`revoked`]: what targets
 //!   are to refuse.
 
@@ -12,6 +13,7 @@ mod batch;
 mod facts;
 mod hall;
 mod looks;
+pub(crate) mod outside;
 mod people;
 mod refused;
 mod revoked;
@@ -49,8 +51,8 @@ pub use crate::store::StoreError;
 
 pub use refused::{Refused, Status};
 pub use rows::{
-    ApprovalRow, Ask, Asked, Caller, CertificateRow, EndRow, Issued, Need, PendingRow, RoleRow,
-    SessionFilter, SessionRow, Shown, Standing,
+    ApprovalRow, Ask, Asked, Caller, CertificateRow, CheckRow, EndRow, Issued, Need, PendingRow,
+    RoleRow, SessionFilter, SessionRow, Shown, Standing,
 };
 
 use batch::Queue;

@@ -111,7 +111,7 @@ impl Writer {
             });
         }
         let until = self.hall.must_run(&self.state, &config, &case)?;
-        let facts = self.hall.facts(&self.state, request);
+        let facts = self.hall.facts(&self.state, &config, request);
         let (role, _) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
         if !role.reachable_from(ask.source) {
             return Err(Refused::Elsewhere {

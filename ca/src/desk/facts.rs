@@ -60,13 +60,13 @@ impl Facts {
 
 impl Hall {
     /// The facts about a request that stands in the log, or is about to.
-    pub(super) fn facts(&self, state: &State, request: &Request) -> Facts {
+    pub(super) fn facts(&self, state: &State, config: &Config, request: &Request) -> Facts {
         let now = self.now();
         let case = state.cases.get(&request.id);
         Facts {
             approvals: case.map(Case::approvers).unwrap_or_default(),
             history: history(state, request, now),
-            outside: case.map(outside).unwrap_or_default(),
+            outside: self.outside(config, &request.role, case),
             now,
         }
     }
@@ -87,15 +87,4 @@ fn history(state: &State, request: &Request, now: UnixTime) -> History {
         }
     }
     history
-}
-
-/// What was heard from outside about a request.
-fn outside(case: &Case) -> Outside {
-    let then = case.approvals.iter();
-    let then = then.map(|approval| (approval.person.clone(), approval.on_call.clone()));
-    Outside {
-        on_call: BTreeMap::new(),
-        were_on_call: then.collect(),
-        checked: case.checked(),
-    }
 }

@@ -10,6 +10,7 @@ use record::clock::{Clock, UnixTime};
 use record::digest::Digest;
 use tokio::sync::watch;
 
+use super::outside::{self, Heard, InForce};
 use super::{Need, Standing};
 use crate::keys::PublicKeys;
 use crate::policy::{self, Decision};
@@ -18,7 +19,9 @@ use crate::state::{Case, End, State};
 pub(super) struct Hall {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) public: PublicKeys,
-    config: RwLock<Arc<Config>>,
+    /// What programs, calendars and checks say.
+    pub(super) heard: Heard,
+    config: RwLock<InForce>,
     /// The digest of the configuration that was asked for last.
     policy: Mutex<(Arc<Config>, Digest)>,
     state: RwLock<State>,
@@ -53,8 +56,9 @@ impl Hall {
         Self {
             clock,
             public,
+            heard: Heard::default(),
             policy: Mutex::new((config.clone(), digest(&config))),
-            config: RwLock::new(config),
+            config: RwLock::new(InForce::fresh(config.clone(), config)),
             state: RwLock::new(state),
             deadlines,
             watches: Mutex::default(),
@@ -65,6 +69,12 @@ impl Hall {
 
     /// One snapshot: an operation takes it once and decides by it.
     pub(super) fn config(&self) -> Arc<Config> {
+        let held = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        held.config.clone()
+    }
+
+    /// The same, and the file that it comes from.
+    pub(super) fn in_force(&self) -> InForce {
         let held = self.config.read().unwrap_or_else(PoisonError::into_inner);
         held.clone()
     }
@@ -78,8 +88,16 @@ impl Hall {
         held.1
     }
 
-    pub(super) fn set_config(&self, config: Arc<Config>) {
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    pub(super) fn set_config(&self, next: InForce) {
+        let file = {
+            let mut held = self.config.write().unwrap_or_else(PoisonError::into_inner);
+            let file = !Arc::ptr_eq(&held.file, &next.file);
+            *held = next;
+            file
+        };
+        if file {
+            self.heard.file_changed();
+        }
     }
 
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -134,13 +152,14 @@ impl Hall {
         }
         Standing::Waiting {
             needs: self.needs(state, config, case),
+            checks: outside::unchecked(config, case),
             expires: case.request.expires,
         }
     }
 
     /// Whose approvals are missing; nobody's if the policy has changed so that none would help.
     pub(super) fn needs(&self, state: &State, config: &Config, case: &Case) -> Vec<Need> {
-        match policy::decide(&self.facts(state, &case.request).of(config, case)) {
+        match policy::decide(&self.facts(state, config, &case.request).of(config, case)) {
             Decision::Needs(needs) => needs,
             _ => Vec::new(),
         }

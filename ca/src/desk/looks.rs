@@ -7,6 +7,7 @@ use config::words::RequestId;
 use record::api;
 
 use super::hall::Hall;
+use super::outside;
 use super::people::{concerning, concerns};
 use super::{
     ApprovalRow, Caller, CertificateRow, EndRow, Need, PendingRow, Refused, RoleRow, SessionFilter,
@@ -37,6 +38,7 @@ impl Hall {
             text: request.text(),
             certificates: certificates(&state, &case),
             approvals: approvals.collect(),
+            checks: self.check_rows(&config, &case),
             sessions: sessions.filter_map(|id| session(&state, id)).collect(),
             id: request.id,
             person: request.person,
@@ -68,6 +70,7 @@ impl Hall {
             sources: role.sources.iter().map(ToString::to_string).collect(),
             longest_seconds: role.longest.as_secs(),
             approvals: role.quorums.clone(),
+            checks: role.checks.iter().cloned().collect(),
             command: role.command.clone(),
             commands: role.commands.iter().map(ToString::to_string).collect(),
             commands_only: !role.takes(None),
@@ -117,6 +120,7 @@ impl Hall {
             asked: request.asked,
             expires: request.expires,
             needs,
+            checks: outside::unchecked(config, case),
             for_you,
         })
     }

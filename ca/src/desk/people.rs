@@ -23,7 +23,7 @@ use crate::state::{Case, State};
 impl Writer {
     pub(super) fn request(&mut self, caller: &Caller, ask: &Ask) -> Decided<Asked> {
         let asked = self.ask(caller, ask)?;
-        Ok(told(caller, ask, asked))
+        Ok(told(&self.hall, caller, ask, asked))
     }
 
     /// The same; and if the request is granted at once, its certificate with the same sync.
@@ -34,10 +34,11 @@ impl Writer {
     ) -> Decided<(Asked, Option<Issued>)> {
         let asked = self.ask(caller, ask)?;
         if !matches!(asked.standing, Standing::Granted { .. }) {
-            return Ok(Answer::of((asked, None)));
+            let told = told(&self.hall, caller, ask, asked);
+            return Ok(Answer::after(|press| Ok((told.give(press)?, None))));
         }
         let issued = self.collect(caller, &asked.id)?;
-        let told = told(caller, ask, asked);
+        let told = told(&self.hall, caller, ask, asked);
         Ok(Answer::after(move |press| {
             // In this order, so that the word of a grant is out even if the signer fails.
             let asked = told.give(press)?;
@@ -72,7 +73,7 @@ impl Writer {
             asked: now,
             expires: now.after(limits::REQUEST_OPEN),
         };
-        let facts = self.hall.facts(&self.state, &request);
+        let facts = self.hall.facts(&self.state, &config, &request);
         if let Decision::Refused(why) =
             policy::decide(&facts.asking(&config, &request, caller.source))
         {
@@ -106,7 +107,7 @@ impl Writer {
             return Err(Refused::OwnRequest);
         }
         self.hall.must_be_open(&self.state, &config, &case)?;
-        let facts = self.hall.facts(&self.state, &case.request);
+        let facts = self.hall.facts(&self.state, &config, &case.request);
         let asking = facts.of(&config, &case);
         let (role, _) = policy::stands(&asking).map_err(changed)?;
         if role.quorums.is_empty() {
@@ -203,7 +204,7 @@ impl Writer {
             case = self.own_case(&config, caller, id)?;
         }
         let until = self.hall.must_run(&self.state, &config, &case)?;
-        let facts = self.hall.facts(&self.state, &case.request);
+        let facts = self.hall.facts(&self.state, &config, &case.request);
         let (role, key) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
         let intent = if let Some(serial) = case.certificate {
             self.intent(serial)?
@@ -258,13 +259,17 @@ impl Writer {
 
     /// Decides an open request by what stands in the log, and grants it if that suffices: once, for a closed
     /// request is never decided again.
-    fn settle(&mut self, config: &Arc<Config>, id: &RequestId) -> Result<Standing, Refused> {
+    pub(super) fn settle(
+        &mut self,
+        config: &Arc<Config>,
+        id: &RequestId,
+    ) -> Result<Standing, Refused> {
         let case = any_case(&self.state, id)?;
         let over = !case.is_open() || self.hall.is_over(&case);
         if over {
             return Ok(self.hall.standing_of(&self.state, config, &case));
         }
-        let facts = self.hall.facts(&self.state, &case.request);
+        let facts = self.hall.facts(&self.state, config, &case.request);
         match policy::decide(&facts.of(config, &case)) {
             Decision::Granted { until, approved_by } => {
                 self.commit(Entry::Grant {
@@ -300,7 +305,12 @@ impl Writer {
 }
 
 impl Hall {
-    fn must_be_open(&self, state: &State, config: &Config, case: &Case) -> Result<(), Refused> {
+    pub(super) fn must_be_open(
+        &self,
+        state: &State,
+        config: &Config,
+        case: &Case,
+    ) -> Result<(), Refused> {
         match self.standing_of(state, config, case) {
             Standing::Waiting { .. } => Ok(()),
             other => Err(Refused::Closed(other)),
@@ -316,7 +326,7 @@ impl Hall {
     ) -> Result<record::clock::UnixTime, Refused> {
         match self.standing_of(state, config, case) {
             Standing::Granted { until } => Ok(until),
-            Standing::Waiting { needs, .. } => Err(Refused::Waiting(needs)),
+            Standing::Waiting { needs, checks, .. } => Err(Refused::Waiting(needs, checks)),
             other => Err(Refused::Closed(other)),
         }
     }
@@ -366,19 +376,23 @@ pub(super) fn concerning(
     }
 }
 
-fn any_case(state: &State, id: &RequestId) -> Result<Case, Refused> {
+pub(super) fn any_case(state: &State, id: &RequestId) -> Result<Case, Refused> {
     let case = state.cases.get(id).cloned();
     case.ok_or_else(|| Refused::UnknownRequest(id.clone()))
 }
 
 /// The answer to somebody who has asked; a grant before its approval is told to the operator too.
-fn told(caller: &Caller, ask: &Ask, asked: Asked) -> Answer<Asked> {
+fn told(hall: &Arc<Hall>, caller: &Caller, ask: &Ask, asked: Asked) -> Answer<Asked> {
+    let hall = hall.clone();
     let glass = ask.break_glass && matches!(asked.standing, Standing::Granted { .. });
     let (person, access) = (caller.person.clone(), ask.access.clone());
     let reason = shown(ask.reason.as_str());
     Answer::after(move |_| {
         if glass {
             tracing::warn!(request = %asked.id, %person, %access, role = %asked.role, reason, "BREAK-GLASS: granted before any approval");
+        }
+        if matches!(&asked.standing, Standing::Waiting { checks, .. } if !checks.is_empty()) {
+            hall.heard.ask(asked.id.clone());
         }
         Ok(asked)
     })

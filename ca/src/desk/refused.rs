@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use config::cidr::Cidr;
 use config::command::Pattern;
-use config::words::{GroupName, PersonName, Principal, RequestId, RoleName, RosterName, SessionId};
+use config::words::{
+    CheckName, GroupName, PersonName, Principal, RequestId, RoleName, RosterName, SessionId,
+};
 use config::{duration, limits};
 use record::sshsig::SigError;
 
@@ -130,8 +132,8 @@ pub enum Refused {
     #[error("{}", closed(.0))]
     Closed(Standing),
     /// The request waits still.
-    #[error("not granted yet: {}", waiting(.0))]
-    Waiting(Vec<Need>),
+    #[error("not granted yet: {}", waiting(.0, .1))]
+    Waiting(Vec<Need>, Vec<CheckName>),
     /// The role covers it, and the policy gives it at another time, or after something else.
     #[error("{0}")]
     NotNow(String),
@@ -211,8 +213,8 @@ impl<T: fmt::Display> fmt::Display for Names<'_, T> {
 
 fn closed(standing: &Standing) -> String {
     match standing {
-        Standing::Waiting { needs, .. } => {
-            format!("the request is not granted yet: {}", waiting(needs))
+        Standing::Waiting { needs, checks, .. } => {
+            format!("the request is not granted yet: {}", waiting(needs, checks))
         }
         Standing::Granted { until } => {
             format!(
@@ -229,9 +231,9 @@ fn closed(standing: &Standing) -> String {
     }
 }
 
-fn waiting(needs: &[Need]) -> String {
-    if needs.is_empty() {
+fn waiting(needs: &[Need], checks: &[CheckName]) -> String {
+    if needs.is_empty() && checks.is_empty() {
         return "the policy does not give it now, and no approval would help: ask again".to_owned();
     }
-    Need::all(needs)
+    Need::with_checks(needs, checks)
 }

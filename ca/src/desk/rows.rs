@@ -10,7 +10,7 @@ use config::words::{
 };
 use record::clock::UnixTime;
 use record::digest::Digest;
-use record::entry::Authority;
+use record::entry::{Authority, Verdict};
 use record::text::{Command, Reason};
 use serde::Serialize;
 use ssh_key::PublicKey;
@@ -65,6 +65,9 @@ pub enum Standing {
     Waiting {
         /// Whose.
         needs: Vec<Need>,
+        /// And for these automated checks.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<CheckName>,
         /// Until when.
         expires: UnixTime,
     },
@@ -131,8 +134,14 @@ impl Need {
 
     /// What is missing of several, for example `needs 1 of group sre (bob) and 1 of group security (carol)`.
     pub fn all(needs: &[Self]) -> String {
+        Self::with_checks(needs, &[])
+    }
+
+    /// The same, and the automated checks that are missing too: `needs 1 of group sre (bob) and check ticket`.
+    pub fn with_checks(needs: &[Self], checks: &[CheckName]) -> String {
         let missing = needs.iter().filter(|need| need.missing() > 0);
-        let parts: Vec<String> = missing.map(Self::part).collect();
+        let mut parts: Vec<String> = missing.map(Self::part).collect();
+        parts.extend(checks.iter().map(|check| format!("check {check}")));
         format!("needs {}", parts.join(" and "))
     }
 
@@ -183,6 +192,9 @@ pub struct RoleRow {
     pub longest_seconds: u64,
     /// Who has to agree: all of these; nobody if there are none.
     pub approvals: Vec<Quorum>,
+    /// The automated checks that have to agree too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckName>,
     /// The command that every session is forced to.
     pub command: Option<String>,
     /// The commands that are granted at once.
@@ -227,6 +239,9 @@ pub struct PendingRow {
     pub expires: UnixTime,
     /// Whom it waits for.
     pub needs: Vec<Need>,
+    /// And which automated checks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckName>,
     /// Whether the person who looks may approve it.
     pub for_you: bool,
 }
@@ -263,6 +278,9 @@ pub struct Shown {
     pub standing: Standing,
     /// Who approved, in order.
     pub approvals: Vec<ApprovalRow>,
+    /// What automated checks said, in order, and those that have not been heard.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckRow>,
     /// The certificates that were issued for it.
     pub certificates: Vec<CertificateRow>,
     /// The sessions that ran under it.
@@ -281,6 +299,20 @@ pub struct ApprovalRow {
     pub at: UnixTime,
     /// The armoured SSHSIG over the canonical text.
     pub signature: String,
+}
+
+/// One automated check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CheckRow {
+    /// Which one.
+    pub check: CheckName,
+    /// When it spoke; none if it has not been heard.
+    pub at: Option<UnixTime>,
+    /// What it said.
+    pub verdict: Option<Verdict>,
+    /// Why, or why it has not been heard.
+    pub reason: String,
 }
 
 /// One certificate.

@@ -23,16 +23,15 @@
 
 use std::sync::Arc;
 
-use config::Config;
 use config::limits;
 use config::words::{RequestId, SessionId};
 use record::clock::UnixTime;
-use record::digest::Digest;
 use record::entry::{Entry, Line};
 use record::log::Encoded;
 
 use super::Refused;
 use super::hall::Hall;
+use super::outside::InForce;
 use super::strays::Strays;
 use crate::cert::{NONCE, Plan};
 use crate::issue::{Intent, IssueError, Ledger, Signed};
@@ -112,7 +111,7 @@ pub(super) struct Writer {
     /// How many lines the batch had when the operation began that is under way.
     began: usize,
     /// In force once the batch is durable; nothing else is decided before.
-    next: Option<Arc<Config>>,
+    next: Option<InForce>,
     durable: Arc<Durable>,
     pub(super) strays: Strays,
     /// A write has failed, or an operation has panicked: memory and disk may differ until a restart.
@@ -143,12 +142,9 @@ impl Writer {
         }
     }
 
-    /// Puts another configuration in force, once the log says so.
-    pub(super) fn reload(&mut self, config: Arc<Config>) -> Decided<()> {
-        let policy = Digest::of(config.text.as_bytes());
-        self.commit(Entry::Start { policy })?;
-        self.next = Some(config);
-        Ok(Answer::of(()))
+    /// Decides by this once the log says so.
+    pub(super) fn put_in_force(&mut self, next: InForce) {
+        self.next = Some(next);
     }
 
     /// Builds and lints one certificate, and puts down the intent to sign it.
@@ -215,8 +211,8 @@ impl Writer {
         self.hall.tell_durable(durable.position().size);
         self.durable = Arc::new(durable);
         self.broken = false;
-        if let Some(config) = self.next.take() {
-            self.hall.set_config(config);
+        if let Some(next) = self.next.take() {
+            self.hall.set_config(next);
             self.hall.tell_all();
         }
         news.tell(&self.hall, ended);
@@ -301,6 +297,7 @@ fn request_of(entry: &Entry) -> Option<RequestId> {
     match entry {
         Entry::Approval { request, .. }
         | Entry::Denial { request, .. }
+        | Entry::Verdict { request, .. }
         | Entry::Withdrawal { request }
         | Entry::Grant { request, .. }
         | Entry::Return { request }

@@ -36,8 +36,9 @@ pub(super) async fn approve(call: &Call, id: &RequestId) -> Result<(), Stop> {
             shown.access,
             until.time_of_day()
         ),
-        Standing::Waiting { needs, .. } => {
-            format!("approved; still {}\n", crate::desk::Need::all(&needs))
+        Standing::Waiting { needs, checks, .. } => {
+            let missing = crate::desk::Need::with_checks(&needs, &checks);
+            format!("approved; still {missing}\n")
         }
         other => format!("approved; but {}\n", Refused::Closed(other)),
     };

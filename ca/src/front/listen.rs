@@ -17,10 +17,12 @@ use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, compression};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use super::connection::{Connection, Shared};
 use super::gate::{Gate, Graced, HalfOpen};
 use crate::desk::{Desk, DeskError};
+use crate::outside;
 
 /// Why the CA does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,9 @@ pub async fn serve_by(
     let desk = Desk::open(Arc::new(config), Arc::clone(&clock))?;
     let (stop, stopping) = watch::channel(false);
     let (alive, all_gone) = mpsc::channel(1);
+    // Dropped when the CA stops serving: nobody outside is asked any more.
+    let mut asking = JoinSet::new();
+    asking.spawn(outside::watch::run(desk.clone(), clock.clone()));
     let server = Server {
         ssh: Arc::new(ssh(desk.identity().clone())),
         shared: Arc::new(Shared {
@@ -97,6 +102,7 @@ pub async fn serve_by(
         }
     }
     drop(listener);
+    drop(asking);
     tracing::info!("stopping");
     stop.send_replace(true);
     drop(server);

@@ -12,7 +12,7 @@ use ssh_key::HashAlg;
 
 use super::call::Call;
 use super::render::{from_now, names, pairs, table};
-use crate::desk::{PendingRow, RoleRow, SessionRow};
+use crate::desk::{Need, PendingRow, RoleRow, SessionRow};
 
 /// Who somebody is to the CA.
 #[derive(Debug, Serialize)]
@@ -59,18 +59,20 @@ pub(super) fn roles(rows: &[RoleRow]) -> String {
                 names(&row.logins),
                 names(&row.targets),
                 duration::show(Duration::from_secs(row.longest_seconds)),
-                approvals(&row.approvals),
+                approvals(row),
                 notes(row),
             ]
         }),
     )
 }
 
-fn approvals(all: &[Quorum]) -> String {
+fn approvals(row: &RoleRow) -> String {
+    let checks = row.checks.iter().map(|check| format!("check {check}"));
+    let all = row.approvals.iter().map(Quorum::to_string).chain(checks);
+    let all: Vec<String> = all.collect();
     if all.is_empty() {
         return "none".to_owned();
     }
-    let all: Vec<String> = all.iter().map(Quorum::to_string).collect();
     all.join(" and ")
 }
 
@@ -121,7 +123,7 @@ pub(super) fn pending(rows: &[PendingRow], now: UnixTime) -> String {
 
 fn waiting(rows: &[&PendingRow], now: UnixTime) -> String {
     let header = [
-        "REQUEST", "PERSON", "ACCESS", "ROLE", "FOR", "EXPIRES", "REASON",
+        "REQUEST", "PERSON", "ACCESS", "ROLE", "FOR", "EXPIRES", "REASON", "NEEDS",
     ];
     table(
         &header,
@@ -138,9 +140,16 @@ fn waiting(rows: &[&PendingRow], now: UnixTime) -> String {
                 duration::show(Duration::from_secs(row.seconds)),
                 from_now(now, row.expires),
                 reason,
+                missing(row),
             ]
         }),
     )
+}
+
+/// Whose word is missing, without the verb.
+fn missing(row: &PendingRow) -> String {
+    let needs = Need::with_checks(&row.needs, &row.checks);
+    needs.strip_prefix("needs ").unwrap_or(&needs).to_owned()
 }
 
 /// Which sessions there were.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use config::duration;
 use config::words::RequestId;
 use record::clock::UnixTime;
+use record::entry::Verdict;
 
 use super::call::{Call, Stop};
 use super::command;
@@ -107,7 +108,7 @@ const LOUD: &str = "BREAK-GLASS: you have it now, without anybody's approval. It
 
 fn headline(asked: &Asked) -> String {
     let what = match &asked.standing {
-        Standing::Waiting { needs, .. } => Need::all(needs),
+        Standing::Waiting { needs, checks, .. } => Need::with_checks(needs, checks),
         Standing::Granted { .. } => "granted".to_owned(),
         other => Refused::Closed(other.clone()).to_string(),
     };
@@ -156,12 +157,20 @@ async fn wait(call: &Call, asked: &Asked) -> Result<(), Stop> {
     let mut had = None;
     loop {
         watch.borrow_and_update();
-        let Some(Standing::Waiting { needs, expires }) = call.desk.standing(id) else {
+        let Some(Standing::Waiting {
+            needs,
+            checks,
+            expires,
+        }) = call.desk.standing(id)
+        else {
             break;
         };
-        let have: usize = needs.iter().map(|need| need.have.len()).sum();
-        if had.replace(have).is_some_and(|before| before != have) {
-            let progress = format!("{}; still {} … ", approved(&needs), Need::all(&needs));
+        let missing = Need::with_checks(&needs, &checks);
+        if had
+            .replace(missing.clone())
+            .is_some_and(|before| before != missing)
+        {
+            let progress = format!("{}still {missing} … ", approved(&needs));
             if call.peer.say(&progress).await.is_err() {
                 return give_up(call, id).await;
             }
@@ -193,15 +202,21 @@ fn until_past(now: UnixTime, expires: UnixTime) -> Duration {
 }
 
 fn approved(needs: &[Need]) -> String {
-    format!(
-        "approved by {}",
-        render::names(needs.iter().flat_map(|need| &need.have))
-    )
+    let have: Vec<_> = needs.iter().flat_map(|need| &need.have).collect();
+    if have.is_empty() {
+        return String::new();
+    }
+    format!("approved by {}; ", render::names(have))
 }
 
 async fn granted(call: &Call, id: &RequestId, took: Duration) -> Result<(), Stop> {
     let shown = call.desk.show(&call.caller, id)?;
-    let by = render::names(shown.approvals.iter().map(|approval| &approval.person));
+    let persons = shown.approvals.iter();
+    let persons = persons.map(|approval| approval.person.to_string());
+    let checks = shown.checks.iter();
+    let checks = checks.filter(|row| row.verdict == Some(Verdict::Approve));
+    let checks = checks.map(|row| format!("check {}", row.check));
+    let by = render::names(persons.chain(checks));
     let line = format!("approved by {by}, {} s\n", took.as_secs());
     Ok(call.peer.say(&line).await?)
 }

@@ -44,6 +44,16 @@ pub(super) fn whole(shown: &Shown, now: UnixTime) -> String {
             .map(|row| vec![row.person.to_string(), row.at.to_string()]);
         let _ = write!(text, "\n{}", table(&["APPROVED BY", "AT"], rows));
     }
+    if !shown.checks.is_empty() {
+        let rows = shown.checks.iter().map(|row| {
+            let said = row
+                .verdict
+                .map_or_else(|| "-".to_owned(), |v| v.to_string());
+            let at = row.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+            vec![row.check.to_string(), said, at, row.reason.clone()]
+        });
+        let _ = write!(text, "\n{}", table(&["CHECK", "SAID", "AT", "WHY"], rows));
+    }
     if !shown.certificates.is_empty() {
         let rows = shown.certificates.iter().map(|row| {
             vec![
@@ -70,10 +80,14 @@ fn moment(now: UnixTime, then: UnixTime) -> String {
 
 fn status(standing: &Standing, now: UnixTime) -> String {
     match standing {
-        Standing::Waiting { needs, expires } => {
+        Standing::Waiting {
+            needs,
+            checks,
+            expires,
+        } => {
             format!(
                 "waits: {}, expires {}",
-                Need::all(needs),
+                Need::with_checks(needs, checks),
                 from_now(now, *expires)
             )
         }

@@ -5,6 +5,7 @@
 //! * [`groups`]: what a program says of its groups.
 //! * [`calendar`], [`oncall`]: who is on call.
 //! * [`check`]: the question to an automated check, and its verdict.
+//! * [`watch`]: asks again and again while the CA serves; [`trial`]: asks once, for `hallpass check`.
 //!
 //! Whatever is not heard in time, or not understood, is as if nobody were in the group, nobody on call, and the check
 //! had not spoken. Nothing here is waited for while the CA decides.
@@ -17,6 +18,8 @@ mod http;
 mod mac;
 pub(crate) mod oncall;
 mod program;
+pub(crate) mod trial;
+pub(crate) mod watch;
 
 pub(crate) use ask::{Question, Unheard, put};
 pub(crate) use mac::Secret;

@@ -25,7 +25,7 @@ async fn a_request_is_asked_approved_and_collected() {
     );
     assert_eq!(
         desk.collect(&alice, &asked.id).await,
-        Err(Refused::Waiting(needs.clone()))
+        Err(Refused::Waiting(needs.clone(), vec![]))
     );
     let mut watch = desk.watch(&asked.id).unwrap();
     let bob = caller("bob", "bob");
