@@ -51,9 +51,10 @@ fn refuse_early(call: &Call, shown: &Shown) -> Result<(), Refused> {
         return Err(Refused::OwnRequest);
     }
     match &shown.standing {
-        Standing::Denied { .. } | Standing::Withdrawn | Standing::Expired => {
-            Err(Refused::Closed(shown.standing.clone()))
-        }
+        Standing::Denied { .. }
+        | Standing::Failed { .. }
+        | Standing::Withdrawn
+        | Standing::Expired => Err(Refused::Closed(shown.standing.clone())),
         _ => Ok(()),
     }
 }
