@@ -8,7 +8,7 @@ use config::Config;
 use config::words::{BastionName, TargetName};
 
 use crate::failure::Result;
-use crate::{check, evidence, generate, init, log, review, serve, target, trust};
+use crate::{check, evidence, generate, init, keys, log, review, serve, target, trust};
 
 /// Temporary production access with plain ssh: a certificate authority and a recording bastion.
 #[derive(Parser)]
@@ -73,6 +73,11 @@ enum Command {
         /// Which bastion of the configuration; may be left out if there is one
         #[arg(long)]
         name: Option<BastionName>,
+    },
+    /// Look at the CA's own keys, and let one follow another
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
     },
     /// Prepare a target
     Target {
@@ -151,6 +156,7 @@ impl Cli {
             Command::Target {
                 command: TargetCommand::Certify { target, public_key },
             } => target::certify(site, &target, &public_key),
+            Command::Keys { command } => keys::run(site, command),
             Command::Trust { note: false } => trust::print(site),
             Command::Trust { note: true } => trust::print_note(site),
             Command::Verify(args) => return evidence::verify(&args),

@@ -1,7 +1,7 @@
 //! `hallpass`: the one binary. Parse, load, open, serve.
 //!
 //! * `cli`: the command line, and where its words go.
-//! * `init`, `check`, `target`, `trust`: setting a site up.
+//! * `init`, `check`, `keys`, `target`, `trust`: setting a site up.
 //! * `serve`: the two services.
 //! * `evidence`, `log`, `review`: verifying, proving, replaying and exporting.
 //! * `generate`: completions and man pages.
@@ -12,6 +12,7 @@ mod evidence;
 mod failure;
 mod generate;
 mod init;
+mod keys;
 mod log;
 mod review;
 mod serve;

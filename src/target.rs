@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::Config;
+use config::keys::KeyName;
 use config::rules::{HostTrust, Target};
 use config::words::{Login, TargetName, shown};
-use record::clock::SystemClock;
+use record::clock::{Clock as _, SystemClock};
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
@@ -65,10 +66,13 @@ fn unknown(config: &Config, name: &TargetName) -> Failure {
     ))
 }
 
+/// The session CA's keys, one a line: several while one follows another.
 fn session_ca(config: &Config) -> Result<String> {
-    let path = config.ca.data.join("keys/session.pub");
-    let text = fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
-    Ok(text.trim().to_owned())
+    let keys = ca::believed(config, KeyName::Session, SystemClock::new().wall())?;
+    let lines = keys.iter().map(ssh_key::PublicKey::to_openssh);
+    Ok(lines
+        .collect::<std::result::Result<Vec<_>, _>>()?
+        .join("\n"))
 }
 
 fn script(

@@ -1,15 +1,15 @@
 //! The public keys that evidence is checked against.
 
-use std::fs;
 use std::io::{self, Write};
 
 use config::Config;
+use config::keys::KeyName;
 use record::checkpoint::note::NoteKey;
 use record::{checkpoint, krl};
 use ssh_key::PublicKey;
 
 use crate::cli::Site;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
 /// Prints the site's `allowed_signers`.
 pub(crate) fn print(site: &Site) -> Result<()> {
@@ -37,9 +37,7 @@ pub(crate) fn allowed_signers(config: &Config) -> Result<String> {
 
 /// The public half of the log's key.
 pub(crate) fn log_key(config: &Config) -> Result<PublicKey> {
-    let path = config.ca.data.join("keys/log.pub");
-    let text = fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
-    Ok(PublicKey::from_openssh(text.trim())?)
+    Ok(ca::public_half(config, KeyName::Log)?)
 }
 
 fn line(principal: &str, namespaces: &str, key: &PublicKey) -> Result<String> {

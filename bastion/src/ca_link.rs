@@ -73,9 +73,10 @@ impl CaLink {
         self.call(Method::POST, path::SESSIONS_END, Some(end)).await
     }
 
-    /// Grants that ended early since `after`; waits for news as long as the CA does.
-    pub async fn ended(&self, after: u64) -> Result<api::Ended, CaError> {
-        let path = format!("{}?after={after}", path::ENDED);
+    /// Grants that ended early since `after`; waits for news, of them or of other keys than `keys`, as long as the CA
+    /// does.
+    pub async fn ended(&self, after: u64, keys: u64) -> Result<api::Ended, CaError> {
+        let path = format!("{}?after={after}&keys={keys}", path::ENDED);
         self.bounded(
             LONG_POLL + limits::CA_ANSWER,
             Method::GET,

@@ -111,7 +111,7 @@ fn certified(
     trust: &Trust,
     now: UnixTime,
 ) -> Result<(), HostFault> {
-    if certificate.signature_key() != trust.host_ca() {
+    if !trust.is_host_ca(certificate.signature_key()) {
         return Err(HostFault::WrongCa);
     }
     if certificate.cert_type() != CertType::Host {

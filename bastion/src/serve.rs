@@ -129,7 +129,7 @@ async fn first_contact(site: &Site) {
     let mut backoff = Backoff::new();
     loop {
         let reached = match watcher::learn(&site.link, &site.trust).await {
-            Ok(()) => site.doors.certificate(None).await.map(drop),
+            Ok(_) => site.doors.certificate(None).await.map(drop),
             Err(e) => Err(e),
         };
         match reached {

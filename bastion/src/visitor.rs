@@ -18,33 +18,36 @@ use ssh_key::{Certificate, EcdsaCurve, PublicKey};
 /// The public keys that the bastion believes: what the CA said last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
-    user_ca: KeyData,
-    host_ca: KeyData,
+    user_cas: Vec<KeyData>,
+    host_cas: Vec<KeyData>,
 }
 
 /// The CA named a key that no certificate of ours may be signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the CA's keys are not plain Ed25519 or ECDSA P-256 keys")]
+#[error("the CA's keys are none, too many, or not plain Ed25519 or ECDSA P-256 keys")]
 pub struct BadTrust;
 
 impl Trust {
-    /// Takes the keys of the user CA and of the host CA; each must be a plain Ed25519 or ECDSA P-256 key.
-    pub fn new(user_ca: &PublicKey, host_ca: &PublicKey) -> Result<Self, BadTrust> {
+    /// Takes the keys of the user CA and of the host CA, several of each while one follows another; each must be a
+    /// plain Ed25519 or ECDSA P-256 key, and at most [`limits::CA_KEYS`] of each are taken.
+    pub fn new(user_cas: &[PublicKey], host_cas: &[PublicKey]) -> Result<Self, BadTrust> {
         Ok(Self {
-            user_ca: plain(user_ca)?,
-            host_ca: plain(host_ca)?,
+            user_cas: plain(user_cas)?,
+            host_cas: plain(host_cas)?,
         })
     }
 
-    /// The key that signs targets' host certificates.
-    pub fn host_ca(&self) -> &KeyData {
-        &self.host_ca
+    /// Whether this key signs targets' host certificates.
+    pub fn is_host_ca(&self, key: &KeyData) -> bool {
+        self.host_cas.contains(key)
     }
 }
 
-fn plain(key: &PublicKey) -> Result<KeyData, BadTrust> {
-    let data = key.key_data();
-    may_certify(data).then(|| data.clone()).ok_or(BadTrust)
+fn plain(keys: &[PublicKey]) -> Result<Vec<KeyData>, BadTrust> {
+    let data = keys.iter().map(|key| key.key_data().clone());
+    let plain: Vec<_> = data.filter(may_certify).collect();
+    let good = plain.len() == keys.len() && (1..=limits::CA_KEYS).contains(&keys.len());
+    good.then_some(plain).ok_or(BadTrust)
 }
 
 /// Whether a CA may have a key of this kind: a plain one, as `ssh` and `sshd` take it by default
@@ -249,7 +252,7 @@ fn signed_by(certificate: &Certificate, trust: &Trust) -> Result<String, Refusal
     if !may_certify(certificate.signature_key()) {
         return Err(Refusal::CaKind);
     }
-    if certificate.signature_key() != &trust.user_ca {
+    if !trust.user_cas.contains(certificate.signature_key()) {
         return Err(Refusal::WrongCa);
     }
     if certificate.cert_type() != CertType::User {
@@ -258,7 +261,8 @@ fn signed_by(certificate: &Certificate, trust: &Trust) -> Result<String, Refusal
     if !is_plain(certificate.public_key()) {
         return Err(Refusal::Nested);
     }
-    if [&trust.user_ca, &trust.host_ca].contains(&certificate.public_key()) {
+    let mut ours = trust.user_cas.iter().chain(&trust.host_cas);
+    if ours.any(|ca| ca == certificate.public_key()) {
         return Err(Refusal::CaKey);
     }
     certificate

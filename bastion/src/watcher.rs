@@ -31,22 +31,24 @@ impl Backoff {
     }
 }
 
-/// Asks the CA for its keys, and believes them.
+/// Asks the CA for its keys, believes them, and says which they are.
 pub(crate) async fn learn(
     link: &crate::ca_link::CaLink,
     believed: &Believed,
-) -> Result<(), CaError> {
+) -> Result<u64, CaError> {
     let given = link.trust().await?;
     let trust =
         read(&given).ok_or_else(|| CaError::Gone("its keys cannot be used here".to_owned()))?;
     believed.set(trust);
-    Ok(())
+    Ok(given.keys)
 }
 
 fn read(given: &api::Trust) -> Option<Trust> {
-    let user = PublicKey::from_openssh(&given.user_ca).ok()?;
-    let host = PublicKey::from_openssh(&given.host_ca).ok()?;
-    Trust::new(&user, &host).ok()
+    let all = |lines: &[String]| -> Option<Vec<PublicKey>> {
+        let keys = lines.iter().map(|line| PublicKey::from_openssh(line));
+        keys.collect::<Result<_, _>>().ok()
+    };
+    Trust::new(&all(&given.user_cas)?, &all(&given.host_cas)?).ok()
 }
 
 /// Ends the sessions of grants that ended early, for ever. While the CA is away, running sessions keep their deadlines.
@@ -62,10 +64,10 @@ pub(crate) async fn watch(site: Arc<Site>) {
 
 /// Follows the CA's news until it is lost; begins with all that still matters.
 async fn follow(site: &Site, backoff: &mut Backoff) -> Result<(), CaError> {
-    learn(&site.link, &site.trust).await?;
+    let mut keys = learn(&site.link, &site.trust).await?;
     let mut after = 0;
     loop {
-        let news = site.link.ended(after).await?;
+        let news = site.link.ended(after, keys).await?;
         *backoff = Backoff::new();
         for request in &news.requests {
             tracing::info!(%request, "the grant ended early");
@@ -76,5 +78,7 @@ async fn follow(site: &Site, backoff: &mut Backoff) -> Result<(), CaError> {
             return Ok(());
         }
         after = news.next;
+        // Asked for also where nothing was changed: the certificates of an old key run out without anybody's doing.
+        keys = learn(&site.link, &site.trust).await?;
     }
 }

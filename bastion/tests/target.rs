@@ -109,7 +109,7 @@ impl Machine {
 
     fn ca(&self) -> Proof {
         Proof::Ca(Arc::new(
-            Trust::new(&self.public("user"), &self.public("host")).unwrap(),
+            Trust::new(&[self.public("user")], &[self.public("host")]).unwrap(),
         ))
     }
 

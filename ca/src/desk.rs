@@ -18,6 +18,7 @@ mod people;
 mod refused;
 mod revoked;
 mod rows;
+mod rules;
 mod strays;
 mod writer;
 
@@ -26,11 +27,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
+use config::keys::KeyName;
 use config::words::{BastionName, RequestId, TargetName};
 use record::api;
-use record::clock::Clock;
-use record::digest::Digest;
-use record::entry::{Entry, Line};
+use record::clock::{Clock, UnixTime};
+use record::entry::Line;
+use record::keyring::KeyChange;
 use record::krl;
 use record::log::{Log, LogError, Position};
 use record::sshsig;
@@ -38,10 +40,10 @@ use record::text::Reason;
 use ssh_key::{PrivateKey, PublicKey};
 use tokio::sync::watch;
 
-use crate::issue::Ledger as _;
 use crate::journal::Journal;
-use crate::keys::{self, Keys, KeysError, PublicKeys};
+use crate::keys::{self, Keys, KeysError};
 use crate::publish::Published;
+use crate::ring::Ring;
 use crate::state::State;
 use crate::store::{Sled, Store};
 
@@ -141,8 +143,17 @@ impl Desk {
 
     /// Puts another configuration in force, at once and whole; if it is refused, the one before stays.
     pub async fn reload(&self, config: Config) -> Result<(), DeskError> {
-        keys::apart(&self.hall.public.named(), &config)?;
-        let work = move |writer: &mut Writer| writer.reload(Arc::new(config));
+        let hall = self.hall.clone();
+        // Files, an agent, a token: not on a thread that serves others.
+        let opening = move || {
+            let keys = Keys::again(&config, &hall.signers())?;
+            let steps = rules::steps(&hall.state().ring, &keys)?;
+            apart(&hall.state().ring, &steps, &config)?;
+            Ok::<_, DeskError>((config, keys))
+        };
+        let opened = tokio::task::spawn_blocking(opening).await;
+        let (config, keys) = opened.map_err(|_| DeskError::Keys(KeysError::Unmade))??;
+        let work = move |writer: &mut Writer| writer.reload(Arc::new(config), keys);
         self.run(work).await.map_err(DeskError::Unavailable)
     }
 
@@ -156,9 +167,9 @@ impl Desk {
         &self.identity
     }
 
-    /// The public halves of the CA's keys.
-    pub fn public_keys(&self) -> &PublicKeys {
-        &self.hall.public
+    /// The door CA's keys that people have to believe, the current one first.
+    pub fn door_cas(&self) -> Vec<PublicKey> {
+        self.hall.believed(KeyName::Door)
     }
 
     /// The person who has this key, if anybody has.
@@ -330,11 +341,7 @@ impl Desk {
 
     /// What a bastion trusts.
     pub fn trust(&self) -> api::Trust {
-        let line = |key: &PublicKey| key.to_openssh().unwrap_or_default();
-        api::Trust {
-            user_ca: line(&self.hall.public.user),
-            host_ca: line(&self.hall.public.host),
-        }
+        self.hall.trust()
     }
 
     /// A bastion asks for a door certificate.
@@ -369,12 +376,15 @@ impl Desk {
             .await
     }
 
-    /// The grants that ended early after `after`; waits up to 25 s for one.
-    pub async fn ended(&self, after: u64) -> api::Ended {
-        let mut count = self.hall.ended_count();
-        let news = count.wait_for(|count| *count > after);
-        // Silence is an answer too: the bastion asks again.
-        drop(tokio::time::timeout(LONG_POLL, news).await);
+    /// The grants that ended early after `after`; waits up to 25 s for one, or for other keys than `keys`.
+    pub async fn ended(&self, after: u64, keys: u64) -> api::Ended {
+        let (mut count, mut steps) = (self.hall.ended_count(), self.hall.key_steps());
+        tokio::select! {
+            _ = count.wait_for(|count| *count > after) => {}
+            _ = steps.wait_for(|steps| *steps != keys) => {}
+            // Silence is an answer too: the bastion asks again.
+            () = tokio::time::sleep(LONG_POLL) => {}
+        }
         self.hall.ended_after(after)
     }
 
@@ -426,14 +436,15 @@ impl Opened {
         journal: Box<dyn Journal>,
         mut store: Box<dyn Store>,
     ) -> Result<Self, DeskError> {
-        keys::apart(&keys.public.named(), &config)?;
         let state = fold(lines)?;
+        let steps = rules::steps(&state.ring, &keys)?;
+        apart(&state.ring, &steps, &config)?;
         reconcile(store.as_mut(), &state, journal.position())?;
-        let policy = Digest::of(config.text.as_bytes());
-        let hall = Arc::new(Hall::new(config, state, clock, keys.public));
-        let mut writer = Writer::new(hall, journal, store, keys.signers);
+        let hall = Arc::new(Hall::new(config, state, clock, keys.signers));
+        let mut writer = Writer::new(hall, journal, store);
         batch::alone(&mut writer, |writer| {
-            writer.commit(Entry::Start { policy })?;
+            let config = writer.hall.config();
+            writer.begin_to_serve(&config, steps)?;
             Ok(Answer::of(()))
         })
         .map_err(DeskError::Unavailable)?;
@@ -443,6 +454,15 @@ impl Opened {
             log: keys.log,
         })
     }
+}
+
+/// Refuses a configuration in which a key that the CA ever had, or is about to have, is somebody else's.
+fn apart(ring: &Ring, steps: &[KeyChange], config: &Config) -> Result<(), KeysError> {
+    let mut ring = ring.clone();
+    ring.apply(steps, UnixTime::from_secs(0))
+        .map_err(KeysError::Ring)?;
+    let ours = ring.keys().iter().map(|key| (key.name, &key.public));
+    keys::apart(ours, config)
 }
 
 /// Makes a target's host certificate; the desk opens for this one, and so refuses while the CA runs.

@@ -1,7 +1,7 @@
-//! `Linted → Intent → Logged → Signed`: each step takes what only the step before can make.
+//! `Linted → Intent → Logged → Warranted → Signed`: each step takes what only the step before can make.
 //!
 //! An [`Intent`] stands in the batch of lines that is being written; only the proof that the batch is durable
-//! makes it [`Logged`]. If we die after the log has the intent, the same bytes are signed at the next call. Ed25519 is
+//! makes it [`Logged`], and only its approvals, judged by the log alone, make it [`Warranted`]. If we die after the log has the intent, the same bytes are signed at the next call. Ed25519 is
 //! deterministic, so it is the same certificate; ECDSA in hardware gives another signature under the same bytes and the
 //! same serial, and both count as the one certificate that stands in the log. A signature without an intent cannot exist.
 
@@ -13,9 +13,11 @@ use record::entry::{Authority, Entry};
 use ssh_key::{HashAlg, PublicKey};
 
 use crate::journal::Durable;
+use crate::keys::Signers;
 use crate::lint::{Linted, Whole, read_to_be_signed};
 use crate::signer::{SignFault, Signer, blob};
-use crate::state::Certificate;
+use crate::state::{Certificate, State};
+use crate::warrant::{self, Unwarranted};
 use crate::wire::put;
 
 /// Where entries are put down.
@@ -46,12 +48,19 @@ pub(crate) struct Logged {
     bytes: Vec<u8>,
 }
 
+/// A logged certificate whose approvals the log bears out.
+#[derive(Debug)]
+pub(crate) struct Warranted(Logged);
+
 /// Why a logged certificate was not released. Ours alone; nothing was given to anybody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IssueError {
     /// What was logged or signed is not what it should be. A defect of this program, or of the signer.
     #[error("the signed certificate does not hold: {0}")]
     Wrong(&'static str),
+    /// Nobody has approved it.
+    #[error(transparent)]
+    Unwarranted(#[from] Unwarranted),
     /// The signer gave no signature. The intent stands, and is signed at the next call.
     #[error(transparent)]
     Unsigned(#[from] SignFault),
@@ -118,21 +127,44 @@ impl Intent {
 }
 
 impl Logged {
-    /// Who has to sign.
-    pub(crate) const fn authority(&self) -> Authority {
-        self.authority
+    /// Judges the approvals once more, by the log alone: `state` is what follows from its durable lines.
+    pub(crate) fn warranted(self, state: &State) -> Result<Warranted, IssueError> {
+        let certificate = state.certificates.get(&self.serial);
+        let own = certificate.filter(|certificate| {
+            let same = STANDARD.encode(&self.bytes) == certificate.to_be_signed;
+            same && certificate.authority == self.authority
+        });
+        let own = own.ok_or(IssueError::Wrong("its log entry is another"))?;
+        warrant::judge(state, own)?;
+        Ok(Warranted(self))
+    }
+}
+
+impl Warranted {
+    /// Signs the logged bytes, reads the result as a stranger would, and verifies it as of `now`.
+    pub(crate) fn sign(self, signers: &Signers, now: UnixTime) -> Result<Signed, IssueError> {
+        let Self(logged) = self;
+        let fields = read_to_be_signed(&logged.bytes)
+            .ok_or(IssueError::Wrong("its log entry cannot be read"))?;
+        let signer = signers
+            .with_blob(logged.authority, fields.ca)
+            .ok_or(IssueError::Wrong("the key of its CA is not here any more"))?;
+        logged.signed(signer, now)
+    }
+}
+
+impl Logged {
+    /// What only [`Warranted`] may do, for tests of a certificate's form.
+    #[cfg(test)]
+    pub(crate) fn sign(self, signer: &dyn Signer, now: UnixTime) -> Result<Signed, IssueError> {
+        self.signed(signer, now)
     }
 
-    /// Signs the logged bytes, reads the result as a stranger would, and verifies it as of `now`.
-    pub(crate) fn sign(self, signer: &dyn Signer, now: UnixTime) -> Result<Signed, IssueError> {
+    fn signed(self, signer: &dyn Signer, now: UnixTime) -> Result<Signed, IssueError> {
         let fields = read_to_be_signed(&self.bytes)
             .ok_or(IssueError::Wrong("its log entry cannot be read"))?;
         let algorithm = fields.algorithm.to_owned();
-        let ours = signer
-            .public()
-            .to_bytes()
-            .map_err(|_| IssueError::Wrong("its CA cannot be written"))?;
-        if fields.ca != ours {
+        if signer.public().to_bytes().as_deref() != Ok(fields.ca) {
             return Err(IssueError::Wrong(
                 "it names another CA than the one that would sign",
             ));

@@ -1,9 +1,13 @@
 //! The keys of the CA: where the configuration says, or as the files
 //! `CA_DATA/keys/{user,session,host,door,log,identity}`.
 //!
+//! * [`rotate`]: one key follows another.
+//! * [`signers`]: the four CAs, each with the key that follows and those that were before.
 //! * [`files`]: private keys in OpenSSH's format, which only the CA's own user may read.
 
 mod files;
+pub mod rotate;
+mod signers;
 
 use std::io;
 use std::path::PathBuf;
@@ -11,53 +15,13 @@ use std::path::PathBuf;
 use config::Config;
 use config::keys::{KeyName, KeySource};
 use config::rules::HostTrust;
-use record::entry::Authority;
 use ssh_key::{PrivateKey, PublicKey};
 
-use crate::signer::agent::Agent;
-use crate::signer::memory::InMemory;
-use crate::signer::token::{Place, Token};
-use crate::signer::{Signer, blob, secret};
+use crate::signer::blob;
 use crate::wire::Take;
 
 pub use files::{create_key, init_keys};
-
-/// The public halves of the CA's keys.
-#[derive(Debug, Clone)]
-pub struct PublicKeys {
-    /// The user CA: signs access certificates.
-    pub user: PublicKey,
-    /// The session CA: signs session certificates.
-    pub session: PublicKey,
-    /// The host CA: signs targets' host certificates.
-    pub host: PublicKey,
-    /// The door CA: signs bastions' door certificates.
-    pub door: PublicKey,
-    /// Signs the checkpoints of the issuance log.
-    pub log: PublicKey,
-    /// The CA's own SSH host key.
-    pub identity: PublicKey,
-}
-
-impl PublicKeys {
-    /// All six.
-    pub const fn all(&self) -> [&PublicKey; 6] {
-        [
-            &self.user,
-            &self.session,
-            &self.host,
-            &self.door,
-            &self.log,
-            &self.identity,
-        ]
-    }
-
-    /// All six, each with its name.
-    pub(crate) fn named(&self) -> Vec<(KeyName, PublicKey)> {
-        let keys = self.all().into_iter().cloned();
-        KeyName::ALL.into_iter().zip(keys).collect()
-    }
-}
+pub(crate) use signers::{Place, Signers};
 
 /// Why the keys could not be made or loaded. Nothing is served then.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +74,9 @@ pub enum KeysError {
         /// What is wrong.
         why: String,
     },
+    /// The keys do not follow from what the log says of them.
+    #[error("the CA's keys: {0}\n  hint: `hallpass keys list` shows what the log says of them")]
+    Ring(&'static str),
     /// Two purposes share one key.
     #[error(
         "{first} and {second} are the same key\n  hint: each purpose has a key of its own; make a new one"
@@ -163,57 +130,47 @@ const CERTIFIABLE: [&str; 6] = [
 /// The CA's keys in memory, and what signs with them.
 pub(crate) struct Keys {
     pub(crate) signers: Signers,
+    /// Fingerprints that somebody retired by hand.
+    pub(crate) retired: Vec<String>,
     pub(crate) log: PrivateKey,
     pub(crate) identity: PrivateKey,
-    pub(crate) public: PublicKeys,
-}
-
-/// The four CAs.
-pub(crate) struct Signers {
-    pub(crate) user: Box<dyn Signer>,
-    pub(crate) session: Box<dyn Signer>,
-    pub(crate) host: Box<dyn Signer>,
-    pub(crate) door: Box<dyn Signer>,
-}
-
-impl Signers {
-    pub(crate) fn of(&self, authority: Authority) -> &dyn Signer {
-        let signer = match authority {
-            Authority::User => &self.user,
-            Authority::Session => &self.session,
-            Authority::Host => &self.host,
-            Authority::Door => &self.door,
-        };
-        signer.as_ref()
-    }
 }
 
 impl Keys {
-    /// Opens the six keys; refuses files that others may read, and one key for two purposes.
+    /// Opens the keys; refuses files that others may read, and one key for two purposes.
     pub(crate) fn load(config: &Config) -> Result<Self, KeysError> {
-        let signers = Signers {
-            user: open(config, KeyName::User)?,
-            session: open(config, KeyName::Session)?,
-            host: open(config, KeyName::Host)?,
-            door: open(config, KeyName::Door)?,
-        };
+        Self::again(config, &Signers::default())
+    }
+
+    /// Opens the keys beside a CA that runs. What it holds already is not opened again, so that nobody is asked for a
+    /// passphrase twice.
+    pub(crate) fn again(config: &Config, held: &Signers) -> Result<Self, KeysError> {
+        let signers = Signers::open(config, held)?;
         let log = inside(config, KeyName::Log)?;
         let identity = inside(config, KeyName::Identity)?;
-        let public = PublicKeys {
-            user: signers.user.public().clone(),
-            session: signers.session.public().clone(),
-            host: signers.host.public().clone(),
-            door: signers.door.public().clone(),
-            log: bare(&log),
-            identity: bare(&identity),
-        };
-        distinct(&public.named())?;
-        Ok(Self {
+        let keys = Self {
             signers,
+            retired: files::retired(&config.ca.data)?,
             log,
             identity,
-            public,
-        })
+        };
+        distinct(&keys.all())?;
+        Ok(keys)
+    }
+
+    /// The six that are in use.
+    pub(crate) fn current(&self) -> Vec<(KeyName, PublicKey)> {
+        let mut keys = self.signers.public(Place::Current);
+        keys.push((KeyName::Log, bare(&self.log)));
+        keys.push((KeyName::Identity, bare(&self.identity)));
+        keys
+    }
+
+    /// Those, and the ones that are announced.
+    fn all(&self) -> Vec<(KeyName, PublicKey)> {
+        let mut keys = self.current();
+        keys.extend(self.signers.public(Place::Next));
+        keys
     }
 }
 
@@ -229,21 +186,32 @@ pub fn check_keys(config: &Config) -> Result<(), KeysError> {
     for name in KeyName::ALL {
         let source = source(config, name)?;
         let public = match source {
-            KeySource::File { path, .. } if source.is_prompted() => {
-                Some(files::public_half(path, name)?)
-            }
+            KeySource::File { path, .. } if source.is_prompted() => Some(files::public_half(path)?),
             _ if source.is_prompted() => None,
-            _ if name.is_authority() => Some(open(config, name)?.public().clone()),
+            _ if name.is_authority() => Some(signers::open(name, source)?.public().clone()),
             _ => Some(bare(&inside(config, name)?)),
         };
         found.extend(public.map(|public| (name, public)));
     }
     distinct(&found)?;
-    apart(&found, config)
+    apart(found.iter().map(|(name, key)| (*name, key)), config)
+}
+
+/// The public half of a key as it lies there now. A token is opened for it; nothing else is.
+pub fn public_half(config: &Config, name: KeyName) -> Result<PublicKey, KeysError> {
+    match source(config, name)? {
+        KeySource::File { path, .. } => files::public_half(path),
+        KeySource::Agent { public, .. } => Ok(public.clone()),
+        token @ KeySource::Token { .. } => Ok(signers::open(name, token)?.public().clone()),
+    }
 }
 
 /// Refuses a configuration in which a CA's key is a person's, a bastion's or a target's.
-pub(crate) fn apart(ours: &[(KeyName, PublicKey)], config: &Config) -> Result<(), KeysError> {
+pub(crate) fn apart<'a>(
+    ours: impl IntoIterator<Item = (KeyName, &'a PublicKey)>,
+    config: &Config,
+) -> Result<(), KeysError> {
+    let ours: Vec<_> = ours.into_iter().collect();
     let persons = config.persons.iter().flat_map(|(name, person)| {
         let named = move |key| (format!("a key of person {name}"), key);
         person.keys.iter().map(named)
@@ -285,48 +253,10 @@ fn distinct(keys: &[(KeyName, PublicKey)]) -> Result<(), KeysError> {
     Ok(())
 }
 
+/// Where a key is, and the one that follows it: as the configuration says, or the file beside it.
 fn source(config: &Config, name: KeyName) -> Result<&KeySource, KeysError> {
     let place = config.ca.keys.get(&name);
     place.map(|place| &place.current).ok_or(KeysError::Unmade)
-}
-
-/// A CA's key, wherever it is.
-fn open(config: &Config, name: KeyName) -> Result<Box<dyn Signer>, KeysError> {
-    let outside = |fault: crate::signer::SignFault| KeysError::Outside {
-        name,
-        why: fault.to_string(),
-    };
-    match source(config, name)? {
-        KeySource::File { path, passphrase } => {
-            let key = files::load(path, name, passphrase.as_ref())?;
-            let signer = InMemory::new(&key).ok_or(KeysError::NotAKey {
-                path: path.clone(),
-                why: "it is of another kind",
-            })?;
-            Ok(Box::new(signer))
-        }
-        KeySource::Agent { socket, public } => {
-            Ok(Box::new(Agent::open(socket, public).map_err(outside)?))
-        }
-        KeySource::Token {
-            module,
-            token,
-            label,
-            pin,
-        } => {
-            let pin = secret::read(pin, &format!("PIN of the token {token}"));
-            let pin = pin.map_err(|why| KeysError::Secret {
-                name,
-                why: why.to_string(),
-            })?;
-            let place = Place {
-                module: module.clone(),
-                token: token.clone(),
-                label: label.clone(),
-            };
-            Ok(Box::new(Token::open(place, pin).map_err(outside)?))
-        }
-    }
 }
 
 /// A key that this process has to hold itself.

@@ -30,14 +30,20 @@ mod policy;
 mod publish;
 #[cfg(test)]
 mod regress;
+mod ring;
 mod signer;
 mod state;
 mod store;
 #[cfg(test)]
 mod testing;
+mod warrant;
 mod wire;
 
 pub use desk::{Desk, DeskError, rebuild};
 pub use front::{CaError, read_command, serve, serve_by};
-pub use keys::{KeysError, PublicKeys, check_keys, create_key, init_keys};
+pub use keys::public_half;
+pub use keys::rotate;
+pub use keys::{KeysError, check_keys, create_key, init_keys};
 pub use outside::trial::{Heard, TrialError, trial};
+pub use ring::{Ring, RingKey, Standing as KeyStanding, believed, ring};
+pub use warrant::{Auditor, Unbelievable, Unwarranted};

@@ -11,6 +11,7 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use config::words::{
     BastionName, CheckName, PersonName, Principal, RequestId, RosterName, SessionId,
@@ -18,11 +19,13 @@ use config::words::{
 use record::clock::UnixTime;
 use record::digest::Digest;
 use record::entry::{Authority, Verdict};
+use record::law::{Approver, Law, Terms};
 use record::request::Request;
 use record::text::Reason;
 use serde::{Deserialize, Serialize};
 
 use crate::glass::{Book, Debt};
+use crate::ring::Ring;
 
 pub(crate) use excluded::Excluded;
 pub use fold::Impossible;
@@ -50,6 +53,10 @@ pub(crate) struct State {
     pub(crate) last: Option<UnixTime>,
     /// Break-glass of the last week, and unpaid debts.
     pub(crate) glass: Book,
+    /// The CA's own keys.
+    pub(crate) ring: Ring,
+    /// Who may approve what.
+    pub(crate) law: Arc<Law>,
     /// Access certificates by the digest of what was to be signed.
     access: HashMap<Digest, u64>,
     /// The requests of each person.
@@ -125,6 +132,19 @@ pub(crate) struct Grant {
     pub(crate) policy: Digest,
     /// Who was on call, by the rosters that the role names.
     pub(crate) on_call: BTreeMap<RosterName, BTreeSet<PersonName>>,
+    /// What the log said at that moment about those who may approve; none in a log from before it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) basis: Option<Basis>,
+}
+
+/// What a grant's approvals are judged by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Basis {
+    /// The role's terms.
+    pub(crate) terms: Terms,
+    /// Of those whose approvals it rests on: groups and keys.
+    pub(crate) approvers: BTreeMap<PersonName, Approver>,
 }
 
 /// How a request or its grant ended before its time.

@@ -75,7 +75,7 @@ impl FromStr for KeyName {
 }
 
 /// Where one private key is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// In a file of OpenSSH's format, which only the CA's own user may read.
     File {

@@ -104,6 +104,10 @@ pub const LOG_OPERATION_LINES: usize = 64;
 /// How many operations wait for the desk at most; who comes then waits before it, holding nothing.
 pub const DESK_QUEUE: usize = 1024;
 
+/// Most keys of one CA that are believed at once: the current one, the next one, and old ones whose certificates
+/// still run.
+pub const CA_KEYS: usize = 16;
+
 /// Life of a session certificate: it is used at once, for one login, or never.
 pub const SESSION_CERT_LIFE: Duration = Duration::from_secs(60);
 

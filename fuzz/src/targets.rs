@@ -155,7 +155,7 @@ fn certificate_seeds() -> Vec<Vec<u8>> {
 }
 
 fn judged(certificate: &Certificate, user: &str) -> Option<Entry> {
-    let trust = Trust::new(&public(CA), &public(ECDSA)).ok()?;
+    let trust = Trust::new(&[public(CA)], &[public(ECDSA)]).ok()?;
     let shown = Shown {
         certificate,
         user,

@@ -10,7 +10,7 @@
 //! | POST | [`path::DOORS`] | [`DoorAsk`] | [`DoorGiven`] |
 //! | POST | [`path::SESSIONS`] | [`SessionAsk`] | [`SessionGiven`] |
 //! | POST | [`path::SESSIONS_END`] | [`SessionEnd`] | [`Done`] |
-//! | GET | [`path::ENDED`]`?after=N` | – | [`Ended`], at once if there is news, else after at most 25 s |
+//! | GET | [`path::ENDED`]`?after=N&keys=K` | – | [`Ended`], at once if there is news, or other keys than those of [`Trust::keys`] K; else after at most 25 s |
 //!
 //! A refusal is status 403 with a [`Refusal`]; a call that cannot be answered now is 503 with one;
 //! anything else that is not 200 is a defect, and counts as unavailable. Bodies are at most
@@ -47,10 +47,12 @@ pub mod path {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trust {
-    /// The user CA: signs access certificates.
-    pub user_ca: String,
-    /// The host CA: signs targets' host certificates.
-    pub host_ca: String,
+    /// The user CA, which signs access certificates: its current key first, and each other that still counts.
+    pub user_cas: Vec<String>,
+    /// The host CA, which signs targets' host certificates: the same.
+    pub host_cas: Vec<String>,
+    /// Which keys these are: another number each time that a key comes or goes, to be given to [`path::ENDED`].
+    pub keys: u64,
 }
 
 /// A bastion asks for a certificate for one of its doors.
@@ -170,6 +172,8 @@ pub struct Ended {
     pub next: u64,
     /// The grants. Asked with `after=0`: all whose deadline has not passed yet.
     pub requests: Vec<RequestId>,
+    /// Which keys the CA has now: another number than that of [`Trust::keys`], and they are to be asked for again.
+    pub keys: u64,
 }
 
 /// Why a call was refused or cannot be answered.

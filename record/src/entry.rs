@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::fingerprint::Fingerprint;
+use crate::keyring::KeyChange;
+use crate::law::LawChange;
 use crate::text::Reason;
 
 /// The version of the lines that this program writes, and the newest that it reads.
@@ -45,6 +47,16 @@ pub enum Entry {
     Start {
         /// The digest of the policy.
         policy: Digest,
+    },
+    /// What has changed in who may approve what; it stands before the first grant that it matters to.
+    Law {
+        /// The changes.
+        change: LawChange,
+    },
+    /// The CA's own keys took these steps.
+    Keys {
+        /// The steps, in order.
+        steps: Vec<KeyChange>,
     },
     /// A person asked.
     Request {

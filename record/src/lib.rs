@@ -3,6 +3,7 @@
 //! * [`request`], [`text`]: what a person asks for, as the canonical text that approvers sign.
 //! * [`review`]: what somebody else says afterwards of a grant that was taken first, the same way.
 //! * [`entry`], [`log`]: the lines of the issuance log, and the log itself.
+//! * [`law`], [`keyring`]: who may approve what, and the life of the CA's own keys, as the log tells them.
 //! * [`api`]: what a bastion and the CA say to each other.
 //! * [`recording`]: the evidence of each session.
 //! * [`krl`]: what is revoked, as OpenSSH's targets read it; [`orders`]: what a target is told.
@@ -20,7 +21,9 @@ pub mod digest;
 pub mod entry;
 pub mod fingerprint;
 pub mod http;
+pub mod keyring;
 pub mod krl;
+pub mod law;
 mod lock;
 pub mod log;
 pub mod orders;

@@ -11,6 +11,20 @@ mod machines;
 pub(super) fn told(entry: &Entry) -> String {
     match entry {
         Entry::Start { policy } => format!("start: the CA serves under policy {policy}"),
+        Entry::Law { change } => {
+            let named = change.roles.keys().map(ToString::to_string);
+            let persons = change.persons.keys().map(ToString::to_string);
+            let all: Vec<String> = named.chain(persons).collect();
+            format!("law: who may approve what has changed: {}", all.join(", "))
+        }
+        Entry::Keys { steps } => {
+            let told = steps.iter().map(|step| {
+                let key = ssh_key::PublicKey::from_openssh(&step.key);
+                let key = key.map(|key| key.fingerprint(ssh_key::HashAlg::Sha256).to_string());
+                format!("{} {} {}", step.name, key.unwrap_or_default(), step.step)
+            });
+            format!("keys: {}", told.collect::<Vec<_>>().join(", "))
+        }
         Entry::Request { text, source } => match Request::parse(text) {
             Ok(asked) => format!(
                 "request: {} by {} from {source} for {} as {}{}: {}",

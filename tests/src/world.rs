@@ -53,6 +53,8 @@ pub struct World {
     ca: Option<Service>,
     bastion: Option<Service>,
     ended: bool,
+    /// What our programs find in their environment.
+    env: Vec<(String, String)>,
     directory: TempDir,
 }
 
@@ -96,6 +98,7 @@ impl World {
             ca: None,
             bastion: None,
             ended: false,
+            env: Vec::new(),
             directory,
         };
         fs::write(world.config(), world.configuration(setup)?).context(world.config().display())?;
@@ -173,12 +176,18 @@ impl World {
             .arg(program)
             .arg("--config")
             .arg(self.config())
-            .env("NO_COLOR", "1");
+            .env("NO_COLOR", "1")
+            .envs(self.env.iter().cloned());
         Service::start(
             program,
             &mut command,
             &self.root().join(format!("{program}.log")),
         )
+    }
+
+    /// From now on our programs find this in their environment.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.env.push((name.to_owned(), value.to_owned()));
     }
 
     /// The running CA.
@@ -218,6 +227,7 @@ impl World {
             .arg("--config")
             .arg(self.config())
             .env("NO_COLOR", "1")
+            .envs(self.env.iter().cloned())
             .current_dir(self.root());
         Ok(command)
     }

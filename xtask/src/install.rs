@@ -32,6 +32,10 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("strace", "strace"),
     ("tmux", "tmux"),
     ("zstd", "zstd"),
+    // A make-believe hardware security module, and what makes keys in it.
+    ("/usr/lib/softhsm/libsofthsm2.so", "softhsm2"),
+    ("softhsm2-util", "softhsm2"),
+    ("pkcs11-tool", "opensc"),
     // OpenSSH's make-believe token; a path that is absolute is found as it stands.
     (
         "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so",

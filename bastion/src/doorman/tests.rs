@@ -75,7 +75,8 @@ impl House {
                 .unwrap();
         let trust = Believed::default();
         trust.set(
-            visitor::Trust::new(&public(dir.path(), "user"), &public(dir.path(), "host")).unwrap(),
+            visitor::Trust::new(&[public(dir.path(), "user")], &[public(dir.path(), "host")])
+                .unwrap(),
         );
         let site = Arc::new(Site {
             config,

@@ -69,7 +69,7 @@ impl Mint {
     }
 
     fn trust(&self) -> Trust {
-        Trust::new(&self.public("user"), &self.public("host")).unwrap()
+        Trust::new(&[self.public("user")], &[self.public("host")]).unwrap()
     }
 
     fn certificate(&self, says: Says<'_>) -> Certificate {
@@ -424,7 +424,7 @@ fn promise_26_a_certified_key_is_no_authority() {
     // And a CA that names a key of another kind than the two is not believed.
     mint.key("ecdsa", "ecdsa-sha2-nistp384");
     assert_eq!(
-        Trust::new(&mint.public("ecdsa"), &mint.public("host")),
+        Trust::new(&[mint.public("ecdsa")], &[mint.public("host")]),
         Err(BadTrust)
     );
 }
@@ -441,7 +441,7 @@ fn a_ca_in_hardware_may_have_an_ecdsa_key() {
         inside: None,
         source: "192.0.2.7".parse().unwrap(),
     };
-    let trust = Trust::new(&mint.public("p256"), &mint.public("host")).unwrap();
+    let trust = Trust::new(&[mint.public("p256")], &[mint.public("host")]).unwrap();
     assert!(matches!(enter(shown, now(), &trust), Ok(Entry::Visitor(_))));
     assert_eq!(
         enter(shown, now(), &mint.trust()).unwrap_err(),

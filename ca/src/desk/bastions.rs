@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use config::keys::KeyName;
 use config::limits;
 use config::rules::HostTrust;
 use config::words::{BastionName, TargetName};
@@ -214,7 +215,8 @@ impl Hall {
         let no = |why| NoCase::Refused(Refused::Certificate(why));
         let whole = read_line(line).ok_or(no("it cannot be read"))?;
         let fields = read_to_be_signed(&whole.to_be_signed).ok_or(no("it cannot be read"))?;
-        if !issue::verifies(&whole, &self.public.user) {
+        let believed = state.ring.trusted(KeyName::User, self.now());
+        if !believed.iter().any(|ca| issue::verifies(&whole, ca)) {
             return Err(no("the user CA has not signed it"));
         }
         // What is over may have left the state, and opens nothing whoever signed it.
@@ -240,12 +242,7 @@ impl Hall {
     /// A key that a bastion wants certified: plain, and nobody else's.
     fn certifiable(&self, config: &Config, line: &str) -> Result<PublicKey, Refused> {
         let key = plain_key(line).map_err(Refused::Key)?;
-        if self
-            .public
-            .all()
-            .iter()
-            .any(|ours| ours.key_data() == key.key_data())
-        {
+        if self.state().ring.find(&key).is_some() {
             return Err(Refused::Key("it is a key of the CA"));
         }
         if config.person_of(&key).is_some() {

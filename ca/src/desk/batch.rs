@@ -15,7 +15,6 @@ use super::Refused;
 use super::hall::Hall;
 use super::writer::{Answer, Decided, Press, Writer, stopped, unavailable};
 use crate::journal::Durable;
-use crate::keys::Signers;
 
 /// What whoever asked gets: the answer, still closed, and what opens it.
 type Told<T> = Result<(Decided<T>, Arc<Durable>), Refused>;
@@ -56,21 +55,19 @@ pub(super) struct Queue {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     hall: Arc<Hall>,
-    signers: Arc<Signers>,
 }
 
 impl Queue {
     /// Starts the writer's thread.
     pub(super) fn start(writer: Writer) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(limits::DESK_QUEUE);
-        let (hall, signers) = (writer.hall.clone(), writer.signers.clone());
+        let hall = writer.hall.clone();
         let thread = Builder::new().name("desk".to_owned());
         let thread = thread.spawn(move || serve(writer, waiting))?;
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
             hall,
-            signers,
         })
     }
 
@@ -89,8 +86,8 @@ impl Queue {
         jobs.send(job).await.map_err(|_| stopped())?;
         let (decided, durable) = told.await.map_err(|_| defect())??;
         let answer = decided?;
-        let (hall, signers) = (self.hall.clone(), self.signers.clone());
-        let given = tokio::task::spawn_blocking(move || open(answer, &durable, &signers, &hall));
+        let hall = self.hall.clone();
+        let given = tokio::task::spawn_blocking(move || open(answer, &durable, &hall));
         given.await.unwrap_or_else(|_| Err(defect()))
     }
 }
@@ -113,21 +110,12 @@ pub(super) fn alone<T: 'static>(
     writer.begin();
     let decided = work(writer);
     let durable = writer.sync()?;
-    open(decided?, &durable, &writer.signers, &writer.hall)
+    open(decided?, &durable, &writer.hall)
 }
 
-fn open<T: 'static>(
-    answer: Answer<T>,
-    durable: &Durable,
-    signers: &Signers,
-    hall: &Hall,
-) -> Result<T, Refused> {
+fn open<T: 'static>(answer: Answer<T>, durable: &Durable, hall: &Hall) -> Result<T, Refused> {
     let now = hall.now();
-    answer.give(&Press {
-        durable,
-        signers,
-        now,
-    })
+    answer.give(&Press { durable, hall, now })
 }
 
 fn serve(mut writer: Writer, mut queue: mpsc::Receiver<Box<dyn Job>>) {

@@ -12,15 +12,15 @@ use tokio::sync::watch;
 
 use super::outside::{self, Heard, InForce};
 use super::{Need, Standing};
-use crate::keys::PublicKeys;
+use crate::keys::Signers;
 use crate::policy::{self, Decision};
 use crate::state::{Case, End, State};
 
 pub(super) struct Hall {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) public: PublicKeys,
     /// What programs, calendars and checks say.
     pub(super) heard: Heard,
+    signers: RwLock<Arc<Signers>>,
     config: RwLock<InForce>,
     /// The digest of the configuration that was asked for last.
     policy: Mutex<(Arc<Config>, Digest)>,
@@ -31,6 +31,8 @@ pub(super) struct Hall {
     ended: watch::Sender<u64>,
     /// How many entries are durable in the log.
     durable: watch::Sender<u64>,
+    /// Which keys the CA has: [`crate::ring::Ring::steps`].
+    keys: watch::Sender<u64>,
 }
 
 impl Hall {
@@ -38,7 +40,7 @@ impl Hall {
         config: Arc<Config>,
         state: State,
         clock: Arc<dyn Clock>,
-        public: PublicKeys,
+        signers: Signers,
     ) -> Self {
         // What was over by the log's own time stays over, even if the wall clock was put back since.
         let now = state
@@ -55,9 +57,10 @@ impl Hall {
         let (durable, _) = watch::channel(state.size);
         Self {
             clock,
-            public,
             heard: Heard::default(),
             policy: Mutex::new((config.clone(), digest(&config))),
+            signers: RwLock::new(Arc::new(signers)),
+            keys: watch::channel(state.ring.steps()).0,
             config: RwLock::new(InForce::fresh(config.clone(), config)),
             state: RwLock::new(state),
             deadlines,
@@ -98,6 +101,17 @@ impl Hall {
         if file {
             self.heard.file_changed();
         }
+    }
+
+    /// What signs. It grows by what a reload brings, and loses nothing that something was logged under.
+    pub(super) fn signers(&self) -> Arc<Signers> {
+        let held = self.signers.read().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
+
+    pub(super) fn set_signers(&self, signers: Signers) {
+        let mut held = self.signers.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(signers);
     }
 
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -225,6 +239,20 @@ impl Hall {
 
     pub(super) fn durable(&self) -> watch::Receiver<u64> {
         self.durable.subscribe()
+    }
+
+    /// Tells the bastions that a key has come or gone.
+    pub(super) fn tell_keys(&self) {
+        let now = self.state().ring.steps();
+        self.keys.send_if_modified(|before| {
+            let news = *before != now;
+            *before = now;
+            news
+        });
+    }
+
+    pub(super) fn key_steps(&self) -> watch::Receiver<u64> {
+        self.keys.subscribe()
     }
 
     pub(super) fn ended_count(&self) -> watch::Receiver<u64> {

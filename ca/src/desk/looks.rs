@@ -152,6 +152,7 @@ impl Hall {
             case.is_some_and(|case| case.limit() > self.now())
         });
         api::Ended {
+            keys: state.ring.steps(),
             next: state.ended.len() as u64,
             requests: live.cloned().collect(),
         }

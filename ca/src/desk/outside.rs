@@ -13,9 +13,10 @@ use tokio::sync::{Notify, watch};
 
 use super::hall::Hall;
 use super::people::any_case;
-use super::writer::{Answer, Decided, Writer};
-use super::{CheckRow, Desk, Refused, Standing};
+use super::writer::{Answer, Decided, Writer, unavailable};
+use super::{CheckRow, Desk, Refused, Standing, rules};
 use crate::issue::Ledger as _;
+use crate::keys::Keys;
 use crate::outside::check::Said;
 use crate::outside::groups::Told;
 use crate::outside::oncall::{Known, Rosters};
@@ -200,7 +201,10 @@ impl Writer {
     }
 
     /// Another file. What the program said of its groups stays, if it is the same program.
-    pub(super) fn reload(&mut self, file: Arc<Config>) -> Decided<()> {
+    pub(super) fn reload(&mut self, file: Arc<Config>, keys: Keys) -> Decided<()> {
+        let steps = rules::steps(&self.state.ring, &keys)
+            .map_err(|why| unavailable(&format!("another reload came first: {why}")))?;
+        self.tell_keys(steps)?;
         let policy = Digest::of(file.text.as_bytes());
         self.commit(Entry::Start { policy })?;
         let now = self.hall.in_force();
@@ -213,7 +217,9 @@ impl Writer {
         if next.told.is_some() {
             self.commit(next.entry())?;
         }
+        self.tell_law(&next.config)?;
         self.put_in_force(next);
+        self.sign_with(keys.signers);
         Ok(Answer::of(()))
     }
 

@@ -272,6 +272,7 @@ impl Writer {
         let facts = self.hall.facts(&self.state, config, &case.request);
         match policy::decide(&facts.of(config, &case)) {
             Decision::Granted { until, approved_by } => {
+                self.tell_law(config)?;
                 self.commit(Entry::Grant {
                     request: id.clone(),
                     digest: case.request.digest(),

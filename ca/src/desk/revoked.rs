@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use config::keys::KeyName;
 use config::limits;
 use record::clock::UnixTime;
 use record::krl::{Krl, KrlError};
@@ -18,7 +19,11 @@ impl Hall {
         let at = state.last.unwrap_or(UnixTime::from_secs(0));
         let mut krl = Krl::new(state.size, at);
         krl.comment("hallpass session certificates")?;
-        krl.revoke_serials(&self.public.session, revoked(&state, at))?;
+        // A serial is one certificate's, whichever key of the session CA has signed it.
+        let serials: Vec<u64> = revoked(&state, at).collect();
+        for ca in state.ring.trusted(KeyName::Session, at) {
+            krl.revoke_serials(ca, serials.iter().copied())?;
+        }
         krl.encode()
     }
 }

@@ -4,14 +4,19 @@ mod keygen;
 mod people;
 mod policy;
 mod revoked;
+mod rotation;
 mod store;
+mod warrant;
 
 use std::path::Path;
 
 use super::*;
+use crate::issue::Ledger as _;
 use crate::testing::{TestClock, approval, ask, caller, config, config_text, line};
 use config::limits;
 use config::words::SessionId;
+use record::digest::Digest;
+use record::entry::Entry;
 
 /// A CA in a temporary directory.
 struct World {
@@ -65,6 +70,11 @@ impl World {
         );
         issues.count()
     }
+}
+
+/// The key that a CA of this desk signs with.
+fn ca(desk: &Desk, name: KeyName) -> PublicKey {
+    desk.hall.believed(name).remove(0)
 }
 
 /// alice asks for postgres@db1.prod.

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use config::limits;
 use config::words::{RequestId, SessionId};
 use record::clock::UnixTime;
+use record::digest::Digest;
 use record::entry::{Entry, Line};
 use record::log::Encoded;
 
@@ -76,23 +77,24 @@ impl<T: 'static> Answer<T> {
 /// Signs what is durable.
 pub(super) struct Press<'a> {
     pub(super) durable: &'a Durable,
-    pub(super) signers: &'a Signers,
+    pub(super) hall: &'a Hall,
     pub(super) now: UnixTime,
 }
 
 impl Press<'_> {
-    /// Signs an intent.
+    /// Signs an intent, if the log bears it out.
     pub(super) fn sign(&self, intent: Intent) -> Result<Signed, Refused> {
+        let signers = self.hall.signers();
         let logged = intent.logged(self.durable);
-        let signed = logged.and_then(|logged| {
-            let signer = self.signers.of(logged.authority());
-            logged.sign(signer, self.now)
-        });
+        // What is durable by now, and nothing that whoever asks brings along.
+        let warranted = logged.and_then(|logged| logged.warranted(&self.hall.state()));
+        let signed = warranted.and_then(|warranted| warranted.sign(&signers, self.now));
         signed.map_err(|why| {
             tracing::error!(%why, "a certificate was not released");
             match why {
                 IssueError::Wrong(_) => unavailable("a defect was found after signing"),
                 IssueError::Unsigned(_) => unavailable("its signing key does not answer"),
+                IssueError::Unwarranted(_) => unavailable("its log does not bear that out"),
             }
         })
     }
@@ -103,7 +105,8 @@ pub(super) struct Writer {
     /// What follows from the log with the lines that are not durable yet: what operations decide by. Everybody else
     /// reads [`Hall::state`], which never runs ahead.
     pub(super) state: State,
-    pub(super) signers: Arc<Signers>,
+    /// The policy whose law the log was told last.
+    pub(super) told: Option<Digest>,
     journal: Box<dyn Journal>,
     store: Box<dyn Store>,
     /// The lines that are not durable yet.
@@ -112,6 +115,8 @@ pub(super) struct Writer {
     began: usize,
     /// In force once the batch is durable; nothing else is decided before.
     next: Option<InForce>,
+    /// What signs from then on, after a reload.
+    signers: Option<Signers>,
     durable: Arc<Durable>,
     pub(super) strays: Strays,
     /// A write has failed, or an operation has panicked: memory and disk may differ until a restart.
@@ -119,18 +124,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        hall: Arc<Hall>,
-        journal: Box<dyn Journal>,
-        store: Box<dyn Store>,
-        signers: Signers,
-    ) -> Self {
+    pub(super) fn new(hall: Arc<Hall>, journal: Box<dyn Journal>, store: Box<dyn Store>) -> Self {
         let state = hall.state().clone();
         let durable = Durable::opened(journal.as_ref());
         Self {
             hall,
             state,
-            signers: Arc::new(signers),
+            told: None,
+            signers: None,
             journal,
             store,
             batch: Vec::new(),
@@ -147,6 +148,11 @@ impl Writer {
         self.next = Some(next);
     }
 
+    /// Signs with these from then on.
+    pub(super) fn sign_with(&mut self, signers: Signers) {
+        self.signers = Some(signers);
+    }
+
     /// Builds and lints one certificate, and puts down the intent to sign it.
     pub(super) fn issue(
         &mut self,
@@ -155,7 +161,9 @@ impl Writer {
         session: Option<SessionId>,
     ) -> Result<Intent, Refused> {
         let authority = plan.authority;
-        let ca = self.signers.of(authority).public().clone();
+        let signers = self.hall.signers();
+        let ca = signers.of(authority).map(|signer| signer.public().clone());
+        let ca = ca.ok_or_else(|| unavailable("it has no such key"))?;
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).map_err(|_| unavailable("the system gives no random bytes"))?;
         let unsigned = plan.build(&ca, &nonce);
@@ -211,11 +219,15 @@ impl Writer {
         self.hall.tell_durable(durable.position().size);
         self.durable = Arc::new(durable);
         self.broken = false;
+        if let Some(signers) = self.signers.take() {
+            self.hall.set_signers(signers);
+        }
         if let Some(next) = self.next.take() {
             self.hall.set_config(next);
             self.hall.tell_all();
         }
         news.tell(&self.hall, ended);
+        self.hall.tell_keys();
         Ok(self.durable.clone())
     }
 

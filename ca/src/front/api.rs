@@ -122,13 +122,13 @@ async fn end(calling: Calling, body: Bytes) -> Response {
 }
 
 async fn ended(calling: Calling, RawQuery(query): RawQuery) -> Response {
-    let after = query
-        .as_deref()
-        .and_then(|query| query.strip_prefix("after="))
-        .and_then(|after| after.parse().ok());
-    match after {
-        Some(after) => Json(calling.desk.ended(after).await).into_response(),
-        None => malformed("the query is not after=N"),
+    let asked = query.as_deref().and_then(|query| {
+        let (after, keys) = query.strip_prefix("after=")?.split_once("&keys=")?;
+        Some((after.parse().ok()?, keys.parse().ok()?))
+    });
+    match asked {
+        Some((after, keys)) => Json(calling.desk.ended(after, keys).await).into_response(),
+        None => malformed("the query is not after=N&keys=K"),
     }
 }
 

@@ -207,7 +207,8 @@ async fn ssh_config(call: &Call, typed: &command::SshConfig) -> Result<(), Stop>
         text.push_str(&ssh_config::config(&config));
     }
     if !typed.config {
-        text.push_str(&ssh_config::known_hosts(&config, call.desk.public_keys()));
+        let (identity, doors) = (call.desk.identity().public_key(), call.desk.door_cas());
+        text.push_str(&ssh_config::known_hosts(&config, identity, &doors));
     }
     call.peer.print(&text).await?;
     if !typed.config && !typed.known_hosts {

@@ -4,8 +4,6 @@ use config::Config;
 use ssh_key::PublicKey;
 use std::fmt::Write as _;
 
-use crate::keys::PublicKeys;
-
 /// What goes into `~/.ssh/config` (`ssh_config(5)`).
 pub(super) fn config(config: &Config) -> String {
     let mut text = "# Hallpass, for ~/.ssh/config\n".to_owned();
@@ -18,8 +16,9 @@ pub(super) fn config(config: &Config) -> String {
 
 /// What goes into `~/.ssh/known_hosts` (`sshd(8)`, "`SSH_KNOWN_HOSTS` file format"). Behind `-J`, `ssh`
 /// looks a target up by the name that was typed and its default port, hence without brackets. The
-/// door CA is believed for the bastions and the inventory, and for nothing else.
-pub(super) fn known_hosts(config: &Config, keys: &PublicKeys) -> String {
+/// door CA is believed for the bastions and the inventory, and for nothing else; while one key of it follows another,
+/// both are.
+pub(super) fn known_hosts(config: &Config, identity: &PublicKey, doors: &[PublicKey]) -> String {
     let mut names: Vec<String> = config
         .bastions
         .values()
@@ -29,10 +28,12 @@ pub(super) fn known_hosts(config: &Config, keys: &PublicKeys) -> String {
     names.dedup();
     let mut text = "# Hallpass, for ~/.ssh/known_hosts\n".to_owned();
     let ca = config.ca.address.known_hosts();
-    let _ = writeln!(text, "{ca} {}", line(&keys.identity));
+    let _ = writeln!(text, "{ca} {}", line(identity));
     if !names.is_empty() {
         let names = names.join(",");
-        let _ = writeln!(text, "@cert-authority {names} {}", line(&keys.door));
+        for door in doors {
+            let _ = writeln!(text, "@cert-authority {names} {}", line(door));
+        }
     }
     text
 }

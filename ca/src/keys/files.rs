@@ -1,7 +1,7 @@
 //! Private keys as files: OpenSSH's format, and nobody else's to read.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -29,20 +29,53 @@ pub fn init_keys(data: &Path) -> Result<(), KeysError> {
 /// Makes one Ed25519 key as a file of mode 0600 with its public half beside it as `.pub`; refuses to replace
 /// one that is there.
 pub fn create_key(path: &Path, comment: &str) -> Result<PublicKey, KeysError> {
+    let key = fresh(comment)?;
+    write_key(path, &key)
+}
+
+/// Makes one as [`create_key`] does, under the same passphrase as the key that it follows.
+pub(super) fn create_like(
+    path: &Path,
+    name: KeyName,
+    passphrase: Option<&Secret>,
+) -> Result<PublicKey, KeysError> {
+    let key = fresh(&format!("hallpass {name}"))?;
+    let Some(passphrase) = passphrase else {
+        return write_key(path, &key);
+    };
+    let secret = secret::read(passphrase, &format!("passphrase of {}", path.display()));
+    let secret = secret.map_err(|why| KeysError::Secret {
+        name,
+        why: why.to_string(),
+    })?;
+    let sealed = key.encrypt(&mut ssh_key::getrandom::SysRng, secret.as_bytes());
+    write_key(path, &sealed.map_err(|_| KeysError::Unmade)?)
+}
+
+fn fresh(comment: &str) -> Result<PrivateKey, KeysError> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut()).map_err(|_| KeysError::Unmade)?;
     let mut key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
     key.set_comment(comment);
+    Ok(key)
+}
+
+fn write_key(path: &Path, key: &PrivateKey) -> Result<PublicKey, KeysError> {
     let text = key
         .to_openssh(LineEnding::LF)
         .map_err(|_| KeysError::Unmade)?;
     write_new(path, text.as_bytes(), 0o600)?;
     let public = key.public_key().clone();
+    write_public(path, &public)?;
+    Ok(public)
+}
+
+/// Writes the public half beside a private key.
+pub(super) fn write_public(path: &Path, public: &PublicKey) -> Result<(), KeysError> {
     let line = public.to_openssh().map_err(|_| KeysError::Unmade)?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(".pub");
-    write_new(Path::new(&beside), format!("{line}\n").as_bytes(), 0o644)?;
-    Ok(public)
+    write_new(Path::new(&beside), format!("{line}\n").as_bytes(), 0o644)
 }
 
 /// Reads a plain private key of a kind that the CA uses, with its passphrase if it has one.
@@ -73,8 +106,21 @@ pub(super) fn load(
     Ok(opened)
 }
 
+/// The fingerprints in `DATA/keys/retired`, one a line: keys that somebody retired by hand.
+pub(super) fn retired(data: &Path) -> Result<Vec<String>, KeysError> {
+    let path = data.join("keys").join(RETIRED);
+    let text = match fs::read_to_string(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|source| KeysError::Io { path, source })?,
+    };
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// The file of retired keys' fingerprints.
+pub(super) const RETIRED: &str = "retired";
+
 /// The public half of a private key, which an encrypted one shows too.
-pub(super) fn public_half(path: &Path, _name: KeyName) -> Result<PublicKey, KeysError> {
+pub(super) fn public_half(path: &Path) -> Result<PublicKey, KeysError> {
     read(path).map(|key| bare(&key))
 }
 
@@ -115,7 +161,7 @@ fn make_dir(dir: &Path) -> Result<(), KeysError> {
     })
 }
 
-fn sync_dir(dir: &Path) -> Result<(), KeysError> {
+pub(super) fn sync_dir(dir: &Path) -> Result<(), KeysError> {
     let synced = File::open(dir).and_then(|file| file.sync_all());
     synced.map_err(|source| KeysError::Io {
         path: dir.to_owned(),
@@ -123,7 +169,7 @@ fn sync_dir(dir: &Path) -> Result<(), KeysError> {
     })
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeysError> {
+pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeysError> {
     let mut options = OpenOptions::new();
     let options = options.write(true).create_new(true).mode(mode);
     let written = options.open(path).and_then(|mut file| {

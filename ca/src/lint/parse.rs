@@ -50,6 +50,13 @@ impl Fields<'_> {
         blob
     }
 
+    /// The command that it is forced to.
+    pub(crate) fn force_command(&self) -> Option<&[u8]> {
+        let mut options = self.critical.iter();
+        let (_, data) = options.find(|(name, _)| *name == "force-command")?;
+        Take(data).string()
+    }
+
     /// The algorithm of the CA's key, if a CA of ours could have it.
     fn ca_algorithm(&self) -> Option<&'static str> {
         let mut take = Take(self.ca);

@@ -1,16 +1,18 @@
 //! Which line may follow which, and what it changes.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use config::words::{RequestId, SessionId};
+use config::words::{PersonName, RequestId, SessionId};
 use record::digest::Digest;
 use record::entry::{Authority, Entry, Line, Verdict};
+use record::law::LawChange;
 use record::request::Request;
 
 use super::rows::Key;
-use super::{Approval, Case, Certificate, End, Grant, Session, SessionEnd, Spoken, State};
+use super::{Approval, Basis, Case, Certificate, End, Grant, Session, SessionEnd, Spoken, State};
 
 /// A line that cannot follow from the lines before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +29,11 @@ impl State {
     /// Whether an entry can follow.
     pub(crate) fn check(&self, entry: &Entry) -> Possible {
         match entry {
-            Entry::Start { .. } | Entry::Groups { .. } | Entry::Stray { .. } => Ok(()),
+            Entry::Start { .. }
+            | Entry::Groups { .. }
+            | Entry::Stray { .. }
+            | Entry::Law { .. } => Ok(()),
+            Entry::Keys { steps } => self.ring.check(steps).map_err(Impossible),
             Entry::Request { text, .. } => {
                 let request = Request::parse(text);
                 let request = request.map_err(|_| Impossible("the request does not parse"))?;
@@ -75,23 +81,7 @@ impl State {
                 let all = approved_by.iter().all(|person| approvers.contains(person));
                 must(all, "the grant names somebody who has not approved")
             }
-            Entry::Issue {
-                serial,
-                authority,
-                to_be_signed,
-                request,
-                session,
-            } => {
-                must(
-                    *serial == self.next_serial(),
-                    "the serial is not the next one",
-                )?;
-                must(
-                    STANDARD.decode(to_be_signed).is_ok(),
-                    "the certificate is not base64",
-                )?;
-                self.check_basis(*authority, request.as_ref(), session.as_ref())
-            }
+            Entry::Issue { .. } => self.check_issue(entry),
             Entry::Return { request } | Entry::Revocation { request, .. } => {
                 let running = self.case(request)?.running();
                 must(running.is_some(), "there is no running grant")
@@ -125,6 +115,30 @@ impl State {
             | Entry::Overdue { .. } => self.check_glass(entry),
             machines => self.check_machines(machines),
         }
+    }
+
+    fn check_issue(&self, entry: &Entry) -> Possible {
+        let Entry::Issue {
+            serial,
+            authority,
+            to_be_signed,
+            request,
+            session,
+        } = entry
+        else {
+            return Ok(());
+        };
+        must(
+            *serial == self.next_serial(),
+            "the serial is not the next one",
+        )?;
+        must(
+            STANDARD.decode(to_be_signed).is_ok(),
+            "the certificate is not base64",
+        )?;
+        let by = self.ring.check_issue(*authority, to_be_signed);
+        by.map_err(Impossible)?;
+        self.check_basis(*authority, request.as_ref(), session.as_ref())
     }
 
     fn check_basis(
@@ -168,6 +182,11 @@ impl State {
             | Entry::Renewal { .. }
             | Entry::Groups { .. }
             | Entry::Stray { .. } => Ok(Vec::new()),
+            Entry::Law { change } => Ok(self.told(change)),
+            Entry::Keys { steps } => {
+                let took = self.ring.apply(&steps, at);
+                took.map(|()| Vec::new()).map_err(Impossible)
+            }
             Entry::Request { text, source } => self.asked(&text, source),
             Entry::Approval {
                 request,
@@ -213,6 +232,7 @@ impl State {
                 let grant = Grant {
                     at,
                     until,
+                    basis: self.basis(&request, &approved_by),
                     approved_by,
                     policy,
                     on_call,
@@ -281,6 +301,11 @@ impl State {
         }
     }
 
+    fn told(&mut self, change: LawChange) -> Vec<Key> {
+        Arc::make_mut(&mut self.law).apply(change);
+        Vec::new()
+    }
+
     /// A check spoke; its no ends the request.
     fn heard(&mut self, request: RequestId, spoken: Spoken) -> Possible<Vec<Key>> {
         let end = (spoken.verdict == Verdict::Deny).then(|| End::Failed {
@@ -333,6 +358,7 @@ impl State {
 
     fn issued(&mut self, certificate: Certificate) -> Vec<Key> {
         let serial = certificate.serial;
+        self.ring.issued(&certificate.to_be_signed);
         let mut keys = vec![Key::Certificate(serial)];
         match (
             certificate.authority,
@@ -384,6 +410,18 @@ impl State {
         let mut keys = self.change(id, |case| case.end = Some(end))?;
         keys.push(Key::Ended(place));
         Ok(keys)
+    }
+
+    /// What the log says now about those who approved a request.
+    fn basis(&self, id: &RequestId, approved_by: &[PersonName]) -> Option<Basis> {
+        let role = &self.cases.get(id)?.request.role;
+        let terms = self.law.role(role)?.clone();
+        let known = approved_by.iter();
+        let known = known.filter_map(|name| Some((name.clone(), self.law.person(name)?.clone())));
+        Some(Basis {
+            terms,
+            approvers: known.collect(),
+        })
     }
 
     pub(super) fn case(&self, id: &RequestId) -> Possible<&Case> {

@@ -37,7 +37,7 @@ fn a_bastion_speaks_http_and_nothing_else() {
     let ask = b"GET /v1/trust HTTP/1.1\r\nhost: ca\r\nconnection: close\r\n\r\n";
     let (_, out, err) = run(&["127.0.0.1", "-s", "hallpass-api-v1"], ask);
     assert!(out.starts_with("HTTP/1.1 200 OK\r\n"), "{out}{err}");
-    assert!(out.contains("\"user_ca\":\"ssh-ed25519 "), "{out}");
+    assert!(out.contains("\"user_cas\":[\"ssh-ed25519 "), "{out}");
 
     let body = r#"{"door":"own","key":"ssh-ed25519 x","more":1}"#;
     let ask = format!(
@@ -75,7 +75,7 @@ fn a_bastion_whose_key_was_replaced_is_a_stranger_on_its_open_connection() {
     let mut old = Live::new(&mut old);
     let ask = b"GET /v1/trust HTTP/1.1\r\nhost: ca\r\n\r\n";
     old.send(ask);
-    until("its key is known", || old.out().contains("user_ca"));
+    until("its key is known", || old.out().contains("user_cas"));
 
     let new = site.path("new");
     keygen(&["-q", "-t", "ed25519", "-N", "", "-f", new.to_str().unwrap()]);

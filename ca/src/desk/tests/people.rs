@@ -442,7 +442,7 @@ async fn promise_32_a_revoked_grant_is_told_to_bastions_at_once() {
     collected(&desk, &id).await;
     let listening = tokio::spawn({
         let desk = desk.clone();
-        async move { desk.ended(0).await }
+        async move { desk.ended(0, desk.trust().keys).await }
     });
     let bob = caller("bob", "bob");
     desk.revoke(&bob, &id, reason()).await.unwrap();
@@ -461,7 +461,11 @@ async fn promise_32_a_revoked_grant_is_told_to_bastions_at_once() {
         Err(Refused::Closed(revoked))
     );
     world.clock.pass(Duration::from_secs(900));
-    assert_eq!(desk.ended(0).await.requests, [], "its deadline has passed");
+    assert_eq!(
+        desk.ended(0, desk.trust().keys).await.requests,
+        [],
+        "its deadline has passed"
+    );
 }
 
 #[tokio::test]

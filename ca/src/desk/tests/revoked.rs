@@ -9,7 +9,7 @@ fn expected(world: &World, desk: &Desk, serials: &[u64]) -> Vec<u8> {
     let lines = world.lines();
     let mut krl = Krl::new(lines.len() as u64, lines.last().unwrap().at);
     krl.comment("hallpass session certificates").unwrap();
-    let ca = &desk.public_keys().session;
+    let ca = &ca(desk, KeyName::Session);
     krl.revoke_serials(ca, serials.iter().copied()).unwrap();
     krl.encode().unwrap()
 }
@@ -84,7 +84,7 @@ async fn the_signature_is_the_logs_over_the_very_bytes() {
     let list = desk.krl().unwrap();
     let signature = desk.krl_signature().unwrap();
     assert_eq!(signature, desk.krl_signature().unwrap());
-    let log = &desk.public_keys().log;
+    let log = desk.log.public_key();
     assert_eq!(sshsig::verify([log], NAMESPACE, &list, &signature), Ok(log));
     asked(&desk).await;
     assert_eq!(
