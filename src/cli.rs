@@ -8,7 +8,7 @@ use config::Config;
 use config::words::{BastionName, TargetName};
 
 use crate::failure::Result;
-use crate::{check, evidence, generate, init, keys, log, review, serve, target, trust};
+use crate::{check, evidence, generate, init, keys, log, policy, review, serve, target, trust};
 
 /// Temporary production access with plain ssh: a certificate authority and a recording bastion.
 #[derive(Parser)]
@@ -62,6 +62,11 @@ enum Command {
         /// Also run the programs of [groups] and [on-call.…] once, and knock at the services of [check.…]
         #[arg(long = "try")]
         run: bool,
+    },
+    /// Ask what the configuration would say, and hold it against your expectations
+    Policy {
+        #[command(subcommand)]
+        command: policy::PolicyCommand,
     },
     /// Serve the certificate authority: people and bastions talk to it over SSH
     Ca {
@@ -145,6 +150,7 @@ impl Cli {
         match self.command {
             Command::Init { dir } => init::init(&dir),
             Command::Check { run } => check::check(site, run),
+            Command::Policy { command } => return policy::run(site, command),
             Command::Ca { command: None } => serve::ca(site),
             Command::Ca {
                 command: Some(CaCommand::Rebuild),

@@ -3,6 +3,7 @@
 //! * `cli`: the command line, and where its words go.
 //! * `init`, `check`, `keys`, `target`, `trust`: setting a site up.
 //! * `serve`: the two services.
+//! * `policy`: what a configuration would say.
 //! * `evidence`, `log`, `review`: verifying, proving, replaying and exporting.
 //! * `generate`: completions and man pages.
 
@@ -14,6 +15,7 @@ mod generate;
 mod init;
 mod keys;
 mod log;
+mod policy;
 mod review;
 mod serve;
 mod target;

@@ -26,7 +26,7 @@ mod journal;
 pub mod keys;
 mod lint;
 mod outside;
-mod policy;
+pub mod policy;
 mod publish;
 #[cfg(test)]
 mod regress;

@@ -2,6 +2,7 @@
 //! persons who approved, what is known about the person who asks, and the time.
 
 mod asking;
+pub mod explain;
 mod present;
 mod shape;
 

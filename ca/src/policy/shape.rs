@@ -65,7 +65,7 @@ pub(crate) fn shape(
 fn closes(role: &Role, break_glass: bool, now: UnixTime, life: Duration) -> Option<String> {
     let hours = role.hours_for(break_glass)?;
     let closes = hours.closes(now.secs())?;
-    let cut = (now.secs()..now.after(life).secs()).contains(&closes);
+    let cut = now.secs() < closes && closes < now.after(life).secs();
     cut.then(|| hours.show(closes))
 }
 
