@@ -377,11 +377,12 @@ approvals = { check = "ticket" }
 /// A check in shell: it trusts nothing that openssl does not vouch for.
 const CHECK_SH: &str = r#"cd "$(dirname "$0")" || exit 1
 hmac() { openssl dgst -sha256 -hmac "$(cat secret)" -r | cut -c1-64; }
-cat > question
+question=question.$$
+cat > $question
 mode=$(cat mode)
-theirs=$( { printf 'hallpass-check-v1\n%s\n%s\n' "$HALLPASS_CHECK" "$HALLPASS_TIME"; cat question; } | hmac)
+theirs=$( { printf 'hallpass-check-v1\n%s\n%s\n' "$HALLPASS_CHECK" "$HALLPASS_TIME"; cat $question; } | hmac)
 [ "$theirs" = "$HALLPASS_MAC" ] || { echo 'not from the CA' >&2; exit 1; }
-grep -q '^reason: INC-42' question || mode=deny
+grep -q '^reason: INC-42' $question || mode=deny
 reason='INC-42 is open'
 [ "$mode" = deny ] && reason='INC-42 is closed'
 said=$mode
