@@ -141,6 +141,17 @@ enum TargetCommand {
         /// The target's public host key, for example a copy of its `ssh_host_ed25519_key.pub`
         public_key: PathBuf,
     },
+    /// Make a join token for a target; the CA must not be running (while it runs: `ssh ca token`)
+    Token {
+        /// The target, by its name in the configuration
+        target: TargetName,
+    },
+    /// Let this machine join as a target, with a token: its host key gets a certificate, its sshd
+    /// trusts the site
+    Join(target::JoinArgs),
+    /// Ask the CA what this target is to refuse, put it in place, and renew the host certificate in
+    /// time; systemd runs it every minute
+    Sync(target::SyncArgs),
 }
 
 impl Cli {
@@ -163,6 +174,15 @@ impl Cli {
                 command: TargetCommand::Certify { target, public_key },
             } => target::certify(site, &target, &public_key),
             Command::Keys { command } => keys::run(site, command),
+            Command::Target {
+                command: TargetCommand::Token { target },
+            } => target::invite(site, &target),
+            Command::Target {
+                command: TargetCommand::Join(args),
+            } => target::join(&args),
+            Command::Target {
+                command: TargetCommand::Sync(args),
+            } => target::sync(&args),
             Command::Trust { note: false } => trust::print(site),
             Command::Trust { note: true } => trust::print_note(site),
             Command::Verify(args) => return evidence::verify(&args),

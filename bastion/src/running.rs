@@ -57,6 +57,13 @@ impl Running {
         }
     }
 
+    /// The bastion is shut out: every session ends now. The CA lets none begin.
+    pub(crate) fn end_all(&self) {
+        for (_, ended) in self.grants().sessions.values() {
+            ended.send_replace(true);
+        }
+    }
+
     /// Counts something that has to be over before the bastion may stop.
     pub(crate) fn count(self: &Arc<Self>) -> Counted {
         self.count.send_modify(|count| *count += 1);

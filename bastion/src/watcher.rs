@@ -73,6 +73,11 @@ async fn follow(site: &Site, backoff: &mut Backoff) -> Result<(), CaError> {
             tracing::info!(%request, "the grant ended early");
             site.running.end(request);
         }
+        if news.shut_out {
+            tracing::error!("the CA has shut this bastion out: every session ends now");
+            site.running.end_all();
+            tokio::time::sleep(LATE).await;
+        }
         if news.next < after {
             // The CA has begun to count again.
             return Ok(());

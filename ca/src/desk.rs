@@ -10,9 +10,11 @@
 
 mod bastions;
 mod batch;
+mod exclusions;
 mod facts;
 mod hall;
 mod looks;
+mod may;
 pub(crate) mod outside;
 mod people;
 mod refused;
@@ -20,6 +22,7 @@ mod revoked;
 mod rows;
 mod rules;
 mod strays;
+mod targets;
 mod writer;
 
 use std::net::IpAddr;
@@ -31,12 +34,13 @@ use config::keys::KeyName;
 use config::words::{BastionName, RequestId, TargetName};
 use record::api;
 use record::clock::{Clock, UnixTime};
-use record::entry::Line;
+use record::entry::{Line, Whom};
 use record::keyring::KeyChange;
 use record::krl;
 use record::log::{Log, LogError, Position};
 use record::sshsig;
 use record::text::Reason;
+use record::token::JoinToken;
 use ssh_key::{PrivateKey, PublicKey};
 use tokio::sync::watch;
 
@@ -51,6 +55,8 @@ pub use crate::publish::Unasked;
 pub use crate::state::Impossible;
 pub use crate::store::StoreError;
 
+pub use targets::Machine;
+
 pub use refused::{Refused, Status};
 pub use rows::{
     ApprovalRow, Ask, Asked, Caller, CertificateRow, CheckRow, EndRow, Issued, Need, PendingRow,
@@ -58,6 +64,7 @@ pub use rows::{
 };
 
 use batch::Queue;
+use exclusions::is_out;
 use hall::Hall;
 use writer::{Answer, Decided, Writer};
 
@@ -172,27 +179,21 @@ impl Desk {
         self.hall.believed(KeyName::Door)
     }
 
-    /// The person who has this key, if anybody has.
+    /// The person who has this key, if anybody has who is not shut out.
     pub fn caller(&self, key: &PublicKey, source: IpAddr) -> Option<Caller> {
         if key.key_data().is_certificate() {
             return None;
         }
         let config = self.hall.config();
         let (person, _) = config.person_of(key)?;
+        if is_out(&self.hall.state(), &Whom::Person(person.clone()), key) {
+            return None;
+        }
         Some(Caller {
             person: person.clone(),
             key: PublicKey::from(key.key_data().clone()),
             source,
         })
-    }
-
-    /// The bastion whose identity key this is, if it is one.
-    pub fn bastion(&self, key: &PublicKey) -> Option<BastionName> {
-        if key.key_data().is_certificate() {
-            return None;
-        }
-        let config = self.hall.config();
-        config.bastion_of(key).map(|(name, _)| name.clone())
     }
 
     /// A person asks for access.
@@ -333,6 +334,13 @@ impl Desk {
             .map_err(|why| Refused::Unavailable(format!("the revocation list: {why}")))
     }
 
+    /// The OpenSSH revocation list for people's own `ssh` (`RevokedHostKeys`): hosts that are shut out.
+    pub fn host_krl(&self) -> Result<Vec<u8>, Refused> {
+        self.hall
+            .host_krl()
+            .map_err(|why| Refused::Unavailable(format!("the revocation list: {why}")))
+    }
+
     /// An armoured SSHSIG over the very bytes of [`Desk::krl`], by the log's key, in [`krl::NAMESPACE`].
     pub fn krl_signature(&self) -> Result<String, Refused> {
         sshsig::sign(&self.log, krl::NAMESPACE, &self.krl()?)
@@ -386,6 +394,29 @@ impl Desk {
             () = tokio::time::sleep(LONG_POLL) => {}
         }
         self.hall.ended_after(after)
+    }
+
+    /// The same for one bastion. One that is shut out hears that, at once, and nothing else.
+    pub async fn news(
+        &self,
+        bastion: &BastionName,
+        key: &PublicKey,
+        after: u64,
+        keys: u64,
+    ) -> api::Ended {
+        let out = || is_out(&self.hall.state(), &Whom::Bastion(bastion.clone()), key);
+        let mut exclusions = self.hall.exclusions();
+        let shut_out = async { while !out() && exclusions.changed().await.is_ok() {} };
+        tokio::select! {
+            news = self.ended(after, keys) => if !out() { return news },
+            () = shut_out => {}
+        }
+        api::Ended {
+            next: after,
+            keys,
+            requests: Vec::new(),
+            shut_out: true,
+        }
     }
 
     async fn run<T: Send + 'static>(
@@ -474,6 +505,17 @@ pub(crate) fn certify_host(
 ) -> Result<String, DeskError> {
     let mut opened = Opened::open(config, clock)?;
     let made = batch::alone(&mut opened.writer, |writer| writer.host(target, public_key));
+    made.map_err(DeskError::Unavailable)
+}
+
+/// Makes a join token; the desk opens for this one, and so refuses while the CA runs.
+pub(crate) fn invite_target(
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    target: &TargetName,
+) -> Result<JoinToken, DeskError> {
+    let mut opened = Opened::open(config, clock)?;
+    let made = batch::alone(&mut opened.writer, |writer| writer.invite(None, target));
     made.map_err(DeskError::Unavailable)
 }
 

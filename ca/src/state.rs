@@ -29,7 +29,7 @@ use crate::ring::Ring;
 
 pub(crate) use excluded::Excluded;
 pub use fold::Impossible;
-pub(crate) use machines::Machines;
+pub(crate) use machines::{Enrolled, Machines};
 pub(crate) use rows::Rows;
 
 /// Everything that the log says.

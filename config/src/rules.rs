@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ use crate::limits;
 use crate::outside::{Check, Groups, Roster};
 use crate::words::{
     BastionName, CheckName, GroupName, Login, PersonName, Principal, RoleName, RosterName,
-    TargetName,
+    TargetName, WordError,
 };
 
 /// Everything that `hallpass.toml` says, checked.
@@ -323,6 +324,34 @@ impl fmt::Display for HostPort {
         } else {
             write!(f, "{}:{}", self.host, self.port)
         }
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = WordError;
+
+    fn from_str(given: &str) -> Result<Self, WordError> {
+        let parts = given.rsplit_once(':').and_then(|(host, port)| {
+            let bare = host
+                .strip_prefix('[')
+                .and_then(|h| h.strip_suffix(']'))
+                .unwrap_or(host);
+            let good = bare
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'));
+            let bracketed = bare.len() != host.len();
+            let fits = good && !bare.is_empty() && bare.contains(':') == bracketed;
+            Some((bare, port.parse().ok().filter(|p| *p > 0 && fits)?))
+        });
+        let (host, port) = parts.ok_or_else(|| WordError {
+            what: "place",
+            given: given.to_owned(),
+            why: "write it like db1.internal:22 or [2001:db8::1]:22",
+        })?;
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 

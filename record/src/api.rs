@@ -174,6 +174,8 @@ pub struct Ended {
     pub requests: Vec<RequestId>,
     /// Which keys the CA has now: another number than that of [`Trust::keys`], and they are to be asked for again.
     pub keys: u64,
+    /// Whether the bastion that asks is shut out: all of its sessions end now, and it is told nothing more.
+    pub shut_out: bool,
 }
 
 /// Why a call was refused or cannot be answered.

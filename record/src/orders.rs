@@ -55,6 +55,18 @@ pub struct SignedOrders {
     pub signature: String,
 }
 
+/// What a machine gets that has joined as a target, or asks for it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Joined {
+    /// Its host certificate, OpenSSH's one-line form.
+    pub certificate: String,
+    /// The keys that orders are signed by, OpenSSH's one-line form: to be pinned.
+    pub signers: Vec<String>,
+    /// Its first orders.
+    pub orders: SignedOrders,
+}
+
 /// Orders that were checked, and the list in them. Made by [`SignedOrders::open`] alone.
 #[derive(Debug)]
 pub struct Opened {
@@ -138,7 +150,8 @@ fn read(text: &str) -> Result<Orders, OrdersError> {
     }
 }
 
-fn keys(lines: &[String]) -> Result<Vec<PublicKey>, OrdersError> {
+/// Reads keys that somebody else wrote, one a line: at least one, each plain.
+pub fn keys(lines: &[String]) -> Result<Vec<PublicKey>, OrdersError> {
     if lines.is_empty() {
         return Err(OrdersError::Key("there is none"));
     }

@@ -9,7 +9,7 @@ use config::words::{BastionName, TargetName};
 use config::{Config, rules};
 use record::api::{self, Door};
 use record::digest::Digest;
-use record::entry::{Authority, Entry};
+use record::entry::{Authority, Entry, Whom};
 use record::text::is_visible;
 use ssh_key::PublicKey;
 
@@ -35,13 +35,16 @@ impl Writer {
         ask: &api::DoorAsk,
     ) -> Decided<api::DoorGiven> {
         let config = self.hall.config();
-        let own = known(&config, bastion)?;
-        let key = self.hall.certifiable(&config, &ask.key)?;
+        let own = known(&self.state, &config, bastion)?;
+        let key = self.hall.certifiable(&self.state, &config, &ask.key)?;
         let (principals, name) = match &ask.door {
             Door::Own => {
                 let mut names = vec![own.address.host.clone(), bastion.to_string()];
                 names.dedup();
                 (names, bastion.to_string())
+            }
+            Door::Target(target) if self.is_out(target) => {
+                return Err(Refused::ShutOut(Whom::Target(target.clone())));
             }
             Door::Target(target) if config.targets.contains_key(target) => {
                 (vec![target.to_string()], target.to_string())
@@ -69,35 +72,13 @@ impl Writer {
         }))
     }
 
-    pub(super) fn host(&mut self, target: &TargetName, line: &str) -> Decided<String> {
-        let config = self.hall.config();
-        if !config.targets.contains_key(target) {
-            return Err(Refused::Message("there is no such target"));
-        }
-        let now = self.hall.now();
-        let plan = Plan {
-            authority: Authority::Host,
-            subject: self.hall.certifiable(&config, line)?,
-            serial: self.state.next_serial(),
-            key_id: format!("hallpass:host:{target}"),
-            principals: vec![target.to_string()],
-            after: now.before(limits::CLOCK_SKEW),
-            before: now.after(limits::HOST_CERT_LIFE),
-            force_command: None,
-            source_address: Vec::new(),
-            pty: false,
-        };
-        let intent = self.issue(plan, None, None)?;
-        Ok(Answer::after(move |press| Ok(press.sign(intent)?.line)))
-    }
-
     pub(super) fn open_session(
         &mut self,
         bastion: &BastionName,
         ask: &api::SessionAsk,
     ) -> Decided<api::SessionGiven> {
         let config = self.hall.config();
-        let own = known(&config, bastion)?;
+        let own = known(&self.state, &config, bastion)?;
         let found = self.hall.case_of_certificate(&self.state, &ask.certificate);
         let (case, serial) = match found {
             Ok(found) => found,
@@ -121,9 +102,14 @@ impl Writer {
                 address: ask.source,
             });
         }
+        if self.is_out(&request.access.target) {
+            return Err(Refused::ShutOut(Whom::Target(
+                request.access.target.clone(),
+            )));
+        }
         let target = config.targets.get(&request.access.target);
         let target = target.ok_or(Refused::Message("there is no such target"))?;
-        let key = self.hall.certifiable(&config, &ask.key)?;
+        let key = self.hall.certifiable(&self.state, &config, &ask.key)?;
         if self.state.sessions.contains_key(&ask.session) {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
@@ -209,6 +195,13 @@ impl Writer {
     }
 }
 
+impl Writer {
+    fn is_out(&self, target: &TargetName) -> bool {
+        let whom = Whom::Target(target.clone());
+        self.state.excluded.of(&whom).is_some()
+    }
+}
+
 impl Hall {
     /// The request whose access certificate this is, to the byte, and the certificate's serial.
     fn case_of_certificate(&self, state: &State, line: &str) -> Result<(Case, u64), NoCase> {
@@ -240,9 +233,14 @@ impl Hall {
     }
 
     /// A key that a bastion wants certified: plain, and nobody else's.
-    fn certifiable(&self, config: &Config, line: &str) -> Result<PublicKey, Refused> {
+    pub(super) fn certifiable(
+        &self,
+        state: &State,
+        config: &Config,
+        line: &str,
+    ) -> Result<PublicKey, Refused> {
         let key = plain_key(line).map_err(Refused::Key)?;
-        if self.state().ring.find(&key).is_some() {
+        if state.ring.find(&key).is_some() {
             return Err(Refused::Key("it is a key of the CA"));
         }
         if config.person_of(&key).is_some() {
@@ -255,7 +253,15 @@ impl Hall {
     }
 }
 
-fn known<'a>(config: &'a Config, bastion: &BastionName) -> Result<&'a rules::Bastion, Refused> {
+fn known<'a>(
+    state: &State,
+    config: &'a Config,
+    bastion: &BastionName,
+) -> Result<&'a rules::Bastion, Refused> {
+    let whom = Whom::Bastion(bastion.clone());
+    if state.excluded.of(&whom).is_some() {
+        return Err(Refused::ShutOut(whom));
+    }
     let own = config.bastions.get(bastion);
     own.ok_or(Refused::Message(
         "this bastion is not in the configuration any more",

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use config::Config;
 use config::words::{PersonName, RosterName};
 use record::clock::UnixTime;
+use record::entry::Whom;
 use record::request::Request;
 
 use super::hall::Hall;
@@ -64,12 +65,19 @@ impl Hall {
         let now = self.now();
         let case = state.cases.get(&request.id);
         Facts {
-            approvals: case.map(Case::approvers).unwrap_or_default(),
+            approvals: case.map(|case| approvals(state, case)).unwrap_or_default(),
             history: history(state, request, now),
             outside: self.outside(config, &request.role, case),
             now,
         }
     }
+}
+
+/// Who has approved, but for those who were shut out since.
+fn approvals(state: &State, case: &Case) -> Vec<PersonName> {
+    let mut approvers = case.approvers();
+    approvers.retain(|name| state.excluded.of(&Whom::Person(name.clone())).is_none());
+    approvers
 }
 
 /// A grant runs here until its deadline by the wall clock, the later one of its two: a grant is rather counted for

@@ -33,6 +33,8 @@ pub(super) struct Hall {
     durable: watch::Sender<u64>,
     /// Which keys the CA has: [`crate::ring::Ring::steps`].
     keys: watch::Sender<u64>,
+    /// How often somebody was shut out or let in again.
+    exclusions: watch::Sender<u64>,
 }
 
 impl Hall {
@@ -67,6 +69,7 @@ impl Hall {
             watches: Mutex::default(),
             ended,
             durable,
+            exclusions: watch::Sender::new(0),
         }
     }
 
@@ -253,6 +256,14 @@ impl Hall {
 
     pub(super) fn key_steps(&self) -> watch::Receiver<u64> {
         self.keys.subscribe()
+    }
+
+    pub(super) fn tell_exclusions(&self) {
+        self.exclusions.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn exclusions(&self) -> watch::Receiver<u64> {
+        self.exclusions.subscribe()
     }
 
     pub(super) fn ended_count(&self) -> watch::Receiver<u64> {

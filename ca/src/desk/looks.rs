@@ -155,6 +155,7 @@ impl Hall {
             keys: state.ring.steps(),
             next: state.ended.len() as u64,
             requests: live.cloned().collect(),
+            shut_out: false,
         }
     }
 }

@@ -6,13 +6,15 @@ use config::Config;
 use config::limits;
 use config::rules::Role;
 use config::words::{PersonName, RequestId, shown};
-use record::entry::{Authority, Entry};
+use record::entry::{Authority, Entry, Whom};
+use record::fingerprint::Fingerprint;
 use record::request::{APPROVAL_NAMESPACE, Request};
 use record::sshsig;
 use record::text::Reason;
 use ssh_key::{HashAlg, PublicKey};
 
 use super::hall::Hall;
+use super::may::{is_revoker, may_revoke};
 use super::writer::{Answer, Decided, Writer, unavailable};
 use super::{Ask, Asked, Caller, Issued, Refused, Standing};
 use crate::cert::Plan;
@@ -52,6 +54,11 @@ impl Writer {
         let owner = config.person_of(&caller.key).map(|(name, _)| name);
         if owner != Some(&caller.person) {
             return Err(Refused::Key("it is not registered any more"));
+        }
+        self.must_be_in(caller)?;
+        let target = Whom::Target(ask.access.target.clone());
+        if self.state.excluded.of(&target).is_some() {
+            return Err(Refused::ShutOut(target));
         }
         let now = self.hall.now();
         let shaped = policy::shape(&config, &caller.person, caller.source, ask, now)?;
@@ -120,7 +127,12 @@ impl Writer {
             return Err(Refused::AlreadyApproved);
         }
         let text = case.request.text();
-        let keys = approver.keys.iter().filter(|key| is_plain(key));
+        self.must_be_in(caller)?;
+        let out = |key: &&PublicKey| self.state.excluded.has_key(&Fingerprint::of(key));
+        let keys = approver
+            .keys
+            .iter()
+            .filter(|key| is_plain(key) && !out(key));
         sshsig::verify(keys, APPROVAL_NAMESPACE, text.as_bytes(), signature)
             .map_err(Refused::Signature)?;
         self.commit(Entry::Approval {
@@ -181,7 +193,12 @@ impl Writer {
         reason: Reason,
     ) -> Decided<()> {
         let config = self.hall.config();
-        let case = self.case(&config, caller, id)?;
+        let case = if is_revoker(&config, &caller.person) {
+            any_case(&self.state, id)?
+        } else {
+            self.case(&config, caller, id)?
+        };
+        self.must_be_in(caller)?;
         may_revoke(&config, &caller.person, &case)?;
         self.hall.must_run(&self.state, &config, &case)?;
         self.commit(Entry::Revocation {
@@ -410,27 +427,6 @@ pub(super) fn concerns(config: &Config, person: &PersonName, case: &Case) -> boo
         return false;
     };
     role.approved_by(&person.groups) || !role.groups.is_disjoint(&person.groups)
-}
-
-/// Whether a person may end somebody's grant: those who may approve the role; where nobody has to, those who hold
-/// it too; and where the role is gone, those who approved the grant. One's own grant is given back instead.
-fn may_revoke(config: &Config, person: &PersonName, case: &Case) -> Result<(), Refused> {
-    if case.request.person == *person {
-        return Err(Refused::Own("give it back with `return`"));
-    }
-    let Some(role) = config.roles.get(&case.request.role) else {
-        let gone = Refused::UnknownRequest(case.request.id.clone());
-        return case.approvers().contains(person).then_some(()).ok_or(gone);
-    };
-    let groups = config.persons.get(person).map(|person| &person.groups);
-    if role.quorums.is_empty() {
-        let holds = groups.is_some_and(|own| !own.is_disjoint(&role.groups));
-        let stranger = Refused::UnknownRequest(case.request.id.clone());
-        return holds.then_some(()).ok_or(stranger);
-    }
-    let approves = groups.is_some_and(|own| role.approved_by(own));
-    let no = Refused::NotRevoker(role.approvers());
-    approves.then_some(()).ok_or(no)
 }
 
 pub(super) fn is_plain(key: &PublicKey) -> bool {

@@ -10,6 +10,7 @@ use config::words::{
     CheckName, GroupName, PersonName, Principal, RequestId, RoleName, RosterName, SessionId,
 };
 use config::{duration, limits};
+use record::entry::Whom;
 use record::sshsig::SigError;
 
 use super::{Need, Standing};
@@ -116,6 +117,36 @@ pub enum Refused {
     /// The person is in no group that approves the role, and so that revokes its grants.
     #[error("only members of {}, who approve this role, revoke its grants", Names(.0, " or "))]
     NotRevoker(Vec<GroupName>),
+    /// The person is in no group that shuts out and lets in again.
+    #[error("{}", only(.0, "shut out and let in again", "revokers"))]
+    NotExcluder(Vec<GroupName>),
+    /// The person is in no group that makes join tokens.
+    #[error("{}", only(.0, "make join tokens", "enrollers"))]
+    NotEnroller(Vec<GroupName>),
+    /// Nobody lets their own key in again.
+    #[error("nobody lets their own key in again: ask somebody else")]
+    OwnRestoration,
+    /// There is nobody and nothing of this name.
+    #[error("there is no {0}: check its spelling")]
+    UnknownWhom(Whom),
+    /// It is shut out.
+    #[error("{0} is shut out: somebody has to let it in again first")]
+    ShutOut(Whom),
+    /// It was shut out before.
+    #[error("{0} is shut out already")]
+    AlreadyOut(Whom),
+    /// It is not shut out.
+    #[error("{0} is not shut out")]
+    NotOut(Whom),
+    /// The machine is not let join, or does not get its certificate.
+    #[error("this machine does not join: {0}")]
+    Join(&'static str),
+    /// As many tokens are out as may be.
+    #[error(
+        "{} join tokens are out: wait until some are used or expire",
+        limits::TOKENS_OUT
+    )]
+    TooManyTokens,
     /// The request needs no approval.
     #[error("this request needs no approval")]
     NoApprovalNeeded,
@@ -178,6 +209,7 @@ impl Refused {
             Self::Closed(Standing::Expired) => Status::Expired,
             Self::TooShort(_)
             | Self::UnknownRequest(_)
+            | Self::UnknownWhom(_)
             | Self::SeveralRoles(_)
             | Self::Message(_) => Status::Usage,
             Self::Unwitnessed(_) | Self::Unavailable(_) => Status::Unavailable,
@@ -209,6 +241,13 @@ impl<T: fmt::Display> fmt::Display for Names<'_, T> {
         }
         Ok(())
     }
+}
+
+fn only(groups: &[GroupName], what: &str, key: &str) -> String {
+    if groups.is_empty() {
+        return format!("nobody may {what}: the configuration names no {key}");
+    }
+    format!("only members of {} {what}", Names(groups, " or "))
 }
 
 fn closed(standing: &Standing) -> String {

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use config::keys::KeyName;
 use config::limits;
 use record::clock::UnixTime;
+use record::entry::{Authority, Whom};
 use record::krl::{Krl, KrlError};
 
 use super::hall::Hall;
@@ -15,6 +16,11 @@ impl Hall {
     /// The revocation list of the log as it is now. It follows from the log's lines alone, the time of the last
     /// one included, so that at one size of the log it is the same bytes each time.
     pub(super) fn krl(&self) -> Result<Vec<u8>, KrlError> {
+        Ok(self.numbered_krl()?.1)
+    }
+
+    /// The same, with its number.
+    pub(super) fn numbered_krl(&self) -> Result<(u64, Vec<u8>), KrlError> {
         let state = self.state();
         let at = state.last.unwrap_or(UnixTime::from_secs(0));
         let mut krl = Krl::new(state.size, at);
@@ -24,8 +30,51 @@ impl Hall {
         for ca in state.ring.trusted(KeyName::Session, at) {
             krl.revoke_serials(ca, serials.iter().copied())?;
         }
+        for key in state.excluded.keys() {
+            // Wherever else a target would take it, in an authorized_keys file that was forgotten.
+            krl.revoke_fingerprint(key.digest());
+        }
+        Ok((state.size, krl.encode()?))
+    }
+
+    /// What people's `ssh` is to refuse (`RevokedHostKeys`): door certificates of bastions, host certificates of targets
+    /// and host keys that are shut out.
+    pub(super) fn host_krl(&self) -> Result<Vec<u8>, KrlError> {
+        let state = self.state();
+        let at = state.last.unwrap_or(UnixTime::from_secs(0));
+        let mut krl = Krl::new(state.size, at);
+        krl.comment("hallpass host certificates")?;
+        for (authority, name) in [
+            (Authority::Door, KeyName::Door),
+            (Authority::Host, KeyName::Host),
+        ] {
+            let out = state.certificates.values().filter(|one| {
+                one.authority == authority && is_good_after(one, at) && is_shut_out(&state, one)
+            });
+            let serials: Vec<u64> = out.map(|one| one.serial).collect();
+            for ca in state.ring.trusted(name, at) {
+                krl.revoke_serials(ca, serials.iter().copied())?;
+            }
+        }
+        for key in state.excluded.keys() {
+            krl.revoke_fingerprint(key.digest());
+        }
         krl.encode()
     }
+}
+
+/// Whether the key id of a host or door certificate names somebody who is shut out.
+fn is_shut_out(state: &State, certificate: &Certificate) -> bool {
+    let bytes = STANDARD.decode(&certificate.to_be_signed);
+    let fields = bytes.as_deref().ok().and_then(read_to_be_signed);
+    let Some(fields) = fields else { return true };
+    let mut words = fields.key_id.split(':').skip(1);
+    let whom = match (words.next(), words.next()) {
+        (Some("door"), Some(name)) => name.parse().map(Whom::Bastion),
+        (Some("host"), Some(name)) => name.parse().map(Whom::Target),
+        _ => return false,
+    };
+    whom.is_ok_and(|whom| state.excluded.of(&whom).is_some())
 }
 
 /// The serials of session certificates that a target may still take at this time, and must not.
@@ -36,7 +85,14 @@ fn revoked(state: &State, at: UnixTime) -> impl Iterator<Item = u64> {
     // No certificate outlives its grant.
     let late = ended.filter(move |case| case.limit() > at);
     let sessions = late.flat_map(|case| &case.sessions);
-    let serials = sessions.filter_map(|id| state.sessions.get(id)?.certificate);
+    let sessions = sessions.filter_map(|id| state.sessions.get(id));
+    let bastions = state.sessions.values().filter(|session| {
+        let whom = Whom::Bastion(session.bastion.clone());
+        state.excluded.of(&whom).is_some()
+    });
+    let serials = sessions
+        .chain(bastions)
+        .filter_map(|session| session.certificate);
     let certificates = serials.filter_map(|serial| state.certificates.get(&serial));
     certificates
         .filter(move |certificate| is_good_after(certificate, at))

@@ -1,4 +1,5 @@
 mod bastions;
+mod exclusions;
 mod faults;
 mod keygen;
 mod people;
@@ -6,6 +7,7 @@ mod policy;
 mod revoked;
 mod rotation;
 mod store;
+mod targets;
 mod warrant;
 
 use std::path::Path;

@@ -274,23 +274,32 @@ impl Ledger for Writer {
 }
 
 /// Whom a batch concerns.
-struct News(Vec<RequestId>);
+struct News {
+    requests: Vec<RequestId>,
+    /// Somebody was shut out, or let in again: it may concern everybody.
+    exclusions: bool,
+}
 
 impl News {
     fn of(lines: &[Line]) -> Self {
-        Self(
-            lines
-                .iter()
-                .filter_map(|line| request_of(&line.entry))
-                .collect(),
-        )
+        let entries = lines.iter().map(|line| &line.entry);
+        Self {
+            requests: entries.clone().filter_map(request_of).collect(),
+            exclusions: entries
+                .clone()
+                .any(|entry| matches!(entry, Entry::Exclusion { .. } | Entry::Restoration { .. })),
+        }
     }
 
     fn tell(&self, hall: &Hall, ended: bool) {
         if ended {
             hall.tell_ended();
         }
-        for id in &self.0 {
+        if self.exclusions {
+            hall.tell_exclusions();
+            hall.tell_all();
+        }
+        for id in &self.requests {
             hall.tell(id);
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, RawQuery};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -121,13 +121,20 @@ async fn end(calling: Calling, body: Bytes) -> Response {
     }
 }
 
-async fn ended(calling: Calling, RawQuery(query): RawQuery) -> Response {
+async fn ended(State(caller): State<Caller>, RawQuery(query): RawQuery) -> Response {
+    // A bastion that is shut out is told so, and nothing else.
+    let Some(bastion) = caller.desk.bastion_at_the_door(&caller.key) else {
+        return stranger();
+    };
     let asked = query.as_deref().and_then(|query| {
         let (after, keys) = query.strip_prefix("after=")?.split_once("&keys=")?;
         Some((after.parse().ok()?, keys.parse().ok()?))
     });
     match asked {
-        Some((after, keys)) => Json(calling.desk.ended(after, keys).await).into_response(),
+        Some((after, keys)) => {
+            let news = caller.desk.news(&bastion, &caller.key, after, keys);
+            Json(news.await).into_response()
+        }
         None => malformed("the query is not after=N&keys=K"),
     }
 }

@@ -12,7 +12,8 @@ use ssh_key::PublicKey;
 use super::call::Call;
 use super::connection::Shared;
 use super::peer::Peer;
-use super::{api, run};
+use super::{api, machine, run};
+use crate::desk::Machine;
 
 /// Whom a connection belongs to, by the key that it proved.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(super) enum Who {
     Person(PublicKey),
     /// A bastion.
     Bastion(PublicKey),
+    /// A target, or a machine that would be one.
+    Machine(Machine),
 }
 
 /// What a channel belongs to.
@@ -80,6 +83,9 @@ pub(super) async fn serve(origin: Origin, mut channel: Channel<Msg>, place: Plac
         (Wanted::Command(line), Who::Person(key)) => {
             command(&origin, &key, channel, settings, Some(line)).await;
         }
+        (Wanted::Command(line), Who::Machine(machine)) => {
+            command_of(&origin, machine, channel, &line).await;
+        }
         // Refused when it was asked for; there is nothing to say to it.
         _ => refuse(channel).await,
     }
@@ -110,6 +116,18 @@ async fn wait(channel: &mut Channel<Msg>) -> Option<(Wanted, Settings)> {
             _ => {}
         }
     }
+}
+
+async fn command_of(origin: &Origin, machine: Machine, channel: Channel<Msg>, line: &[u8]) {
+    let (read, write) = channel.split();
+    let peer = Arc::new(Peer::new(write, None));
+    let reader = tokio::spawn({
+        let peer = Arc::clone(&peer);
+        async move { peer.drain(read).await }
+    });
+    let status = machine::run(&origin.shared.desk, machine, &peer, line).await;
+    let _ = tokio::time::timeout(run::FAREWELL, peer.exit(status)).await;
+    let _ = reader.await;
 }
 
 async fn command(

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use config::words::{PersonName, Principal, RequestId, RoleName, TargetName};
+use config::words::{BastionName, PersonName, Principal, RequestId, RoleName, TargetName};
+use record::entry::Whom;
+use record::fingerprint::Fingerprint;
 use record::text::{Command, Reason};
 
 /// How wide help is without a terminal.
@@ -43,8 +45,12 @@ pub(super) enum Verb {
     Deny(Because),
     /// Give a grant back before its time, or take a waiting request back
     Return(One),
-    /// End somebody's grant at once
-    Revoke(Because),
+    /// End somebody's grant at once; or shut out a person, a key, a target or a bastion
+    Revoke(Revoke),
+    /// Let a person, a key, a target or a bastion in again that was shut out
+    Restore(Restore),
+    /// Make a token with which a machine joins as a target, once, within an hour
+    Token(Token),
     /// Which sessions there were, and are
     Sessions(Sessions),
     /// What targets are to refuse: a revocation list for their sshd, in a file
@@ -83,6 +89,103 @@ pub(super) struct Because {
     /// Why, in a sentence: the other person reads it, and the log keeps it
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Reason,
+}
+
+/// `revoke`.
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    pub(super) what: Revoked,
+    /// Why, in a sentence: the other person reads it, and the log keeps it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Reason,
+}
+
+/// What is revoked: one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Revoked {
+    /// One grant, by its request, for example 7F3K-9QMD
+    #[arg(value_parser = RequestId::from_typed)]
+    pub(super) id: Option<RequestId>,
+    /// A person: every grant of theirs ends, and they get none
+    #[arg(long, value_name = "NAME")]
+    pub(super) person: Option<PersonName>,
+    /// One key, as `ssh-keygen -lf` names it; your own you may always revoke
+    #[arg(long, value_name = "SHA256:…")]
+    pub(super) key: Option<Fingerprint>,
+    /// A target: every grant on it ends
+    #[arg(long, value_name = "NAME")]
+    pub(super) target: Option<TargetName>,
+    /// A bastion: every session through it ends
+    #[arg(long, value_name = "NAME")]
+    pub(super) bastion: Option<BastionName>,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    #[command(flatten)]
+    pub(super) what: Restored,
+    /// Why, in a sentence: the log keeps it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Reason,
+}
+
+/// What is let in again: one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Restored {
+    /// A person
+    #[arg(long, value_name = "NAME")]
+    pub(super) person: Option<PersonName>,
+    /// One key
+    #[arg(long, value_name = "SHA256:…")]
+    pub(super) key: Option<Fingerprint>,
+    /// A target
+    #[arg(long, value_name = "NAME")]
+    pub(super) target: Option<TargetName>,
+    /// A bastion
+    #[arg(long, value_name = "NAME")]
+    pub(super) bastion: Option<BastionName>,
+}
+
+impl Restored {
+    /// Whom it is about.
+    pub(super) fn whom(self) -> Option<Whom> {
+        let person = self.person.map(Whom::Person);
+        let key = self.key.map(Whom::Key);
+        let target = self.target.map(Whom::Target);
+        let bastion = self.bastion.map(Whom::Bastion);
+        person.or(key).or(target).or(bastion)
+    }
+}
+
+impl Revoked {
+    /// Whom it is about, if it is more than one grant.
+    pub(super) fn whom(self) -> Option<Whom> {
+        let Self {
+            person,
+            key,
+            target,
+            bastion,
+            ..
+        } = self;
+        Restored {
+            person,
+            key,
+            target,
+            bastion,
+        }
+        .whom()
+    }
+}
+
+/// `token`.
+#[derive(Debug, Args)]
+pub(super) struct Token {
+    /// The target, by its name in the inventory
+    pub(super) target: TargetName,
 }
 
 /// `request`.
@@ -149,6 +252,12 @@ pub(super) struct Krl {
     /// grew between the two it is for a newer file: fetch both again
     #[arg(long)]
     pub(super) signature: bool,
+    /// The list, the session CAs and one signature over both, in one JSON answer
+    #[arg(long, conflicts_with = "signature")]
+    pub(super) signed: bool,
+    /// What your own ssh is to refuse instead: hosts that are shut out, for its `RevokedHostKeys`
+    #[arg(long, conflicts_with_all = ["signature", "signed"])]
+    pub(super) hosts: bool,
 }
 
 /// `ssh-config`.
@@ -249,7 +358,7 @@ fn missing(words: &[String]) -> &'static str {
         ("request", true) => {
             "Name the access first:  ssh ca request postgres@db1.prod --reason TEXT\n"
         }
-        ("deny" | "revoke", false) => {
+        ("deny" | "revoke" | "restore", false) => {
             "Say why:  --reason \"a sentence that the other person reads\"\n"
         }
         _ => "What waits has a name:  ssh ca pending\n",

@@ -1,6 +1,6 @@
 //! One connection: who it is, and which channels it may open.
 //!
-//! Identity is the key that was proven, and nothing else: the user name is not looked at, an offered
+//! Identity is the key that was proven, and nothing else: the user name is not looked at (but for a join token), an offered
 //! key is not a login, and a certificate beside the key counts for nothing. A client whose `ssh` offers a
 //! certificate (of ours, of somebody else, expired or not) is taken by the key in it, once it has
 //! proven possession of that key: the same person could have come with the bare key, and somebody
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use config::limits;
 use record::api::SUBSYSTEM;
 use record::clock::Clock;
+use record::token::JoinToken;
 use russh::keys::Certificate;
 use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
@@ -24,7 +25,7 @@ use tokio::sync::watch;
 
 use super::channel::{self, Origin, Place, Who};
 use super::gate::HalfOpen;
-use crate::desk::Desk;
+use crate::desk::{Desk, Machine};
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -66,15 +67,23 @@ impl Connection {
         }
     }
 
-    /// Whose key this is. A bastion's identity is looked for first: a key is never both.
-    fn owner(&self, key: &PublicKey) -> Option<Who> {
-        if self.shared.desk.bastion(key).is_some() {
+    /// Whose key this is. A bastion's identity is looked for first: a key is never both. A machine that joins says its
+    /// token instead of a user name, and is nobody without it.
+    fn owner(&self, user: &str, key: &PublicKey) -> Option<Who> {
+        let desk = &self.shared.desk;
+        if desk.bastion_at_the_door(key).is_some() {
             return Some(Who::Bastion(key.clone()));
         }
-        self.shared
-            .desk
-            .caller(key, self.source)
-            .map(|caller| Who::Person(caller.key))
+        if let Some(caller) = desk.caller(key, self.source) {
+            return Some(Who::Person(caller.key));
+        }
+        let token = user.parse::<JoinToken>().ok();
+        let known = match &token {
+            Some(token) => desk.is_invited(token, key),
+            None => desk.target(key).is_some(),
+        };
+        let key = key.clone();
+        known.then_some(Who::Machine(Machine { key, token }))
     }
 
     /// Starts one thing on a channel: a second one on the same channel is refused (RFC 4254 §6.5).
@@ -101,10 +110,10 @@ impl Handler for Connection {
 
     async fn auth_publickey_offered(
         &mut self,
-        _user: &str,
+        user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(match self.owner(offer.public_key) {
+        Ok(match self.owner(user, offer.public_key) {
             Some(_) => Auth::Accept,
             None => Auth::reject(),
         })
@@ -112,10 +121,10 @@ impl Handler for Connection {
 
     async fn auth_publickey(
         &mut self,
-        _user: &str,
+        user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
-        self.who = self.owner(key.public_key);
+        self.who = self.owner(user, key.public_key);
         Ok(match self.who {
             Some(_) => Auth::Accept,
             None => Auth::reject(),
@@ -124,11 +133,11 @@ impl Handler for Connection {
 
     async fn auth_openssh_certificate(
         &mut self,
-        _user: &str,
+        user: &str,
         certificate: &Certificate,
     ) -> Result<Auth, Self::Error> {
         let key = PublicKey::new(certificate.public_key().clone(), "");
-        self.who = self.owner(&key);
+        self.who = self.owner(user, &key);
         if self.is_person() {
             return Ok(Auth::Accept);
         }
@@ -155,7 +164,7 @@ impl Handler for Connection {
             return Ok(());
         };
         let most = match who {
-            Who::Person(_) => limits::CHANNELS,
+            Who::Person(_) | Who::Machine(_) => limits::CHANNELS,
             Who::Bastion(_) => limits::API_CHANNELS,
         };
         let Some(place) = Place::take(&self.open, most) else {
@@ -240,7 +249,8 @@ impl Handler for Connection {
         _data: &[u8],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.start(channel, self.is_person(), session)
+        let allowed = matches!(self.who, Some(Who::Person(_) | Who::Machine(_)));
+        self.start(channel, allowed, session)
     }
 
     async fn subsystem_request(

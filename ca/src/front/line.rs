@@ -12,13 +12,17 @@ use config::limits;
 const LINE_BYTES: usize = limits::REASON_BYTES + limits::COMMAND_BYTES + 1024;
 
 /// What ends a free text: the options of the commands that have one.
-const OPTIONS: [&str; 7] = [
+const OPTIONS: [&str; 11] = [
     "--role",
     "--for",
     "--reason",
     "--command",
     "--break-glass",
     "--no-wait",
+    "--person",
+    "--key",
+    "--target",
+    "--bastion",
     "--help",
 ];
 
@@ -26,7 +30,7 @@ const OPTIONS: [&str; 7] = [
 const TEXTS: [&str; 2] = ["--reason", "--command"];
 
 /// The commands that take free text.
-const WITH_TEXT: [&str; 3] = ["request", "deny", "revoke"];
+const WITH_TEXT: [&str; 4] = ["request", "deny", "revoke", "restore"];
 
 /// Why a command line could not be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

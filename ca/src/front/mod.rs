@@ -8,9 +8,9 @@
 //! * [`channel`], [`peer`]: one session channel, and the person at its other end.
 //! * [`line`], [`command`]: from what was typed to a command.
 //! * [`call`], [`run`]: one command, from its words to its exit status.
-//! * [`request`], [`approve`], [`agent`]: the commands that wait and sign.
+//! * [`request`], [`approve`], [`agent`]: the commands that wait and sign; [`shut`]: those that shut out and let in.
 //! * [`lists`], [`show`], [`ssh_config`], [`pages`], [`render`]: what is printed.
-//! * [`api`]: the same channel, for a bastion.
+//! * [`api`]: the same channel, for a bastion; [`machine`]: for a target.
 
 mod agent;
 mod api;
@@ -23,12 +23,14 @@ mod gate;
 mod line;
 mod listen;
 mod lists;
+mod machine;
 mod pages;
 mod peer;
 mod render;
 mod request;
 mod run;
 mod show;
+mod shut;
 mod ssh_config;
 
 pub use command::read_command;

@@ -24,7 +24,8 @@ Nobody awake? Add --break-glass to the request: in now, reviewed afterwards.
   collect ID, show ID        the certificate again; all about one request
   deny ID --reason WHY       say no
   return ID                  give access back, or take a request back
-  revoke ID --reason WHY     end somebody's access now
+  revoke ID --reason WHY     end somebody's access now (or: --person P, --key K)
+  restore --person P, token  let in again; let a machine join as a target
   sessions                   who was where (--person P --target T --since 24h)
   krl > FILE                 what targets are to refuse (sshd's RevokedKeys)
   ssh-config                 lines for ~/.ssh/config and ~/.ssh/known_hosts

@@ -7,7 +7,7 @@ use record::text::Reason;
 
 use super::call::{Call, Stop};
 use super::command::{self, NotACommand, Verb};
-use super::{approve, line, lists, pages, render, request, show, ssh_config};
+use super::{approve, line, lists, pages, render, request, show, shut, ssh_config};
 use crate::desk::{SessionFilter, Standing, Status};
 
 /// Runs one command line, or shows the first page if there is none, and says the exit status.
@@ -65,7 +65,9 @@ async fn obey(call: &Call, verb: Verb) -> Result<(), Stop> {
         Verb::Approve(one) => approve::approve(call, &one.id).await,
         Verb::Deny(typed) => deny(call, &typed.id, typed.reason).await,
         Verb::Return(one) => give_back(call, &one.id).await,
-        Verb::Revoke(typed) => revoke(call, &typed.id, typed.reason).await,
+        Verb::Revoke(typed) => shut::revoke(call, typed).await,
+        Verb::Restore(typed) => shut::restore(call, typed).await,
+        Verb::Token(typed) => shut::token(call, &typed.target).await,
         Verb::Sessions(typed) => sessions(call, typed).await,
         Verb::Krl(typed) => krl(call, &typed).await,
         Verb::SshConfig(typed) => ssh_config(call, &typed).await,
@@ -171,13 +173,6 @@ async fn deny(call: &Call, id: &RequestId, reason: Reason) -> Result<(), Stop> {
     Ok(call.peer.say(&format!("denied {id}\n")).await?)
 }
 
-async fn revoke(call: &Call, id: &RequestId, reason: Reason) -> Result<(), Stop> {
-    call.desk.revoke(&call.caller, id, reason).await?;
-    let text =
-        format!("revoked {id}: its certificate opens nothing any more, its sessions end now\n");
-    Ok(call.peer.say(&text).await?)
-}
-
 async fn give_back(call: &Call, id: &RequestId) -> Result<(), Stop> {
     let text = if let Some(Standing::Waiting { .. }) = call.desk.standing(id) {
         call.desk.withdraw(&call.caller, id).await?;
@@ -193,11 +188,20 @@ async fn krl(call: &Call, typed: &command::Krl) -> Result<(), Stop> {
     if typed.signature {
         return Ok(call.peer.print(&call.desk.krl_signature()?).await?);
     }
+    if typed.signed {
+        let signed = call.desk.orders(None)?;
+        return Ok(call.peer.print(&render::json(&signed)).await?);
+    }
     if call.peer.width().is_some() {
         let text = "the list is not text: ssh -T ca krl > revoked\n";
         return Err(Stop::Usage(text.to_owned()));
     }
-    Ok(call.peer.print_bytes(call.desk.krl()?).await?)
+    let list = if typed.hosts {
+        call.desk.host_krl()?
+    } else {
+        call.desk.krl()?
+    };
+    Ok(call.peer.print_bytes(list).await?)
 }
 
 async fn ssh_config(call: &Call, typed: &command::SshConfig) -> Result<(), Stop> {

@@ -39,6 +39,27 @@ impl Excluded {
         self.0.get(whom).filter(|exclusion| !exclusion.lifted)
     }
 
+    /// Every exclusion that stands.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = (&Whom, &Exclusion)> {
+        self.0.iter().filter(|(_, exclusion)| !exclusion.lifted)
+    }
+
+    /// Every key that is shut out, by itself or with its person.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Fingerprint> {
+        self.standing().flat_map(|(whom, exclusion)| {
+            let own = match whom {
+                Whom::Key(key) => Some(*key),
+                _ => None,
+            };
+            own.into_iter().chain(exclusion.keys.iter().copied())
+        })
+    }
+
+    /// Whether this key is shut out, by itself or with its person.
+    pub(crate) fn has_key(&self, key: &Fingerprint) -> bool {
+        self.keys().any(|one| one == *key)
+    }
+
     pub(super) fn check(&self, whom: &Whom) -> Possible {
         must(self.of(whom).is_none(), "it is shut out already")
     }

@@ -10,6 +10,7 @@ use record::digest::Digest;
 use record::entry::Entry;
 use record::fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
+use ssh_key::PublicKey;
 
 use super::fold::{Impossible, Possible, must};
 use super::rows::Key;
@@ -80,6 +81,20 @@ impl Enrolled {
 }
 
 impl Machines {
+    /// The target that has this host key.
+    pub(crate) fn target_of(&self, key: &PublicKey) -> Option<&TargetName> {
+        let fingerprint = Fingerprint::of(key);
+        let mut all = self.enrolled.iter();
+        all.find(|(_, own)| own.fingerprint == fingerprint)
+            .map(|(name, _)| name)
+    }
+
+    /// The tokens that somebody could join with.
+    pub(crate) fn outstanding(&self, now: UnixTime) -> usize {
+        let live = |token: &&Invited| !token.spent && now < token.until;
+        self.invited.values().filter(live).count()
+    }
+
     pub(super) fn check_invitation(&self, token: &Digest) -> Possible {
         must(!self.invited.contains_key(token), "the token exists")
     }

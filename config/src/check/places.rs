@@ -150,29 +150,13 @@ fn listen(given: &Spanned<String>) -> Checked<SocketAddr> {
 
 fn host_port(given: &Spanned<String>) -> Checked<HostPort> {
     let hint = "write it like db1.internal:22 or [2001:db8::1]:22";
-    let parts = given.get_ref().rsplit_once(':').and_then(|(host, port)| {
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|h| h.strip_suffix(']'))
-            .unwrap_or(host);
-        let good = bare
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'));
-        let bracketed = bare.len() != host.len();
-        let fits = good && !bare.is_empty() && bare.contains(':') == bracketed;
-        Some((bare, port.parse().ok().filter(|p| *p > 0 && fits)?))
-    });
-    match parts {
-        Some((host, port)) => Ok(HostPort {
-            host: host.to_owned(),
-            port,
-        }),
-        None => flaw(
+    given.get_ref().parse().or_else(|_| {
+        flaw(
             given.span(),
             format!("{} is not a host and a port", shown(given.get_ref())),
             hint,
-        ),
-    }
+        )
+    })
 }
 
 fn directory(base: &Path, given: Option<Spanned<String>>, default: &str) -> PathBuf {

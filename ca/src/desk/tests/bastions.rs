@@ -413,8 +413,8 @@ fn a_host_certificate_is_made_by_hand_and_logged_first() {
     assert_eq!(world.issues(Authority::Host), 1);
     assert!(matches!(
         certify("db9.prod", &line("hostkey")),
-        Err(DeskError::Unavailable(Refused::Message(
-            "there is no such target"
+        Err(DeskError::Unavailable(Refused::Join(
+            "the inventory has no such target"
         )))
     ));
     assert!(matches!(

@@ -1,0 +1,193 @@
+//! Who is shut out gets nothing, and what they had ends.
+
+use super::*;
+use crate::testing::public;
+use record::fingerprint::Fingerprint;
+
+fn world() -> World {
+    let mut world = World::new();
+    world.text = world
+        .text
+        .replacen("[ca]\n", "[ca]\nrevokers = [\"sre\"]\n", 1);
+    world
+}
+
+fn because() -> Reason {
+    "lost laptop".parse().unwrap()
+}
+
+fn person(name: &str) -> Whom {
+    Whom::Person(name.parse().unwrap())
+}
+
+fn key_of(name: &str) -> Whom {
+    Whom::Key(Fingerprint::of(&public(name)))
+}
+
+fn from_here() -> IpAddr {
+    "192.0.2.7".parse().unwrap()
+}
+
+#[tokio::test]
+async fn promise_32_a_person_a_key_or_a_target_that_is_shut_out_loses_its_grants() {
+    for whom in [
+        person("alice"),
+        key_of("alice"),
+        Whom::Target("db1.prod".parse().unwrap()),
+    ] {
+        let world = world();
+        let desk = world.open();
+        let id = granted(&desk).await;
+        let issued = collected(&desk, &id).await;
+        desk.open_session(&gate(), session_ask(1, &issued.certificate))
+            .await
+            .unwrap();
+        let waiting = asked(&desk).await;
+        let bob = caller("bob", "bob");
+        let ended = desk.exclude(&bob, whom.clone(), because()).await;
+        assert_eq!(ended, Ok(1), "{whom}");
+        assert_eq!(desk.ended(0).await.requests, [id.clone()], "{whom}");
+        let again = desk
+            .open_session(&gate(), session_ask(2, &issued.certificate))
+            .await;
+        assert!(
+            matches!(again, Err(Refused::Closed(Standing::Revoked { .. }))),
+            "{again:?}"
+        );
+        let closed = desk.standing(&waiting);
+        assert!(
+            matches!(closed, Some(Standing::Denied { .. })),
+            "{closed:?}"
+        );
+        let next = desk
+            .request(&caller("alice", "alice"), ask("postgres@db1.prod"))
+            .await;
+        assert!(matches!(next, Err(Refused::ShutOut(_))), "{whom}: {next:?}");
+        let lost = !matches!(whom, Whom::Target(_));
+        assert_eq!(desk.caller(&public("alice"), from_here()).is_none(), lost);
+
+        // It stays so over a restart, until somebody lets it in again; what ended stays ended.
+        drop(desk);
+        let desk = world.open();
+        let twice = desk.exclude(&bob, whom.clone(), because()).await;
+        assert_eq!(twice, Err(Refused::AlreadyOut(whom.clone())));
+        desk.restore(&bob, whom.clone(), because()).await.unwrap();
+        let over = desk.restore(&bob, whom.clone(), because()).await;
+        assert_eq!(over, Err(Refused::NotOut(whom.clone())));
+        assert!(matches!(desk.standing(&id), Some(Standing::Revoked { .. })));
+        asked(&desk).await;
+    }
+}
+
+#[tokio::test]
+async fn promise_32_a_bastion_that_is_shut_out_hears_so_at_once_and_gets_nothing() {
+    let world = world();
+    let desk = world.open();
+    let id = granted(&desk).await;
+    let issued = collected(&desk, &id).await;
+    desk.open_session(&gate(), session_ask(1, &issued.certificate))
+        .await
+        .unwrap();
+    let key = public("gate");
+    let waiting = {
+        let (desk, key) = (desk.clone(), key.clone());
+        tokio::spawn(async move { desk.news(&gate(), &key, 0).await })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!waiting.is_finished());
+    let bob = caller("bob", "bob");
+    let whom = Whom::Bastion(gate());
+    desk.exclude(&bob, whom.clone(), because()).await.unwrap();
+    let news = tokio::time::timeout(Duration::from_secs(1), waiting);
+    let news = news.await.unwrap().unwrap();
+    assert!(news.shut_out && news.requests.is_empty(), "{news:?}");
+    assert_eq!(desk.bastion(&key), None);
+    assert_eq!(desk.bastion_at_the_door(&key), Some(gate()));
+    let refused = Refused::ShutOut(whom.clone());
+    let next = desk
+        .open_session(&gate(), session_ask(2, &issued.certificate))
+        .await;
+    assert_eq!(next.unwrap_err(), refused);
+    let door = api::DoorAsk {
+        door: api::Door::Own,
+        key: line("door"),
+    };
+    assert_eq!(desk.door(&gate(), door.clone()).await.unwrap_err(), refused);
+    desk.restore(&bob, whom, because()).await.unwrap();
+    assert_eq!(desk.bastion(&key), Some(gate()));
+    desk.door(&gate(), door).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_shuts_out_is_named_and_everybody_shuts_out_their_own_key() {
+    let world = world();
+    let desk = world.open();
+    let (alice, bob) = (caller("alice", "alice"), caller("bob", "bob"));
+    for whom in [
+        person("bob"),
+        person("alice"),
+        key_of("bob"),
+        Whom::Bastion(gate()),
+    ] {
+        let refused = desk.exclude(&alice, whom, because()).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "only members of sre shut out and let in again"
+        );
+    }
+    desk.exclude(&alice, key_of("alice"), because())
+        .await
+        .unwrap();
+    assert!(desk.caller(&public("alice"), from_here()).is_none());
+    let late = desk.exclude(&alice, person("alice"), because()).await;
+    assert_eq!(late, Err(Refused::ShutOut(person("alice"))));
+    // A thief has the other key of somebody who may: their own they do not let in again.
+    desk.exclude(&bob, key_of("bob"), because()).await.unwrap();
+    let unknown = [
+        person("nobody"),
+        Whom::Key(
+            "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                .parse()
+                .unwrap(),
+        ),
+        Whom::Target("db9.prod".parse().unwrap()),
+        Whom::Bastion("nowhere".parse().unwrap()),
+        Whom::Key(Fingerprint::of(
+            &desk.hall.believed(config::keys::KeyName::Session)[0],
+        )),
+    ];
+    drop(desk);
+    let world = self::world();
+    let desk = world.open();
+    for whom in unknown {
+        let refused = desk.exclude(&bob, whom.clone(), because()).await;
+        // The session CA's key is another one in this world, and unknown all the same.
+        assert_eq!(refused, Err(Refused::UnknownWhom(whom)));
+    }
+    let ours = Whom::Key(Fingerprint::of(
+        &desk.hall.believed(config::keys::KeyName::Session)[0],
+    ));
+    let refused = desk.exclude(&bob, ours.clone(), because()).await;
+    assert_eq!(refused, Err(Refused::UnknownWhom(ours)));
+}
+
+#[tokio::test]
+async fn an_approval_of_somebody_who_was_shut_out_since_counts_for_nothing() {
+    let mut world = world();
+    world.text = world.text.replace(
+        "approvals = { count = 1, from = \"sre\" }",
+        "approvals = { count = 2, from = \"sre\" }",
+    );
+    let desk = world.open();
+    let id = asked(&desk).await;
+    let first = approve(&desk, &id, "carol", "carol").await;
+    let Ok(Standing::Waiting { .. }) = first else {
+        panic!("{first:?}");
+    };
+    let bob = caller("bob", "bob");
+    desk.exclude(&bob, person("carol"), because())
+        .await
+        .unwrap();
+    let second = approve(&desk, &id, "bob", "bob").await;
+    assert!(matches!(second, Ok(Standing::Waiting { .. })), "{second:?}");
+}

@@ -1,0 +1,572 @@
+//! Targets: how a machine joins, what it asks the CA from then on, and what reaches a real `sshd` of a revocation.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hallpass_tests::keys::Certificate;
+use hallpass_tests::process::{self, LIMIT, Live};
+use hallpass_tests::target::Target;
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Failure, Output, Result, World, keys, programs};
+
+/// `new1.prod`: in the inventory, and nobody has set it up.
+struct Fresh {
+    world: World,
+    target: Target,
+    directory: tempfile::TempDir,
+}
+
+impl Fresh {
+    fn new() -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("hp-").tempdir()?;
+        let target = Target::new("new1.prod", &directory.path().join("new1"))?;
+        let extra = format!(
+            "[target.\"new1.prod\"]\naddress = \"127.0.0.1:{}\"\nhost = \"ca\"\n\n\
+             [target.\"new2.prod\"]\naddress = \"127.0.0.1:1\"\nhost = \"ca\"\n\n\
+             [role.new-look]\ngroups = [\"oncall\"]\nlogins = [\"LOGIN\"]\ntargets = [\"new1.prod\", \"new2.prod\"]\n\
+             longest = \"30m\"\napprovals = {{ count = 0 }}\n",
+            target.port
+        );
+        let ca = "revokers = [\"security\"]\nenrollers = [\"security\"]\n".to_owned();
+        let world = World::with(&Setup {
+            extra,
+            ca,
+            ..Setup::default()
+        })?;
+        Ok(Self {
+            world,
+            target,
+            directory,
+        })
+    }
+
+    /// And it has joined, with its `sshd` running.
+    fn joined() -> Result<Self> {
+        let mut fresh = Self::new()?;
+        let token = fresh.token("new1.prod")?;
+        fresh.join("new1.prod", Some(&token))?.ok()?;
+        fresh.start()?;
+        Ok(fresh)
+    }
+
+    fn etc(&self) -> PathBuf {
+        self.directory.path().join("etc")
+    }
+
+    fn revoked(&self) -> PathBuf {
+        self.etc().join("hallpass/revoked")
+    }
+
+    fn at(&self) -> String {
+        format!("{}@new1.prod", self.world.login)
+    }
+
+    fn token(&self, target: &str) -> Result<String> {
+        let made = self.world.carol.ssh(&["ca", "token", target])?.ok()?;
+        Ok(made.out().trim().to_owned())
+    }
+
+    fn join_command(&self, name: &str, token: Option<&str>, key: &Path) -> Result<Command> {
+        let ca = format!("127.0.0.1:{}", self.world.ca_port);
+        let pin = fingerprint(&self.world.public_of("identity")?)?;
+        let mut command = Command::new(programs::hallpass()?);
+        command
+            .args(["target", "join", name, "--units", "", "--ca", &ca])
+            .args(["--ca-key", &pin, "--etc"])
+            .arg(self.etc())
+            .arg("--host-key")
+            .arg(key);
+        if let Some(token) = token {
+            command.args(["--token", token]);
+        }
+        Ok(command)
+    }
+
+    fn join(&self, name: &str, token: Option<&str>) -> Result<Output> {
+        process::run(&mut self.join_command(name, token, &self.target.host_key())?)
+    }
+
+    fn sync_command(&self) -> Result<Command> {
+        let mut command = Command::new(programs::hallpass()?);
+        command.args(["target", "sync", "--etc"]).arg(self.etc());
+        Ok(command)
+    }
+
+    fn sync(&self) -> Result<Output> {
+        process::run(&mut self.sync_command()?)
+    }
+
+    /// Starts `sshd` with what the join has written, and nothing else that lets anybody in.
+    fn start(&mut self) -> Result<()> {
+        let include = format!("Include {}/sshd_config.d/*.conf", self.etc().display());
+        let nobody = self.world.public_of("door")?;
+        self.target.start(&nobody, &self.world.login, &include)
+    }
+
+    /// Logs in at the target itself, with a certificate that is made by hand with the session CA's key.
+    fn steal(&self, serial: u64) -> Result<Output> {
+        let subject = self.directory.path().join("stolen");
+        if !subject.exists() {
+            keys::make(&subject, "stolen")?;
+        }
+        let principals = self.at();
+        let fields = Certificate {
+            serial,
+            principals: &principals,
+            ..Certificate::default()
+        };
+        keys::certify(&self.world.ca_key("session"), &subject, &fields)?;
+        let mut command = Command::new(programs::find("ssh")?);
+        command
+            .args(["-F", "/dev/null", "-o", "IdentitiesOnly=yes"])
+            .args(["-o", "BatchMode=yes", "-o", "IdentityAgent=none"])
+            .args(["-o", "StrictHostKeyChecking=no"])
+            .args(["-o", "UserKnownHostsFile=/dev/null", "-i"])
+            .arg(&subject)
+            .args(["-l", &self.world.login, "-p"])
+            .args([&self.target.port.to_string(), "127.0.0.1", "echo in"]);
+        process::run(&mut command)
+    }
+
+    /// The certificate of the target, as `ssh-keygen -L` shows it.
+    fn certificate(&self) -> Result<String> {
+        keys::show(&keys::certificate(&self.target.host_key()))
+    }
+}
+
+fn fingerprint(line: &str) -> Result<String> {
+    let key = ssh_key::PublicKey::from_openssh(line).map_err(|e| Failure::new(e.to_string()))?;
+    Ok(key.fingerprint(ssh_key::HashAlg::Sha256).to_string())
+}
+
+/// The serials of the session certificates under a grant.
+fn session_serials(world: &World, id: &str) -> Result<Vec<u64>> {
+    let shown = world.alice.ssh(&["ca", "show", id, "--json"])?.ok()?;
+    let shown: serde_json::Value =
+        serde_json::from_slice(&shown.stdout).map_err(|e| Failure::new(e.to_string()))?;
+    let all = shown["certificates"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let sessions = all.iter().filter(|one| one["authority"] == "session");
+    Ok(sessions.filter_map(|one| one["serial"].as_u64()).collect())
+}
+
+/// What `sshd` would say of the list: it reads it.
+fn is_readable(list: &Path) -> Result<()> {
+    let mut query = Command::new(programs::find("ssh-keygen")?);
+    process::run(query.args(["-Q", "-l", "-f"]).arg(list))?.ok()?;
+    let mode = fs::metadata(list)?.permissions().mode() & 0o777;
+    assert_eq!(mode, 0o644, "{}", list.display());
+    Ok(())
+}
+
+#[test]
+fn a_machine_joins_with_a_token_and_people_go_in() -> Result<()> {
+    let fresh = Fresh::joined()?;
+    let world = &fresh.world;
+    let shown = fresh.certificate()?;
+    let principals: Vec<&str> = shown
+        .lines()
+        .skip_while(|line| !line.contains("Principals:"))
+        .skip(1)
+        .take_while(|line| line.starts_with("                "))
+        .map(str::trim)
+        .collect();
+    assert_eq!(principals, ["new1.prod"], "{shown}");
+    assert!(shown.contains("host certificate"), "{shown}");
+    world.take(&world.alice, &fresh.at(), &[])?;
+    world
+        .jump(&[&fresh.at(), "echo in"])?
+        .ok()?
+        .prints("in\n")?;
+    assert_eq!(fresh.target.logins(), 1);
+    // What it says in the log, for people.
+    let log = fs::read_to_string(world.log().join("entries"))?;
+    for entry in ["invitation", "enrolment"] {
+        assert!(
+            log.contains(&format!("{{\"{entry}\":")),
+            "{entry} is not in the log"
+        );
+    }
+    // The certificate is the same until half of its life is over, and comes back when it is lost.
+    let path = keys::certificate(&fresh.target.host_key());
+    let before = fs::read(&path)?;
+    fresh.sync()?.ok()?;
+    assert!(fs::read(&path)? == before, "it was renewed too early");
+    fs::remove_file(&path)?;
+    fresh.sync()?.ok()?.prints("renewed")?;
+    assert!(fs::read(&path)? == before, "it came back as another one");
+    fresh.join("new1.prod", None)?.ok()?;
+    fresh.world.end()
+}
+
+#[test]
+fn a_token_is_good_once_and_for_its_target() -> Result<()> {
+    let fresh = Fresh::new()?;
+    let token = fresh.token("new2.prod")?;
+    fresh
+        .join("new1.prod", Some(&token))?
+        .exits(1)?
+        .says("this token is for another target")?;
+    assert!(!fresh.revoked().exists(), "something was installed");
+    let token = fresh.token("new1.prod")?;
+    fresh.join("new1.prod", Some(&token))?.ok()?;
+    // The second time it does not even let anybody in.
+    let other = fresh.directory.path().join("other");
+    keys::make(&other, "other")?;
+    for key in [&fresh.target.host_key(), &other] {
+        let again = fresh.join_command("new1.prod", Some(&token), key);
+        process::run(&mut again?)?
+            .exits(1)?
+            .says("spent, expired or another one's")?;
+    }
+    // Neither does no token at all, with a key that nobody knows, nor a token of somebody's own making.
+    let unknown = fresh.join_command("new1.prod", None, &other);
+    process::run(&mut unknown?)?
+        .exits(1)?
+        .says("it knows neither this host key")?;
+    let made = format!("hpjoin-{}", "0".repeat(32));
+    let unknown = fresh.join_command("new1.prod", Some(&made), &other);
+    process::run(&mut unknown?)?
+        .exits(1)?
+        .says("it knows neither this host key")?;
+    // Who does not enrol makes none; the CA with another key is not even asked.
+    fresh
+        .world
+        .alice
+        .ssh(&["ca", "token", "new1.prod"])?
+        .exits(1)?
+        .says("only members of security make join tokens")?;
+    let token = fresh.token("new1.prod")?;
+    let mut elsewhere = Command::new(programs::hallpass()?);
+    let ca = format!("127.0.0.1:{}", fresh.world.ca_port);
+    elsewhere
+        .args([
+            "target",
+            "join",
+            "new1.prod",
+            "--token",
+            &token,
+            "--ca",
+            &ca,
+        ])
+        .args(["--ca-key", &fingerprint(&fresh.world.public_of("door")?)?])
+        .args(["--units", "", "--etc"])
+        .arg(fresh.etc())
+        .arg("--host-key")
+        .arg(fresh.target.host_key());
+    process::run(&mut elsewhere)?
+        .exits(1)?
+        .says("another host key than the pinned one")?;
+    fresh.world.end()
+}
+
+#[test]
+fn of_many_machines_with_one_token_one_joins() -> Result<()> {
+    let fresh = Fresh::new()?;
+    let token = fresh.token("new1.prod")?;
+    let mut running = Vec::new();
+    for n in 0..8 {
+        let key = fresh.directory.path().join(format!("key{n}"));
+        keys::make(&key, "machine")?;
+        let mut command = fresh.join_command("new1.prod", Some(&token), &key)?;
+        // Each is a machine of its own.
+        command
+            .arg("--etc")
+            .arg(fresh.directory.path().join(format!("etc{n}")));
+        running.push(command);
+    }
+    let mut live = Vec::new();
+    for command in &running {
+        let mut own = Command::new(command.get_program());
+        let mut args: Vec<_> = command.get_args().map(std::ffi::OsString::from).collect();
+        let at = args.iter().position(|arg| arg == "--etc").unwrap_or(0);
+        args.drain(at..at + 2);
+        live.push(Live::start(own.args(args))?);
+    }
+    let mut good = 0;
+    for one in live {
+        let output = one.finish(LIMIT)?;
+        good += usize::from(output.status == 0);
+    }
+    assert_eq!(good, 1, "so many machines have joined");
+    fresh.world.end()
+}
+
+#[test]
+fn a_target_that_left_the_inventory_is_not_renewed() -> Result<()> {
+    let mut fresh = Fresh::joined()?;
+    let token = fresh.token("new2.prod")?;
+    let config = fresh.world.config();
+    let text = fs::read_to_string(&config)?;
+    let without = text
+        .replace("\"new1.prod\"", "\"else1.prod\"")
+        .replace("\"new2.prod\"", "\"else2.prod\"");
+    fs::write(&config, without)?;
+    fresh.world.ca()?.signal("HUP")?;
+    let end = Instant::now() + LIMIT;
+    loop {
+        let output = fresh.sync()?;
+        if output.status != 0 {
+            output.says("not in its inventory")?;
+            break;
+        }
+        assert!(Instant::now() < end, "the target is still known");
+    }
+    let other = fresh.directory.path().join("other");
+    keys::make(&other, "other")?;
+    let late = fresh.join_command("new2.prod", Some(&token), &other);
+    process::run(&mut late?)?
+        .exits(1)?
+        .says("it knows neither this host key nor this token")?;
+    fresh.world.end()
+}
+
+#[test]
+fn a_revoked_session_certificate_opens_nothing_after_a_sync() -> Result<()> {
+    let fresh = Fresh::joined()?;
+    let world = &fresh.world;
+    let id = world.take(&world.alice, &fresh.at(), &[])?;
+    world
+        .jump(&[&fresh.at(), "echo in"])?
+        .ok()?
+        .prints("in\n")?;
+    let serials = session_serials(world, &id)?;
+    let [serial] = serials.as_slice() else {
+        return Err(Failure::new(format!("session certificates: {serials:?}")));
+    };
+    fresh.sync()?.ok()?;
+    fresh.steal(*serial)?.ok()?.prints("in\n")?;
+    world
+        .carol
+        .ssh(&["ca", "revoke", &id, "--reason", "lost laptop"])?
+        .ok()?;
+    fresh.steal(*serial)?.ok()?.prints("in\n")?;
+    fresh.sync()?.ok()?.prints("is in force")?;
+    is_readable(&fresh.revoked())?;
+    fresh
+        .steal(*serial)?
+        .exits(255)?
+        .says("Permission denied")?;
+    assert!(
+        fresh.target.log().contains(" revoked by file "),
+        "{}",
+        fresh.target.log()
+    );
+    fresh.steal(serial + 1000)?.ok()?.prints("in\n")?;
+    let id = world.take(&world.alice, &fresh.at(), &[])?;
+    world
+        .jump(&[&fresh.at(), "echo in"])?
+        .ok()?
+        .prints("in\n")?;
+    assert_ne!(session_serials(world, &id)?, [*serial]);
+    fresh.world.end()
+}
+
+#[test]
+fn a_sync_that_fails_leaves_what_sshd_reads() -> Result<()> {
+    let mut fresh = Fresh::joined()?;
+    fresh.sync()?.ok()?;
+    let before = fs::read(fresh.revoked())?;
+    fresh.world.kill_ca();
+    fresh.sync()?.exits(1)?.says("the CA at 127.0.0.1")?;
+    assert!(fs::read(fresh.revoked())? == before, "the list has changed");
+    fresh.steal(7)?.ok()?.prints("in\n")?;
+    fresh.world.start_ca()?;
+    // Whatever the disk does at whichever step, or the power: the list before, or the new one.
+    let calls = "unlink,unlinkat,openat,write,fchmod,fsync,rename,renameat,renameat2,utimensat";
+    let mut lists = BTreeSet::new();
+    for fault in ["error=EIO", "error=ENOSPC", "signal=KILL"] {
+        for nth in 1..=12 {
+            // Something new each time.
+            fresh.world.take(&fresh.world.alice, &fresh.at(), &[])?;
+            let sync = fresh.sync_command()?;
+            let mut strace = Command::new(programs::find("strace")?);
+            strace
+                .args(["-f", "-o"])
+                .arg(fresh.directory.path().join("trace"))
+                .arg("-P")
+                .arg(fresh.revoked())
+                .arg("-P")
+                .arg(fresh.etc().join("hallpass/.revoked.new"))
+                .args(["-e", &format!("trace={calls}"), "-e"])
+                .arg(format!("inject={calls}:{fault}:when={nth}"))
+                .arg(sync.get_program())
+                .args(sync.get_args());
+            let output = process::run(&mut strace)?;
+            let trace = fs::read_to_string(fresh.directory.path().join("trace"))?;
+            let hit = trace.contains("(INJECTED)") || trace.contains("killed by SIGKILL");
+            assert!(nth > 1 || hit, "nothing was injected:\n{trace}{output}");
+            is_readable(&fresh.revoked())?;
+            lists.insert(fs::read(fresh.revoked())?);
+        }
+    }
+    assert!(lists.len() > 3, "no sync came through: {}", lists.len());
+    fresh.steal(7)?.ok()?.prints("in\n")?;
+    fresh.sync()?.ok()?;
+    fresh.world.end()
+}
+
+/// Runs a session of Alice's, revokes with these words, and says how the session took it.
+fn ends_within_a_second(fresh: &Fresh, words: &[&str]) -> Result<Output> {
+    let world = &fresh.world;
+    world.take(&world.alice, &fresh.at(), &[])?;
+    let mut live =
+        world
+            .alice
+            .ssh_live(&["-J", "bastion", &fresh.at(), "echo started; sleep 600"])?;
+    live.wait_out("started", LIMIT)?;
+    let args = [&["ca", "revoke", "--reason", "stolen"], words].concat();
+    world.carol.ssh(&args)?.ok()?.says("is shut out")?;
+    let begin = Instant::now();
+    let output = live.finish(LIMIT)?;
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(1), "{words:?} took {took:?}");
+    assert_ne!(output.status, 0, "{output}");
+    Ok(output)
+}
+
+#[test]
+fn promise_32_shutting_out_ends_every_session_within_a_second() -> Result<()> {
+    let fresh = Fresh::joined()?;
+    let world = &fresh.world;
+    let key = fingerprint(&keys::public_line(&world.alice.key())?)?;
+    let at = fresh.at();
+    for words in [
+        ["--target", "new1.prod"],
+        ["--bastion", "bastion"],
+        ["--person", "alice"],
+        ["--key", &key],
+    ] {
+        ends_within_a_second(&fresh, &words)?;
+        let asks = ["ca", "request", &at, "--reason", "INC-42"];
+        let goes = ["-J", "bastion", &at, "echo in"];
+        match words[0] {
+            "--target" => drop(
+                world
+                    .alice
+                    .ssh(&asks)?
+                    .exits(1)?
+                    .says("target new1.prod is shut out")?,
+            ),
+            "--bastion" => assert_ne!(world.alice.ssh(&goes)?.status, 0),
+            _ => drop(
+                world
+                    .alice
+                    .ssh(&asks)?
+                    .exits(255)?
+                    .says("Permission denied")?,
+            ),
+        }
+        let restore = [&["ca", "restore", "--reason", "found"][..], &words].concat();
+        world.alice.ssh(&restore)?;
+        world.carol.ssh(&restore)?.ok()?.says("is let in again")?;
+        world.take(&world.alice, &at, &[])?;
+        let end = Instant::now() + LIMIT;
+        while world.alice.ssh(&goes)?.status != 0 {
+            assert!(Instant::now() < end, "{words:?} stays shut out");
+        }
+    }
+    fresh.world.end()
+}
+
+#[test]
+fn a_key_that_is_shut_out_is_refused_wherever_it_was_forgotten() -> Result<()> {
+    let mut fresh = Fresh::joined()?;
+    // A line in authorized_keys that nobody remembers.
+    let forgotten = fresh.directory.path().join("authorized_keys");
+    fs::write(&forgotten, keys::public_line(&fresh.world.alice.key())?)?;
+    fresh.target.stop();
+    let include = format!(
+        "Include {}/sshd_config.d/*.conf\nAuthorizedKeysFile {}",
+        fresh.etc().display(),
+        forgotten.display()
+    );
+    let nobody = fresh.world.public_of("door")?;
+    fresh.target.start(&nobody, &fresh.world.login, &include)?;
+    let port = fresh.target.port.to_string();
+    let world = &fresh.world;
+    let goes = [
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "CertificateFile=none",
+        "-p",
+        &port,
+        "-l",
+        &world.login,
+        "127.0.0.1",
+        "echo in",
+    ];
+    world.alice.ssh(&goes)?.ok()?.prints("in\n")?;
+    let key = fingerprint(&keys::public_line(&world.alice.key())?)?;
+    // Everybody shuts out their own key.
+    world
+        .alice
+        .ssh(&["ca", "revoke", "--key", &key, "--reason", "lost laptop"])?
+        .ok()?;
+    fresh.sync()?.ok()?;
+    world
+        .alice
+        .ssh(&goes)?
+        .exits(255)?
+        .says("Permission denied")?;
+    assert!(
+        fresh.target.log().contains(" revoked by file "),
+        "{}",
+        fresh.target.log()
+    );
+    fresh.world.end()
+}
+
+#[test]
+fn the_doors_of_a_bastion_that_is_shut_out_are_refused_by_ssh() -> Result<()> {
+    let fresh = Fresh::joined()?;
+    let world = &fresh.world;
+    world.take(&world.alice, &fresh.at(), &[])?;
+    world
+        .jump(&[&fresh.at(), "echo in"])?
+        .ok()?
+        .prints("in\n")?;
+    let list = fresh.directory.path().join("hosts");
+    let option = format!("RevokedHostKeys={}", list.display());
+    let goes = ["-o", &option, "-J", "bastion", &fresh.at(), "echo in"];
+    fs::write(
+        &list,
+        world.bob.ssh(&["ca", "krl", "--hosts"])?.ok()?.stdout,
+    )?;
+    world.alice.ssh(&goes)?.ok()?.prints("in\n")?;
+    world
+        .carol
+        .ssh(&["ca", "revoke", "--bastion", "bastion", "--reason", "stolen"])?
+        .ok()?;
+    fs::write(
+        &list,
+        world.bob.ssh(&["ca", "krl", "--hosts"])?.ok()?.stdout,
+    )?;
+    is_listed(&list)?;
+    let refused = world.alice.ssh(&[
+        "-o",
+        &option,
+        "-p",
+        &world.bastion_port.to_string(),
+        "bastion",
+        "true",
+    ])?;
+    refused.exits(255)?.says("revoked")?;
+    fresh.world.end()
+}
+
+fn is_listed(list: &Path) -> Result<()> {
+    let mut query = Command::new(programs::find("ssh-keygen")?);
+    let shown = process::run(query.args(["-Q", "-l", "-f"]).arg(list))?.ok()?;
+    shown.prints("serial: ")?;
+    Ok(())
+}
