@@ -148,12 +148,11 @@ fn session_serials(world: &World, id: &str) -> Result<Vec<u64>> {
     let shown = world.alice.ssh(&["ca", "show", id, "--json"])?.ok()?;
     let shown: serde_json::Value =
         serde_json::from_slice(&shown.stdout).map_err(|e| Failure::new(e.to_string()))?;
-    let all = shown["certificates"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let sessions = all.iter().filter(|one| one["authority"] == "session");
-    Ok(sessions.filter_map(|one| one["serial"].as_u64()).collect())
+    let all = shown.get("certificates").and_then(|all| all.as_array());
+    let authority = |one: &&serde_json::Value| one.get("authority") == Some(&"session".into());
+    let sessions = all.into_iter().flatten().filter(authority);
+    let serials = sessions.filter_map(|one| one.get("serial")?.as_u64());
+    Ok(serials.collect())
 }
 
 /// What `sshd` would say of the list: it reads it.
@@ -446,7 +445,7 @@ fn promise_32_shutting_out_ends_every_session_within_a_second() -> Result<()> {
         ends_within_a_second(&fresh, &words)?;
         let asks = ["ca", "request", &at, "--reason", "INC-42"];
         let goes = ["-J", "bastion", &at, "echo in"];
-        match words[0] {
+        match words.first().copied().unwrap_or_default() {
             "--target" => drop(
                 world
                     .alice

@@ -46,7 +46,8 @@ async fn promise_32_a_person_a_key_or_a_target_that_is_shut_out_loses_its_grants
         let bob = caller("bob", "bob");
         let ended = desk.exclude(&bob, whom.clone(), because()).await;
         assert_eq!(ended, Ok(1), "{whom}");
-        assert_eq!(desk.ended(0).await.requests, [id.clone()], "{whom}");
+        let told = desk.ended(0).await.requests;
+        assert_eq!(told, std::slice::from_ref(&id), "{whom}");
         let again = desk
             .open_session(&gate(), session_ask(2, &issued.certificate))
             .await;
