@@ -46,7 +46,7 @@ async fn promise_32_a_person_a_key_or_a_target_that_is_shut_out_loses_its_grants
         let bob = caller("bob", "bob");
         let ended = desk.exclude(&bob, whom.clone(), because()).await;
         assert_eq!(ended, Ok(1), "{whom}");
-        let told = desk.ended(0).await.requests;
+        let told = desk.ended(0, desk.trust().keys).await.requests;
         assert_eq!(told, std::slice::from_ref(&id), "{whom}");
         let again = desk
             .open_session(&gate(), session_ask(2, &issued.certificate))
@@ -92,7 +92,7 @@ async fn promise_32_a_bastion_that_is_shut_out_hears_so_at_once_and_gets_nothing
     let key = public("gate");
     let waiting = {
         let (desk, key) = (desk.clone(), key.clone());
-        tokio::spawn(async move { desk.news(&gate(), &key, 0).await })
+        tokio::spawn(async move { desk.news(&gate(), &key, 0, desk.trust().keys).await })
     };
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!waiting.is_finished());
