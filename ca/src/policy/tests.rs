@@ -11,6 +11,8 @@ use super::*;
 use crate::desk::{Ask, Refused};
 use crate::testing::{START, ask, config, config_text, public};
 
+mod laws;
+
 const PEOPLE: [&str; 10] = [
     "alice", "mallory", "bob", "carol", "dave", "erin", "frank", "grace", "guest", "nobody",
 ];
