@@ -12,6 +12,7 @@ mod bastions;
 mod batch;
 mod exclusions;
 mod facts;
+mod glass;
 mod hall;
 mod looks;
 mod may;
@@ -37,16 +38,19 @@ use record::clock::{Clock, UnixTime};
 use record::entry::{Line, Whom};
 use record::keyring::KeyChange;
 use record::krl;
-use record::log::{Log, LogError, Position};
+use record::log::{Log, LogError, LogView, Position};
+use record::review::Verdict;
 use record::sshsig;
-use record::text::Reason;
+use record::text::{Reason, Remark};
 use record::token::JoinToken;
 use ssh_key::{PrivateKey, PublicKey};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
+use crate::alert::{self, Alert};
 use crate::journal::Journal;
 use crate::keys::{self, Keys, KeysError};
 use crate::publish::Published;
+use crate::report::{self, Report, Scope};
 use crate::ring::Ring;
 use crate::state::State;
 use crate::store::{Sled, Store};
@@ -59,8 +63,8 @@ pub use targets::Machine;
 
 pub use refused::{Refused, Status};
 pub use rows::{
-    ApprovalRow, Ask, Asked, Caller, CertificateRow, CheckRow, EndRow, Issued, Need, PendingRow,
-    RoleRow, SessionFilter, SessionRow, Shown, Standing,
+    ApprovalRow, Ask, Asked, Caller, CertificateRow, CheckRow, DebtRow, EndRow, Issued, Need,
+    OwedRow, PendingRow, ReviewRow, RoleRow, SessionFilter, SessionRow, Shown, Standing,
 };
 
 use batch::Queue;
@@ -70,6 +74,9 @@ use writer::{Answer, Decided, Writer};
 
 /// How long [`Desk::ended`] waits for news: shorter than any proxy's patience.
 const LONG_POLL: Duration = Duration::from_secs(25);
+
+/// How often whoever watches debts looks again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the desk cannot open. Nothing is served then.
 #[derive(Debug, thiserror::Error)]
@@ -319,6 +326,111 @@ impl Desk {
     /// The requests that wait for the person, and the person's own that wait for others; the oldest first.
     pub fn pending(&self, caller: &Caller) -> Vec<PendingRow> {
         self.hall.pending(caller)
+    }
+
+    /// The person proves, with an armoured SSHSIG by a token that asked for its PIN, that it is they who break the glass.
+    pub async fn prove(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        sshsig_pem: &str,
+    ) -> Result<Standing, Refused> {
+        let (caller, id, signature) = (caller.clone(), id.clone(), sshsig_pem.to_owned());
+        self.run(move |writer| writer.prove(&caller, &id, &signature))
+            .await
+    }
+
+    /// The canonical text that a reviewer signs now.
+    pub fn review_text(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        verdict: Verdict,
+        remark: &Remark,
+    ) -> Result<String, Refused> {
+        let said = (verdict, remark.clone());
+        let (config, state) = (self.hall.config(), self.hall.state());
+        let review = self.hall.review_of(&state, &config, caller, id, said)?;
+        Ok(review.text())
+    }
+
+    /// Somebody else reviews what was done with break-glass, with an armoured SSHSIG over [`Desk::review_text`].
+    pub async fn review(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        said: (Verdict, Remark),
+        sshsig_pem: &str,
+    ) -> Result<DebtRow, Refused> {
+        let (caller, id, signature) = (caller.clone(), id.clone(), sshsig_pem.to_owned());
+        self.run(move |writer| writer.review(&caller, &id, said, &signature))
+            .await
+    }
+
+    /// The grants that wait for a review by the person, and the person's own that wait for others.
+    pub fn owed(&self, caller: &Caller) -> Vec<OwedRow> {
+        self.hall.owed(caller)
+    }
+
+    /// Changes whenever the log has grown.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.hall.durable()
+    }
+
+    /// Hears every alert from now on.
+    pub(crate) fn alerts(&self) -> broadcast::Receiver<Arc<Alert>> {
+        self.hall.alerts.listen()
+    }
+
+    /// Who asked, got, used and never used what, read from the issuance log; for auditors only.
+    pub async fn report(&self, caller: &Caller, scope: Scope) -> Result<Report, Refused> {
+        let config = self.hall.config();
+        let person = config.persons.get(&caller.person);
+        if person.is_none_or(|person| person.groups.is_disjoint(&config.auditors)) {
+            let auditors = config.auditors.iter().cloned().collect();
+            return Err(Refused::NotAuditor(auditors));
+        }
+        let (key, now) = (self.log.public_key().clone(), self.hall.now());
+        let read = tokio::task::spawn_blocking(move || {
+            let mut reader = report::Reader::new(scope);
+            let dir = config.ca.data.join("log");
+            LogView::read(&dir, &key, |_, line| reader.take(line))?;
+            Ok::<_, LogError>(reader.close(&config, now))
+        });
+        match read.await {
+            Ok(Ok(report)) => Ok(report),
+            Ok(Err(why)) => Err(Refused::Unavailable(format!("the log: {why}"))),
+            Err(_) => Err(Refused::Unavailable("a defect stopped it".to_owned())),
+        }
+    }
+
+    /// For as long as the CA serves: hands alerts to whoever is to be told, and announces what is overdue.
+    pub async fn keep_watch(&self) {
+        let hall = self.hall.clone();
+        let dir = hall.config().ca.data.join("alerts");
+        let Some(coming) = hall.alerts.take() else {
+            return;
+        };
+        let spool = alert::run(dir, hall.clock.clone(), coming, || {
+            hall.config().alert.clone()
+        });
+        tokio::join!(spool, self.announce());
+    }
+
+    async fn announce(&self) {
+        loop {
+            let (due, next) = self.hall.due();
+            for id in due {
+                if let Err(why) = self.run(move |writer| writer.announce(&id)).await {
+                    tracing::error!(%why, "an overdue review is not announced");
+                }
+            }
+            // Looked at again and again: new debts begin, and clocks are stepped.
+            let pause = next
+                .unwrap_or(LOOK_AGAIN)
+                .clamp(Duration::from_secs(1), LOOK_AGAIN);
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The sessions that concern the person, the newest first.

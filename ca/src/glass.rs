@@ -67,6 +67,17 @@ impl Debt {
         !self.is_paid() && now >= self.until
     }
 
+    /// How it stands, in one word.
+    pub(crate) fn word(&self, now: UnixTime) -> &'static str {
+        let rejects = |review: &Reviewed| review.verdict == Verdict::Reject;
+        match (self.is_paid(), self.is_overdue(now)) {
+            (true, _) if self.reviews.iter().any(rejects) => "rejected",
+            (true, _) => "accepted",
+            (false, true) => "overdue",
+            (false, false) => "owed",
+        }
+    }
+
     /// Whether this person has reviewed.
     pub(crate) fn has(&self, person: &PersonName) -> bool {
         self.reviews.iter().any(|review| review.person == *person)

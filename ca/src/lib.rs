@@ -11,14 +11,16 @@
 //! * [`state`], [`store`]: what follows from the issuance log, and where it is looked up.
 //! * [`glass`]: break-glass after the fact: quotas and debts; pure.
 //! * [`publish`]: the log as tiles, and its witnesses, behind each batch.
+//! * [`alert`]: who is told at once of what must not wait.
+//! * [`report`]: who asked, got, used and never used what; pure.
 //! * [`host`]: host certificates of targets, made by hand.
 //! * [`front`]: the SSH server that people and bastions meet; it decides nothing.
 //! * [`keys`]: the four certificate authorities, the log key and the CA's own host key; [`signer`]: what signs with them.
 
+mod alert;
 mod cert;
 pub mod desk;
 mod front;
-#[expect(dead_code, reason = "the desk does not ask it yet")]
 mod glass;
 pub mod host;
 mod issue;
@@ -30,6 +32,7 @@ pub mod policy;
 mod publish;
 #[cfg(test)]
 mod regress;
+mod report;
 mod ring;
 mod signer;
 mod state;

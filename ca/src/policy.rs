@@ -3,6 +3,7 @@
 
 mod asking;
 pub mod explain;
+mod glass;
 mod present;
 mod shape;
 
@@ -10,7 +11,7 @@ use config::hours::Hours;
 use config::limits;
 use config::quorum::{Member, Tally};
 use config::rules::{Person, Role};
-use config::words::{CheckName, PersonName, Principal, RoleName};
+use config::words::{CheckName, GroupName, PersonName, Principal, RequestId, RoleName};
 use record::clock::UnixTime;
 use record::text::Command;
 use ssh_key::{HashAlg, PublicKey};
@@ -18,7 +19,7 @@ use std::net::IpAddr;
 
 use crate::desk::Need;
 
-pub(crate) use asking::{Asking, History, Outside};
+pub(crate) use asking::{Asking, History, Outside, Owed};
 pub(crate) use present::may_approve;
 pub(crate) use shape::shape;
 
@@ -31,6 +32,8 @@ pub(crate) enum Decision {
     Needs(Vec<Need>),
     /// Every person who has to agree has; these automated checks have not.
     Unchecked(Vec<CheckName>),
+    /// Not before the person has proven with the PIN of a token that it is they.
+    Unproven,
     /// Yes.
     Granted {
         /// The one absolute deadline.
@@ -88,6 +91,30 @@ pub(crate) enum Why {
     /// The role cannot be taken before its approval any more.
     #[error("role {0} cannot be taken before its approval")]
     NoBreakGlass(RoleName),
+    /// The person has taken the role first as often as anybody may within a week.
+    #[error(
+        "{person} took role {role} with --break-glass {per_week} times within seven days, as often as it may be: the next is free {free}; ask without --break-glass"
+    )]
+    Quota {
+        /// Who.
+        person: PersonName,
+        /// The role.
+        role: RoleName,
+        /// How often.
+        per_week: u32,
+        /// When the next one is free.
+        free: UnixTime,
+    },
+    /// What the person did before is to be looked at first, and is overdue.
+    #[error("{person} is given nothing new while the review of {request} is overdue: somebody of {} has to review it", groups(.from))]
+    Owes {
+        /// Who.
+        person: PersonName,
+        /// The request that has to be reviewed.
+        request: RequestId,
+        /// By somebody of which groups.
+        from: Vec<GroupName>,
+    },
     /// The person has as many grants of the role running as it gives at once.
     #[error("{person} has {live} {} of role {role} running, and it gives no more at once: give one back first", grants(*.live))]
     TooManyLive {
@@ -124,7 +151,7 @@ pub(crate) fn decide(asking: &Asking) -> Decision {
         Ok((role, _)) => role,
         Err(why) => return Decision::Refused(why),
     };
-    if let Err(why) = free(role, asking) {
+    if let Err(why) = free(role, asking).and_then(|()| glass::owes_nothing(asking)) {
         return Decision::Refused(why);
     }
     let until = match deadline(role, asking) {
@@ -132,8 +159,11 @@ pub(crate) fn decide(asking: &Asking) -> Decision {
         Err(why) => return Decision::Refused(why),
     };
     let granted = |approved_by| Decision::Granted { until, approved_by };
+    if let Some(terms) = role.break_glass.as_ref().filter(|_| request.break_glass) {
+        return glass::decide(terms, asking).unwrap_or_else(|| granted(Vec::new()));
+    }
     let command = request.command.as_ref().map(Command::as_str);
-    if request.break_glass || command.is_some_and(|command| role.preapproves(command)) {
+    if command.is_some_and(|command| role.preapproves(command)) {
         return granted(Vec::new());
     }
     let others = present::others(role, asking);
@@ -203,6 +233,11 @@ fn closed(name: &RoleName, hours: &Hours, from: UnixTime) -> Why {
 
 fn next(opens: Option<&String>) -> String {
     opens.map_or_else(String::new, |opens| format!(", next from {opens}"))
+}
+
+fn groups(groups: &[GroupName]) -> String {
+    let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    names.join(" or ")
 }
 
 const fn grants(count: u32) -> &'static str {

@@ -99,7 +99,11 @@ impl Parts {
         let mut ca = places::ca(base, file.ca, known)?;
         (ca.publish, ca.witnesses) = (publish, witnesses);
         let roles = roles::roles(file.role, known, &targets)?;
-        let alert = file.alert.map(alert::alert).transpose()?;
+        let alert = file
+            .alert
+            .as_ref()
+            .map(|alert| alert::alert(base, alert))
+            .transpose()?;
         let auditors = alert::auditors(file.report, known)?;
         Ok(Self {
             ca,

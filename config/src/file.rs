@@ -41,6 +41,9 @@ pub(crate) struct File {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Alert {
     pub(crate) command: Option<Spanned<Vec<String>>>,
+    pub(crate) url: Option<Spanned<String>>,
+    pub(crate) ca_file: Option<Spanned<String>>,
+    pub(crate) secret_file: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -69,6 +69,18 @@ pub const REVIEW_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 /// restarted has told by then, and one that is gone for good must not keep the debt from being paid.
 pub const REVIEW_WAITS: Duration = Duration::from_secs(3600);
 
+/// Alerts that wait for somebody to take them: a day of trouble while the pager is down. One more is only logged.
+pub const ALERTS_WAITING: usize = 1000;
+
+/// How long one alert may take to be taken by the program or the service that tells somebody.
+pub const ALERT_TAKES: Duration = Duration::from_secs(15);
+
+/// How old an alert may be when it is taken: one that nobody took for a day is only in the CA's own log.
+pub const ALERT_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// Largest answer to an alert that is read, in bytes; nothing in it counts.
+pub const ALERT_ANSWER_BYTES: usize = 4096;
+
 /// The time over which break-glass is counted.
 pub const BREAK_GLASS_WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 

@@ -18,7 +18,7 @@ use crate::files::FileRules;
 use crate::hours::Hours;
 use crate::keys::{KeyName, KeyPlace};
 use crate::limits;
-use crate::outside::{Check, Groups, Roster};
+use crate::outside::{Check, Groups, Means, Roster};
 use crate::words::{
     BastionName, CheckName, GroupName, Login, PersonName, Principal, RoleName, RosterName,
     TargetName, WordError,
@@ -96,8 +96,10 @@ pub struct Witness {
 /// Who is told at once of what must not wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// The program, by its absolute path, and its arguments. It gets one JSON document on standard input.
-    pub command: Vec<String>,
+    /// How: it gets one JSON document for each event.
+    pub means: Means,
+    /// The file with the secret that each document is authenticated with; none if it is not.
+    pub secret: Option<PathBuf>,
 }
 
 /// One bastion.

@@ -140,11 +140,12 @@ source = []                         # addresses that targets see it come from, e
 # channels = ["sftp"]                         # files, by sftp and scp: each operation is recorded, contents by size and digest
 # files = { read = true, write = false, paths = ["/srv/dumps"], largest = "2G" }    # absent: all that the login may do
 
-# Who is told at once of break-glass, overdue reviews, revocations and certificates that the log does not hold. The
-# program gets a JSON document on standard input; it runs beside the CA, and nothing waits for it.
+# Who is told at once of break-glass, overdue reviews, revocations and certificates that the log does not hold: a JSON
+# document for each, on a program's standard input, or by POST (url = "https://…" instead). Nothing waits for it.
 #
 # [alert]
 # command = ["/usr/local/bin/page-somebody", "--urgent"]
+# secret-file = "alert.secret"                # signs each document (HMAC-SHA256); may be absent
 
 # Who may see `ssh ca report` over everybody. Without it nobody may.
 #

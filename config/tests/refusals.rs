@@ -688,24 +688,27 @@ fn break_glass_is_reviewed_by_the_approvers_unless_the_role_says_who() {
 #[test]
 fn promise_44_alerts_and_reports_that_reach_nobody_are_refused() {
     let with = |table: &str| format!("{LONGEST}\n{table}");
-    refused(LONGEST, &with("[alert]"), 28, "alert names nothing");
     refused(
         LONGEST,
-        &with("[alert]\ncommand = []"),
+        &with("[alert]"),
+        28,
+        "it needs one way to be reached",
+    );
+    for command in ["[]", "[\"page\"]"] {
+        let table = format!("[alert]\ncommand = {command}");
+        refused(LONGEST, &with(&table), 29, "not a program's absolute path");
+    }
+    refused(
+        LONGEST,
+        &with("[alert]\nurl = \"http://example.org/\""),
         29,
-        "command is empty",
+        "cannot be asked",
     );
     refused(
         LONGEST,
-        &with("[alert]\ncommand = [\"page\"]"),
-        29,
-        "not the absolute path",
-    );
-    refused(
-        LONGEST,
-        &with("[alert]\ncommand = [\"/bin/page\", \"a\\nb\"]"),
-        29,
-        "a control character",
+        &with("[alert]\nurl = \"https://example.org/\"\ncommand = [\"/x\"]"),
+        28,
+        "one way",
     );
     refused(
         LONGEST,

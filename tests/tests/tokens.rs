@@ -155,3 +155,104 @@ fn promise_31_a_token_that_nobody_touched_approves_nothing() -> Result<()> {
     answer.exits(1)?.says("without a touch")?;
     world.end()
 }
+
+/// A world in which Dora, whose key this is, may break the glass of one role by the PIN of her token.
+fn dora(key: &Path) -> Result<(World, PathBuf)> {
+    let role = "[role.proven]\ngroups = [\"oncall\"]\nlogins = [\"owner\"]\ntargets = [\"web1.prod\"]\n\
+                approvals = { count = 1, from = \"sre\" }\nbreak-glass = { verify = true }\n";
+    let extra = format!("{}{role}", table("dora", "oncall", key)?);
+    let world = World::with(&Setup {
+        extra,
+        ..Setup::default()
+    })?;
+    let config = config_with(&world, key)?;
+    Ok((world, config))
+}
+
+/// Dora asks with `--break-glass`, and proves it with this key, by `ssh-keygen`. Gives what `prove` answered.
+fn proves(world: &World, config: &Path, key: &Path) -> Result<Output> {
+    let at = "owner@web1.prod";
+    let asked = [
+        "ca",
+        "request",
+        at,
+        "--role",
+        "proven",
+        "--break-glass",
+        "--no-wait",
+        "--reason",
+        "INC-42",
+    ];
+    let asked = ssh(&world.alice, config, &asked, b"")?.ok()?;
+    let id = asked.clone().says("ca prove")?.out().trim().to_owned();
+    ssh(&world.alice, config, &["ca", "collect", &id], b"")?
+        .exits(1)?
+        .says("prove that it is you")?;
+    let text = ssh(&world.alice, config, &["ca", "show", &id, "--text"], b"")?
+        .ok()?
+        .stdout;
+    let pin = world.root().join("pin");
+    fs::write(&pin, "#!/bin/sh\necho 1234\n")?;
+    fs::set_permissions(&pin, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    let file = world.root().join("proof");
+    fs::write(&file, text)?;
+    let mut sign = world.alice.command("ssh-keygen")?;
+    sign.args(["-Y", "sign", "-n", "break-glass@hallpass", "-f"])
+        .arg(key)
+        .arg(&file)
+        .env("SSH_SK_PROVIDER", TOKEN)
+        .env("SSH_ASKPASS", &pin)
+        .env("SSH_ASKPASS_REQUIRE", "force")
+        .env_remove("SSH_AUTH_SOCK");
+    process::run(&mut sign)?.ok()?;
+    let signature = fs::read(file.with_extension("sig"))?;
+    ssh(&world.alice, config, &["ca", "prove", &id], &signature)
+}
+
+#[test]
+fn promise_31_break_glass_is_proven_with_the_pin_of_a_token() -> Result<()> {
+    for algorithm in ["ed25519-sk", "ecdsa-sk"] {
+        let made = Keys::new()?;
+        let key = made.make("dora", algorithm, &["-O", "verify-required"])?;
+        let (world, config) = dora(&key)?;
+        let given = proves(&world, &config, &key)?.ok()?;
+        assert!(given.out().starts_with("sk-"), "{given}");
+        world.end()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn promise_31_a_touch_without_the_pin_proves_nothing() -> Result<()> {
+    let made = Keys::new()?;
+    let key = made.make("dora", "ed25519-sk", &[])?;
+    let (world, config) = dora(&key)?;
+    proves(&world, &config, &key)?
+        .exits(1)?
+        .says("signed without the PIN of the token")?;
+    world.end()
+}
+
+#[test]
+fn who_has_no_token_cannot_break_a_glass_that_wants_one() -> Result<()> {
+    let made = Keys::new()?;
+    let key = made.make("dora", "ed25519-sk", &[])?;
+    let (world, _) = dora(&key)?;
+    let at = "owner@web1.prod";
+    let asked = [
+        "ca",
+        "request",
+        at,
+        "--role",
+        "proven",
+        "--break-glass",
+        "--reason",
+        "INC-42",
+    ];
+    world
+        .alice
+        .ssh(&asked)?
+        .exits(1)?
+        .says("you have no key on one")?;
+    world.end()
+}

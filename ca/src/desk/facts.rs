@@ -10,7 +10,7 @@ use record::entry::Whom;
 use record::request::Request;
 
 use super::hall::Hall;
-use crate::policy::{Asking, History, Outside};
+use crate::policy::{Asking, History, Outside, Owed};
 use crate::state::{Case, State};
 
 /// Facts of one moment about one request.
@@ -94,5 +94,20 @@ fn history(state: &State, request: &Request, now: UnixTime) -> History {
             *running.or_default() += 1;
         }
     }
+    let unpaid = state.glass.unpaid();
+    let unpaid = unpaid.filter_map(|id| state.cases.get(id));
+    for case in unpaid.filter(|case| case.request.person == request.person) {
+        if let Some(debt) = &case.debt {
+            let owed = Owed {
+                until: debt.until,
+                from: debt.from.clone(),
+                blocks: debt.blocks,
+                blocks_break_glass: debt.blocks_break_glass,
+            };
+            history.owed.insert(case.request.id.clone(), owed);
+        }
+    }
+    let own = state.cases.get(&request.id);
+    history.proven = own.is_some_and(|case| case.proof.is_some());
     history
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::outside::{self, Heard, InForce};
 use super::{Need, Standing};
+use crate::alert::Alerts;
 use crate::keys::Signers;
 use crate::policy::{self, Decision};
 use crate::state::{Case, End, State};
@@ -35,6 +36,7 @@ pub(super) struct Hall {
     keys: watch::Sender<u64>,
     /// How often somebody was shut out or let in again.
     exclusions: watch::Sender<u64>,
+    pub(super) alerts: Alerts,
 }
 
 impl Hall {
@@ -70,6 +72,7 @@ impl Hall {
             ended,
             durable,
             exclusions: watch::Sender::new(0),
+            alerts: Alerts::new(),
         }
     }
 
@@ -167,10 +170,20 @@ impl Hall {
         if let Some(grant) = &case.grant {
             return Standing::Granted { until: grant.until };
         }
-        Standing::Waiting {
-            needs: self.needs(state, config, case),
-            checks: outside::unchecked(config, case),
-            expires: case.request.expires,
+        let expires = case.request.expires;
+        let checks = outside::unchecked(config, case);
+        match policy::decide(&self.facts(state, config, &case.request).of(config, case)) {
+            Decision::Unproven => Standing::Unproven { expires },
+            Decision::Needs(needs) => Standing::Waiting {
+                needs,
+                checks,
+                expires,
+            },
+            _ => Standing::Waiting {
+                needs: Vec::new(),
+                checks,
+                expires,
+            },
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use config::Config;
 use config::words::RequestId;
 use record::api;
+use record::clock::UnixTime;
 
+use super::glass::debt_row;
 use super::hall::Hall;
 use super::outside;
 use super::people::{concerning, concerns};
@@ -26,6 +28,7 @@ impl Hall {
         let config = self.config();
         let state = self.state();
         let case = concerning(&state, &config, caller, id)?;
+        let debt = debt_row(&config, &case, self.now());
         let standing = self.standing_of(&state, &config, &case);
         let approvals = case.approvals.iter().map(|approval| ApprovalRow {
             person: approval.person.clone(),
@@ -39,7 +42,9 @@ impl Hall {
             certificates: certificates(&state, &case),
             approvals: approvals.collect(),
             checks: self.check_rows(&config, &case),
-            sessions: sessions.filter_map(|id| session(&state, id)).collect(),
+            sessions: sessions
+                .filter_map(|id| session(&state, id, self.now()))
+                .collect(),
             id: request.id,
             person: request.person,
             key: request.key,
@@ -53,6 +58,8 @@ impl Hall {
             asked: request.asked,
             expires: request.expires,
             standing,
+            proof: case.proof,
+            debt,
         })
     }
 
@@ -138,7 +145,9 @@ impl Hall {
                 && target.is_none_or(|target| session.access.target == *target)
                 && session.began >= since
         });
-        let mut rows: Vec<_> = wanted.filter_map(|(id, _)| session(&state, id)).collect();
+        let mut rows: Vec<_> = wanted
+            .filter_map(|(id, _)| session(&state, id, self.now()))
+            .collect();
         rows.sort_by(|a, b| (b.began, &b.session).cmp(&(a.began, &a.session)));
         rows
     }
@@ -177,7 +186,7 @@ fn certificates(state: &State, case: &Case) -> Vec<CertificateRow> {
         .collect()
 }
 
-fn session(state: &State, id: &SessionId) -> Option<SessionRow> {
+fn session(state: &State, id: &SessionId, now: UnixTime) -> Option<SessionRow> {
     let session = state.sessions.get(id)?;
     let case = state.cases.get(&session.request)?;
     Some(SessionRow {
@@ -188,6 +197,7 @@ fn session(state: &State, id: &SessionId) -> Option<SessionRow> {
         request: session.request.clone(),
         role: case.request.role.clone(),
         break_glass: case.request.break_glass,
+        review: case.debt.as_ref().map(|debt| debt.word(now)),
         source: session.source,
         began: session.began,
         ended: session.end.as_ref().map(|end| EndRow {

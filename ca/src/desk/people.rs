@@ -5,7 +5,7 @@ use std::sync::Arc;
 use config::Config;
 use config::limits;
 use config::rules::Role;
-use config::words::{PersonName, RequestId, shown};
+use config::words::{PersonName, RequestId};
 use record::entry::{Authority, Entry, Whom};
 use record::fingerprint::Fingerprint;
 use record::request::{APPROVAL_NAMESPACE, Request};
@@ -13,10 +13,12 @@ use record::sshsig;
 use record::text::Reason;
 use ssh_key::{HashAlg, PublicKey};
 
+use super::glass;
 use super::hall::Hall;
 use super::may::{is_revoker, may_revoke};
 use super::writer::{Answer, Decided, Writer, unavailable};
 use super::{Ask, Asked, Caller, Issued, Refused, Standing};
+use crate::alert::Event;
 use crate::cert::Plan;
 use crate::issue::{Intent, Ledger as _};
 use crate::policy::{self, Decision, Why};
@@ -25,7 +27,7 @@ use crate::state::{Case, State};
 impl Writer {
     pub(super) fn request(&mut self, caller: &Caller, ask: &Ask) -> Decided<Asked> {
         let asked = self.ask(caller, ask)?;
-        Ok(told(&self.hall, caller, ask, asked))
+        Ok(self.told(asked))
     }
 
     /// The same; and if the request is granted at once, its certificate with the same sync.
@@ -36,11 +38,11 @@ impl Writer {
     ) -> Decided<(Asked, Option<Issued>)> {
         let asked = self.ask(caller, ask)?;
         if !matches!(asked.standing, Standing::Granted { .. }) {
-            let told = told(&self.hall, caller, ask, asked);
+            let told = self.told(asked);
             return Ok(Answer::after(|press| Ok((told.give(press)?, None))));
         }
         let issued = self.collect(caller, &asked.id)?;
-        let told = told(&self.hall, caller, ask, asked);
+        let told = self.told(asked);
         Ok(Answer::after(move |press| {
             // In this order, so that the word of a grant is out even if the signer fails.
             let asked = told.give(press)?;
@@ -84,6 +86,9 @@ impl Writer {
         if let Decision::Refused(why) =
             policy::decide(&facts.asking(&config, &request, caller.source))
         {
+            if let Some((tell, event)) = glass::refused(&config, &request, &why) {
+                self.hall.alerts.tell(now, tell, event);
+            }
             return Err(changed(why));
         }
         let id = request.id.clone();
@@ -201,14 +206,22 @@ impl Writer {
         self.must_be_in(caller)?;
         may_revoke(&config, &caller.person, &case)?;
         self.hall.must_run(&self.state, &config, &case)?;
+        let told = reason.clone();
         self.commit(Entry::Revocation {
             request: id.clone(),
             person: caller.person.clone(),
             reason,
         })?;
-        let (id, by) = (id.clone(), caller.person.clone());
+        let event = Event::Revocation {
+            request: id.clone(),
+            person: case.request.person.clone(),
+            access: case.request.access.clone(),
+            by: caller.person.clone(),
+            reason: told,
+        };
+        let (tell, hall) = (glass::approvers(&config, &case.request), self.hall.clone());
         Ok(Answer::after(move |_| {
-            tracing::warn!(request = %id, %by, "a grant was revoked");
+            hall.alerts.tell(hall.now(), tell, event);
             Ok(())
         }))
     }
@@ -216,8 +229,10 @@ impl Writer {
     pub(super) fn collect(&mut self, caller: &Caller, id: &RequestId) -> Decided<Issued> {
         let config = self.hall.config();
         let mut case = self.own_case(&config, caller, id)?;
+        let mut alarm = None;
         if case.is_open() {
-            self.settle(&config, id)?;
+            let standing = self.settle(&config, id)?;
+            alarm = Some(self.alarm(&config, &case.request, &standing));
             case = self.own_case(&config, caller, id)?;
         }
         let until = self.hall.must_run(&self.state, &config, &case)?;
@@ -226,11 +241,16 @@ impl Writer {
         let intent = if let Some(serial) = case.certificate {
             self.intent(serial)?
         } else {
+            // If only the debt becomes durable, the next one who collects issues the certificate under it.
+            self.owe(&case, role, until)?;
             let plan = self.hall.access_plan(&self.state, &case, role, key, until);
             self.issue(plan, Some(id.clone()), None)?
         };
         let request = case.request;
         Ok(Answer::after(move |press| {
+            if let Some(alarm) = alarm {
+                alarm();
+            }
             let signed = press.sign(intent)?;
             tracing::info!(request = %request.id, person = %request.person, serial = signed.serial, "access certificate released");
             Ok(Issued {
@@ -302,11 +322,28 @@ impl Writer {
                 tracing::info!(request = %id, person = %case.request.person, access = %case.request.access, %until, "granted");
                 Ok(Standing::Granted { until })
             }
-            Decision::Needs(_) | Decision::Unchecked(_) => {
+            Decision::Needs(_) | Decision::Unchecked(_) | Decision::Unproven => {
                 Ok(self.hall.standing_of(&self.state, config, &case))
             }
             Decision::Refused(why) => Err(changed(why)),
         }
+    }
+
+    /// The answer to somebody who has asked; a grant before its approval is told to everybody else.
+    fn told(&self, asked: Asked) -> Answer<Asked> {
+        let case = self.state.cases.get(&asked.id);
+        let config = self.hall.config();
+        let alarm = case.map(|case| self.alarm(&config, &case.request, &asked.standing));
+        let hall = self.hall.clone();
+        Answer::after(move |_| {
+            if let Some(alarm) = alarm {
+                alarm();
+            }
+            if matches!(&asked.standing, Standing::Waiting { checks, .. } if !checks.is_empty()) {
+                hall.heard.ask(asked.id.clone());
+            }
+            Ok(asked)
+        })
     }
 
     fn fresh_id(&self) -> Result<RequestId, Refused> {
@@ -323,6 +360,7 @@ impl Writer {
 }
 
 impl Hall {
+    /// Whether it still waits, for whatever it is.
     pub(super) fn must_be_open(
         &self,
         state: &State,
@@ -330,7 +368,7 @@ impl Hall {
         case: &Case,
     ) -> Result<(), Refused> {
         match self.standing_of(state, config, case) {
-            Standing::Waiting { .. } => Ok(()),
+            Standing::Waiting { .. } | Standing::Unproven { .. } => Ok(()),
             other => Err(Refused::Closed(other)),
         }
     }
@@ -345,6 +383,7 @@ impl Hall {
         match self.standing_of(state, config, case) {
             Standing::Granted { until } => Ok(until),
             Standing::Waiting { needs, checks, .. } => Err(Refused::Waiting(needs, checks)),
+            Standing::Unproven { .. } => Err(Refused::Unproven(case.request.id.clone())),
             other => Err(Refused::Closed(other)),
         }
     }
@@ -399,27 +438,14 @@ pub(super) fn any_case(state: &State, id: &RequestId) -> Result<Case, Refused> {
     case.ok_or_else(|| Refused::UnknownRequest(id.clone()))
 }
 
-/// The answer to somebody who has asked; a grant before its approval is told to the operator too.
-fn told(hall: &Arc<Hall>, caller: &Caller, ask: &Ask, asked: Asked) -> Answer<Asked> {
-    let hall = hall.clone();
-    let glass = ask.break_glass && matches!(asked.standing, Standing::Granted { .. });
-    let (person, access) = (caller.person.clone(), ask.access.clone());
-    let reason = shown(ask.reason.as_str());
-    Answer::after(move |_| {
-        if glass {
-            tracing::warn!(request = %asked.id, %person, %access, role = %asked.role, reason, "BREAK-GLASS: granted before any approval");
-        }
-        if matches!(&asked.standing, Standing::Waiting { checks, .. } if !checks.is_empty()) {
-            hall.heard.ask(asked.id.clone());
-        }
-        Ok(asked)
-    })
-}
-
 /// Whether a request concerns a person: the one who asks, those who could approve, those who hold the role, and
 /// those who have approved.
 pub(super) fn concerns(config: &Config, person: &PersonName, case: &Case) -> bool {
     if case.request.person == *person || case.approvers().contains(person) {
+        return true;
+    }
+    let debt = case.debt.as_ref();
+    if debt.is_some_and(|debt| glass::may_review(config, person, case, debt)) {
         return true;
     }
     let role = config.roles.get(&case.request.role);
@@ -436,7 +462,9 @@ pub(super) fn is_plain(key: &PublicKey) -> bool {
 pub(super) fn changed(why: Why) -> Refused {
     match why {
         Why::Expired => Refused::Closed(Standing::Expired),
-        Why::TooManyLive { .. } | Why::Closed { .. } => Refused::NotNow(why.to_string()),
+        Why::TooManyLive { .. } | Why::Closed { .. } | Why::Quota { .. } | Why::Owes { .. } => {
+            Refused::NotNow(why.to_string())
+        }
         other => Refused::PolicyChanged(other.to_string()),
     }
 }

@@ -10,6 +10,7 @@ use config::words::{
     CheckName, GroupName, PersonName, Principal, RequestId, RoleName, RosterName, SessionId,
 };
 use config::{duration, limits};
+use record::clock::UnixTime;
 use record::entry::Whom;
 use record::sshsig::SigError;
 
@@ -61,6 +62,11 @@ pub enum Refused {
     /// The role cannot be taken before its approval.
     #[error("role {0} cannot be taken with --break-glass: ask without it")]
     NoBreakGlass(RoleName),
+    /// The role wants proof that only a token gives, and the person has none.
+    #[error(
+        "role {0} is taken with --break-glass only by the PIN of a token, and you have no key on one: have your sk- key registered, or ask without --break-glass"
+    )]
+    NoToken(RoleName),
     /// The role is given to, and used by, connections from other networks only.
     #[error("role {role} is only for connections from {}, and yours comes from {address}: connect from there", Names(.sources, " or "))]
     Elsewhere {
@@ -171,6 +177,41 @@ pub enum Refused {
     /// The policy changed since, and no longer allows it.
     #[error("the policy no longer allows this: {0}")]
     PolicyChanged(String),
+    /// The request is not one that waits for a proof.
+    #[error("nothing is to be proven here: `show` says what the request waits for")]
+    NothingToProve,
+    /// The request waits for its proof.
+    #[error("not granted yet: prove that it is you with `ssh -A ca prove {0}`")]
+    Unproven(RequestId),
+    /// The proof does not count.
+    #[error("it is not proven that it is you: {0}")]
+    Proof(SigError),
+    /// There is nothing to review.
+    #[error(
+        "nothing waits for a review here: only what was taken with --break-glass, and used, and not reviewed yet"
+    )]
+    NothingOwed,
+    /// It is the person's own doing.
+    #[error("nobody reviews what they did themselves: ask somebody else")]
+    OwnReview,
+    /// The person is in no group that reviews.
+    #[error("only members of {} review this", Names(.0, " or "))]
+    NotReviewer(Vec<GroupName>),
+    /// The person has reviewed before.
+    #[error("you have reviewed this already: another person has to")]
+    AlreadyReviewed,
+    /// The grant is not over.
+    #[error("it runs until {0}: review it when it is over (`revoke` ends it now)")]
+    StillRuns(UnixTime),
+    /// A session under it has not ended yet.
+    #[error("session {0} has not ended yet: review it when it is over")]
+    SessionRuns(SessionId),
+    /// The signature of a review does not count.
+    #[error("the review does not count: {0} (if a session ended meanwhile, sign the new text)")]
+    ReviewSignature(SigError),
+    /// The person may not see what others did.
+    #[error("{}", audit(.0))]
+    NotAuditor(Vec<GroupName>),
     /// The certificate that a bastion showed is not one that this CA gave.
     #[error("this certificate opens nothing here: {0}")]
     Certificate(&'static str),
@@ -255,6 +296,7 @@ fn closed(standing: &Standing) -> String {
         Standing::Waiting { needs, checks, .. } => {
             format!("the request is not granted yet: {}", waiting(needs, checks))
         }
+        Standing::Unproven { .. } => "it waits for the proof that it is that person".to_owned(),
         Standing::Granted { until } => {
             format!(
                 "the request is granted until {}: there is nothing left to decide",
@@ -268,6 +310,13 @@ fn closed(standing: &Standing) -> String {
         Standing::Returned => "the grant was given back: ask again".to_owned(),
         Standing::Revoked { by, reason } => format!("{by} revoked the grant: {reason}"),
     }
+}
+
+fn audit(auditors: &[GroupName]) -> String {
+    if auditors.is_empty() {
+        return "nobody may see the report: [report] of hallpass.toml names no auditors".to_owned();
+    }
+    format!("only members of {} see the report", Names(auditors, " or "))
 }
 
 fn waiting(needs: &[Need], checks: &[CheckName]) -> String {

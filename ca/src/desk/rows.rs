@@ -10,8 +10,9 @@ use config::words::{
 };
 use record::clock::UnixTime;
 use record::digest::Digest;
-use record::entry::{Authority, Verdict};
-use record::text::{Command, Reason};
+use record::entry::{self, Authority};
+use record::review::Verdict;
+use record::text::{Command, Reason, Remark};
 use serde::Serialize;
 use ssh_key::PublicKey;
 
@@ -68,6 +69,11 @@ pub enum Standing {
         /// And for these automated checks.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         checks: Vec<CheckName>,
+        /// Until when.
+        expires: UnixTime,
+    },
+    /// It waits for the person to prove, with the PIN of a token, that it is they.
+    Unproven {
         /// Until when.
         expires: UnixTime,
     },
@@ -285,8 +291,78 @@ pub struct Shown {
     pub certificates: Vec<CertificateRow>,
     /// The sessions that ran under it.
     pub sessions: Vec<SessionRow>,
+    /// The armoured SSHSIG by which the person proved that it is they who break the glass.
+    pub proof: Option<String>,
+    /// What somebody else has to look at.
+    pub debt: Option<DebtRow>,
     /// The canonical text, which approvers sign.
     pub text: String,
+}
+
+/// What somebody else has to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DebtRow {
+    /// How many persons have to review.
+    pub count: u32,
+    /// Of which groups, any of them.
+    pub from: Vec<GroupName>,
+    /// Until when.
+    pub until: UnixTime,
+    /// Whether as many have.
+    pub paid: bool,
+    /// Whether they have not, and it is too late.
+    pub overdue: bool,
+    /// Whether the person is given nothing new while it is overdue.
+    pub blocks: bool,
+    /// Who has reviewed, in order.
+    pub reviews: Vec<ReviewRow>,
+}
+
+/// One review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReviewRow {
+    /// Who.
+    pub person: PersonName,
+    /// When.
+    pub at: UnixTime,
+    /// What they say.
+    pub verdict: Verdict,
+    /// And why.
+    pub remark: Remark,
+    /// The canonical text, which they signed.
+    pub text: String,
+    /// The armoured SSHSIG over it.
+    pub signature: String,
+}
+
+/// A grant that waits for a review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OwedRow {
+    /// The request.
+    pub id: RequestId,
+    /// Who took it.
+    pub person: PersonName,
+    /// What.
+    pub access: Principal,
+    /// Under which role.
+    pub role: RoleName,
+    /// Why.
+    pub reason: Reason,
+    /// How many sessions there were so far.
+    pub sessions: u64,
+    /// Whose members review it, any of these groups.
+    pub from: Vec<GroupName>,
+    /// Until when.
+    pub until: UnixTime,
+    /// Whether that has passed.
+    pub overdue: bool,
+    /// Whether the grant and its sessions are over, so that it can be reviewed.
+    pub ready: bool,
+    /// Whether the person who looks may review it.
+    pub for_you: bool,
 }
 
 /// One approval.
@@ -310,7 +386,7 @@ pub struct CheckRow {
     /// When it spoke; none if it has not been heard.
     pub at: Option<UnixTime>,
     /// What it said.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<entry::Verdict>,
     /// Why, or why it has not been heard.
     pub reason: String,
 }
@@ -358,6 +434,8 @@ pub struct SessionRow {
     pub role: RoleName,
     /// Whether the grant was taken before its approval.
     pub break_glass: bool,
+    /// Whether somebody else has looked at it: `owed`, `overdue`, `accepted` or `rejected`; none if nobody has to.
+    pub review: Option<&'static str>,
     /// Where from.
     pub source: IpAddr,
     /// When it began.

@@ -322,7 +322,8 @@ fn request_of(entry: &Entry) -> Option<RequestId> {
         | Entry::Withdrawal { request }
         | Entry::Grant { request, .. }
         | Entry::Return { request }
-        | Entry::Revocation { request, .. } => Some(request.clone()),
+        | Entry::Revocation { request, .. }
+        | Entry::Proof { request, .. } => Some(request.clone()),
         _ => None,
     }
 }

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use record::request::APPROVAL_NAMESPACE;
 use russh::keys::agent::client::AgentClient;
 use russh::server::Handle;
 use ssh_key::{HashAlg, LineEnding, PublicKey, SshSig};
@@ -30,14 +29,14 @@ pub(super) enum NoSignature {
     Silent,
 }
 
-/// Has a request's text signed as an approval by the first of the `keys` that the agent has: an
-/// armoured SSHSIG.
+/// Has a text signed for a namespace by the first of the `keys` that the agent has: an armoured SSHSIG.
 pub(super) async fn sign(
     handle: &Handle,
     keys: &[PublicKey],
+    namespace: &str,
     text: &str,
 ) -> Result<String, NoSignature> {
-    tokio::time::timeout(TOUCH, sign_with_any(handle, keys, text))
+    tokio::time::timeout(TOUCH, sign_with_any(handle, keys, namespace, text))
         .await
         .map_err(|_| NoSignature::Silent)?
 }
@@ -45,6 +44,7 @@ pub(super) async fn sign(
 async fn sign_with_any(
     handle: &Handle,
     keys: &[PublicKey],
+    namespace: &str,
     text: &str,
 ) -> Result<String, NoSignature> {
     let channel = handle
@@ -53,14 +53,14 @@ async fn sign_with_any(
         .map_err(|_| NoSignature::NoAgent)?;
     let mut agent = AgentClient::connect(channel.into_stream());
     let hash = HashAlg::Sha512;
-    let signed = SshSig::signed_data(APPROVAL_NAMESPACE, hash, text.as_bytes())
-        .map_err(|_| NoSignature::Refused)?;
+    let signed =
+        SshSig::signed_data(namespace, hash, text.as_bytes()).map_err(|_| NoSignature::Refused)?;
     for key in keys {
         // RSA keys need no hash here: they cannot be registered.
         let Ok(signature) = agent.sign_request_signature(key, None, &signed).await else {
             continue;
         };
-        let armoured = SshSig::new(key.key_data().clone(), APPROVAL_NAMESPACE, hash, signature)
+        let armoured = SshSig::new(key.key_data().clone(), namespace, hash, signature)
             .and_then(|sig| sig.to_pem(LineEnding::LF));
         return armoured.map_err(|_| NoSignature::Refused);
     }

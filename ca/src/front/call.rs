@@ -76,7 +76,7 @@ impl Stop {
             }
             Self::Refused(refused) => format!("{refused}\n"),
             Self::Usage(text) => text.clone(),
-            Self::Unsigned(why) => format!("not approved: {why}\n"),
+            Self::Unsigned(why) => format!("not signed: {why}\n"),
         }
     }
 }

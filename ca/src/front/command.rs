@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{
+    ArgGroup, Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+};
 use config::words::{BastionName, PersonName, Principal, RequestId, RoleName, TargetName};
 use record::entry::Whom;
 use record::fingerprint::Fingerprint;
-use record::text::{Command, Reason};
+use record::text::{Command, Reason, Remark};
+
+use super::report::When;
 
 /// How wide help is without a terminal.
 const WIDTH: usize = 80;
@@ -32,7 +36,7 @@ pub(super) enum Verb {
     /// What you may ask for
     Roles(Listed),
     /// What waits: requests you can approve, and your own
-    Pending(Listed),
+    Pending(Pending),
     /// Ask for access; prints the certificate once it is granted
     Request(Request),
     /// Print the certificate of a granted request again
@@ -41,6 +45,10 @@ pub(super) enum Verb {
     Show(Show),
     /// Approve a request with your own key, from an agent (ssh -A) or from a signature on standard input
     Approve(One),
+    /// Prove with the PIN of your token that it is you who takes a role before its approval; prints the certificate
+    Prove(One),
+    /// Look at what somebody did with --break-glass, and say what you think of it
+    Review(Review),
     /// Say no to a request
     Deny(Because),
     /// Give a grant back before its time, or take a waiting request back
@@ -53,6 +61,8 @@ pub(super) enum Verb {
     Token(Token),
     /// Which sessions there were, and are
     Sessions(Sessions),
+    /// Who asked, got, used and never used what, in a period
+    Report(Report),
     /// What targets are to refuse: a revocation list for their sshd, in a file
     Krl(Krl),
     /// The lines that your ssh needs, ready to append
@@ -68,6 +78,67 @@ pub(super) enum Verb {
 #[derive(Debug, Args)]
 pub(super) struct Listed {
     /// As JSON, for programs
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `pending`.
+#[derive(Debug, Args)]
+pub(super) struct Pending {
+    /// As JSON, for programs
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Only what waits for a review
+    #[arg(long)]
+    pub(super) reviews: bool,
+    /// Stay, and say at once what is new
+    #[arg(long, conflicts_with_all = ["json", "reviews"])]
+    pub(super) watch: bool,
+}
+
+/// `review`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("verdict").required(true).multiple(false)))]
+pub(super) struct Review {
+    /// The request, for example 7F3K-9QMD
+    #[arg(value_parser = RequestId::from_typed)]
+    pub(super) id: RequestId,
+    /// It was right, and why you think so
+    #[arg(long, value_name = "TEXT", group = "verdict")]
+    pub(super) accept: Option<Remark>,
+    /// It was not right, and why
+    #[arg(long, value_name = "TEXT", group = "verdict")]
+    pub(super) reject: Option<Remark>,
+    /// Only the text that you would sign
+    #[arg(long)]
+    pub(super) text: bool,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// From when on, for example 30d, 2026-11-01 or 2026-11-01T12:00:00Z; 30d if left out
+    #[arg(long, value_name = "WHEN", value_parser = When::from_typed)]
+    pub(super) since: Option<When>,
+    /// Until when; now if left out
+    #[arg(long, value_name = "WHEN", value_parser = When::from_typed)]
+    pub(super) until: Option<When>,
+    /// Only of this person
+    #[arg(long)]
+    pub(super) person: Option<PersonName>,
+    /// Only under this role
+    #[arg(long)]
+    pub(super) role: Option<RoleName>,
+    /// Only on this target
+    #[arg(long)]
+    pub(super) target: Option<TargetName>,
+    /// Each request, not their sums
+    #[arg(long)]
+    pub(super) requests: bool,
+    /// As CSV, for spreadsheets
+    #[arg(long, conflicts_with = "json")]
+    pub(super) csv: bool,
+    /// As JSON, for programs: sums and requests
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -361,6 +432,7 @@ fn missing(words: &[String]) -> &'static str {
         ("deny" | "revoke" | "restore", false) => {
             "Say why:  --reason \"a sentence that the other person reads\"\n"
         }
+        ("review", _) => "Say what you think:  ssh ca review ID --accept \"why it was right\"\n",
         _ => "What waits has a name:  ssh ca pending\n",
     }
 }
@@ -415,6 +487,18 @@ mod tests {
             panic!("not an approval");
         };
         assert_eq!(one.id.as_str(), "7F3K-9QMD");
+    }
+
+    #[test]
+    fn a_review_says_one_thing() {
+        let Verb::Review(review) = of("review 7f3k9qmd --accept it was right --text").unwrap()
+        else {
+            panic!("not a review");
+        };
+        assert!(review.text && review.reject.is_none());
+        assert_eq!(review.accept.unwrap().as_str(), "it was right");
+        assert!(usage("review 7F3K-9QMD").contains("Say what you think"));
+        assert!(usage("review 7F3K-9QMD --accept a --reject b").contains("cannot be used with"));
     }
 
     #[test]

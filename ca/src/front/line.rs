@@ -29,8 +29,12 @@ const OPTIONS: [&str; 11] = [
 /// Which options are followed by free text.
 const TEXTS: [&str; 2] = ["--reason", "--command"];
 
+/// The same for a review, whose text stands behind what it says.
+const REVIEW_OPTIONS: [&str; 4] = ["--accept", "--reject", "--text", "--help"];
+const REVIEW_TEXTS: [&str; 2] = ["--accept", "--reject"];
+
 /// The commands that take free text.
-const WITH_TEXT: [&str; 4] = ["request", "deny", "revoke", "restore"];
+const WITH_TEXT: [&str; 5] = ["request", "deny", "revoke", "restore", "review"];
 
 /// Why a command line could not be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,13 +62,17 @@ pub(super) fn words(line: &[u8]) -> Result<Vec<String>, LineError> {
     if !WITH_TEXT.contains(&verb) {
         return split(line);
     }
+    let (texts, options): (&[&str], &[&str]) = match verb {
+        "review" => (&REVIEW_TEXTS, &REVIEW_OPTIONS),
+        _ => (&TEXTS, &OPTIONS),
+    };
     let mut words = Vec::new();
     let mut rest = line;
-    while let Some((at, option)) = next_option(rest, &TEXTS) {
+    while let Some((at, option)) = next_option(rest, texts) {
         let (before, after) = rest.split_at(at);
         words.extend(split(before)?);
         let after = after.get(option.len() + 1..).unwrap_or_default();
-        let end = next_option(after, &OPTIONS).map_or(after.len(), |(at, _)| at);
+        let end = next_option(after, options).map_or(after.len(), |(at, _)| at);
         let (text, following) = after.split_at(end);
         let text = unquoted(text.trim());
         words.push(if text.is_empty() {
@@ -167,6 +175,23 @@ mod tests {
         assert_eq!(
             of("request a@b --reason --for 5m"),
             ["request", "a@b", "--reason", "--for", "5m"]
+        );
+    }
+
+    #[test]
+    fn a_review_keeps_its_words() {
+        assert_eq!(
+            of("review 7F3K-9QMD --accept it's fine --for now --text"),
+            [
+                "review",
+                "7F3K-9QMD",
+                "--accept=it's fine --for now",
+                "--text"
+            ]
+        );
+        assert_eq!(
+            of("review 7F3K-9QMD --text --reject 'no --text'"),
+            ["review", "7F3K-9QMD", "--text", "--reject=no --text"]
         );
     }
 

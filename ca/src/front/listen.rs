@@ -77,6 +77,8 @@ pub async fn serve_by(
         .await
         .map_err(|source| CaError::Listen { address, source })?;
     let desk = Desk::open(Arc::new(config), Arc::clone(&clock))?;
+    let watched = Arc::clone(&desk);
+    let watching = tokio::spawn(async move { watched.keep_watch().await });
     let (stop, stopping) = watch::channel(false);
     let (alive, all_gone) = mpsc::channel(1);
     // Dropped when the CA stops serving: nobody outside is asked any more.
@@ -107,6 +109,9 @@ pub async fn serve_by(
     stop.send_replace(true);
     drop(server);
     wait_for_all(all_gone).await;
+    watching.abort();
+    // It was ended on purpose; once it is gone, nothing holds the desk any more.
+    drop(watching.await);
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use ssh_key::HashAlg;
 
 use super::call::Call;
 use super::render::{from_now, names, pairs, table};
-use crate::desk::{Need, PendingRow, RoleRow, SessionRow};
+use crate::desk::{Need, OwedRow, PendingRow, RoleRow, SessionRow};
 
 /// Who somebody is to the CA.
 #[derive(Debug, Serialize)]
@@ -152,6 +152,67 @@ fn missing(row: &PendingRow) -> String {
     needs.strip_prefix("needs ").unwrap_or(&needs).to_owned()
 }
 
+/// What waits for a review: by this person first, then by others of what this person did.
+pub(super) fn owed(rows: &[OwedRow], now: UnixTime) -> String {
+    let (yours, others): (Vec<&OwedRow>, Vec<&OwedRow>) = rows.iter().partition(|row| row.for_you);
+    let mut text = String::new();
+    if !yours.is_empty() {
+        let _ = write!(
+            text,
+            "Taken with break-glass, for you to review:\n{}",
+            owing(&yours, now)
+        );
+    }
+    if !others.is_empty() {
+        let gap = if yours.is_empty() { "" } else { "\n" };
+        let _ = write!(
+            text,
+            "{gap}You took with break-glass, for others to review:\n{}",
+            owing(&others, now)
+        );
+    }
+    text
+}
+
+fn owing(rows: &[&OwedRow], now: UnixTime) -> String {
+    let header = [
+        "REQUEST",
+        "PERSON",
+        "ACCESS",
+        "ROLE",
+        "SESSIONS",
+        "REVIEW BY",
+        "UNTIL",
+        "REASON",
+    ];
+    table(
+        &header,
+        rows.iter().map(|row| {
+            let until = if row.overdue {
+                format!(
+                    "OVERDUE since {}",
+                    from_now(now, row.until).trim_end_matches(" ago")
+                )
+            } else if row.ready {
+                from_now(now, row.until)
+            } else {
+                format!("{} (runs still)", from_now(now, row.until))
+            };
+            let from: Vec<String> = row.from.iter().map(ToString::to_string).collect();
+            vec![
+                row.id.to_string(),
+                row.person.to_string(),
+                row.access.to_string(),
+                row.role.to_string(),
+                row.sessions.to_string(),
+                from.join(" or "),
+                until,
+                row.reason.to_string(),
+            ]
+        }),
+    )
+}
+
 /// Which sessions there were.
 pub(super) fn sessions(rows: &[SessionRow]) -> String {
     let header = [
@@ -160,10 +221,10 @@ pub(super) fn sessions(rows: &[SessionRow]) -> String {
     table(
         &header,
         rows.iter().map(|row| {
-            let role = if row.break_glass {
-                format!("{} (break-glass)", row.role)
-            } else {
-                row.role.to_string()
+            let role = match row.review {
+                Some(review) => format!("{} (break-glass, review {review})", row.role),
+                None if row.break_glass => format!("{} (break-glass)", row.role),
+                None => row.role.to_string(),
             };
             let (ended, why) = match &row.ended {
                 Some(end) => (end.at.to_string(), end.reason.clone()),

@@ -8,8 +8,9 @@
 //! * [`channel`], [`peer`]: one session channel, and the person at its other end.
 //! * [`line`], [`command`]: from what was typed to a command.
 //! * [`call`], [`run`]: one command, from its words to its exit status.
-//! * [`request`], [`approve`], [`agent`]: the commands that wait and sign; [`shut`]: those that shut out and let in.
-//! * [`lists`], [`show`], [`ssh_config`], [`pages`], [`render`]: what is printed.
+//! * [`request`], [`approve`], [`prove`], [`review`], [`watch`], [`sign`], [`agent`]: the commands that wait and sign;
+//!   [`shut`]: those that shut out and let in.
+//! * [`lists`], [`show`], [`ssh_config`], [`pages`], [`report`], [`render`]: what is printed.
 //! * [`api`]: the same channel, for a bastion; [`machine`]: for a target.
 
 mod agent;
@@ -26,12 +27,17 @@ mod lists;
 mod machine;
 mod pages;
 mod peer;
+mod prove;
 mod render;
+mod report;
 mod request;
+mod review;
 mod run;
 mod show;
 mod shut;
+mod sign;
 mod ssh_config;
+mod watch;
 
 pub use command::read_command;
 pub use listen::{CaError, serve, serve_by};

@@ -26,6 +26,7 @@ Nobody awake? Add --break-glass to the request: in now, reviewed afterwards.
   return ID                  give access back, or take a request back
   revoke ID --reason WHY     end somebody's access now (or: --person P, --key K)
   restore --person P, token  let in again; let a machine join as a target
+  review ID, report          look at break-glass afterwards; who used what
   sessions                   who was where (--person P --target T --since 24h)
   krl > FILE                 what targets are to refuse (sshd's RevokedKeys)
   ssh-config                 lines for ~/.ssh/config and ~/.ssh/known_hosts
@@ -40,10 +41,15 @@ Lists take --json. More about one command:  ssh ca help request
 pub(super) fn home(call: &Call) -> String {
     let mut text = lists::Who::of(call).text();
     let pending = call.desk.pending(&call.caller);
-    if pending.is_empty() {
+    let owed = call.desk.owed(&call.caller);
+    if pending.is_empty() && owed.is_empty() {
         text.push_str("\nNothing waits.\n");
-    } else {
+    }
+    if !pending.is_empty() {
         let _ = write!(text, "\n{}", lists::pending(&pending, call.now()));
+    }
+    if !owed.is_empty() {
+        let _ = write!(text, "\n{}", lists::owed(&owed, call.now()));
     }
     let roles = call.desk.roles(&call.caller);
     if roles.is_empty() {

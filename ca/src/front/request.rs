@@ -10,6 +10,7 @@ use record::entry::Verdict;
 
 use super::call::{Call, Stop};
 use super::command;
+use super::prove;
 use super::render;
 use crate::desk::{Ask, Asked, Issued, Need, Refused, Standing, Status};
 
@@ -26,10 +27,10 @@ pub(super) async fn request(call: &Call, typed: command::Request) -> Result<(), 
     if no_wait {
         return leave(call, &asked).await;
     }
-    if let Standing::Waiting { .. } = asked.standing {
-        wait(call, &asked).await?;
-    } else {
-        call.peer.say(&headline(&asked)).await?;
+    match asked.standing {
+        Standing::Waiting { .. } => wait(call, &asked).await?,
+        Standing::Unproven { .. } => prove_it(call, &asked).await?,
+        _ => call.peer.say(&headline(&asked)).await?,
     }
     let life = call.desk.show(&call.caller, &asked.id)?.seconds;
     let issued = match issued {
@@ -66,7 +67,7 @@ async fn ask(call: &Call, typed: command::Request) -> Result<(Asked, Option<Issu
         witnessed(call, call.desk.obtain(&call.caller, ask)).await?
     };
     let refused = match asked {
-        Ok(asked) if glass => {
+        Ok(asked) if glass && matches!(asked.0.standing, Standing::Granted { .. }) => {
             call.peer.say(LOUD).await?;
             return Ok(asked);
         }
@@ -110,6 +111,7 @@ fn headline(asked: &Asked) -> String {
     let what = match &asked.standing {
         Standing::Waiting { needs, checks, .. } => Need::with_checks(needs, checks),
         Standing::Granted { .. } => "granted".to_owned(),
+        Standing::Unproven { .. } => "wants the PIN of your token".to_owned(),
         other => Refused::Closed(other.clone()).to_string(),
     };
     let mut text = format!("request {}: role {}, {what}\n", asked.id, asked.role);
@@ -121,8 +123,10 @@ fn headline(asked: &Asked) -> String {
 
 async fn leave(call: &Call, asked: &Asked) -> Result<(), Stop> {
     let mut text = headline(asked);
-    if let Standing::Waiting { .. } = asked.standing {
-        text.push_str(&approvers_type(&asked.id));
+    match asked.standing {
+        Standing::Waiting { .. } => text.push_str(&approvers_type(&asked.id)),
+        Standing::Unproven { .. } => text.push_str(&prove::ways(call, &asked.id)),
+        _ => {}
     }
     let file = call.certificate_file();
     let _ = writeln!(
@@ -132,6 +136,26 @@ async fn leave(call: &Call, asked: &Asked) -> Result<(), Stop> {
     );
     call.peer.say(&text).await?;
     Ok(call.peer.print(&format!("{}\n", asked.id)).await?)
+}
+
+/// Has it proven with the forwarded agent; without one the request stays open, for `prove`.
+async fn prove_it(call: &Call, asked: &Asked) -> Result<(), Stop> {
+    call.peer.say(&headline(asked)).await?;
+    if call.agent.is_none() {
+        let text = format!(
+            "no agent was forwarded; prove that it is you:\n{}",
+            prove::ways(call, &asked.id)
+        );
+        call.peer.say(&text).await?;
+        return Err(Stop::Said(Status::Policy));
+    }
+    match prove::proven(call, &asked.id).await {
+        Ok(_) => Ok(call.peer.say(LOUD).await?),
+        Err(stop) => {
+            call.peer.say(&prove::ways(call, &asked.id)).await?;
+            Err(stop)
+        }
+    }
 }
 
 fn approvers_type(id: &RequestId) -> String {

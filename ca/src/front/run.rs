@@ -7,7 +7,10 @@ use record::text::Reason;
 
 use super::call::{Call, Stop};
 use super::command::{self, NotACommand, Verb};
-use super::{approve, line, lists, pages, render, request, show, shut, ssh_config};
+use super::{
+    approve, line, lists, pages, prove, render, report, request, review, show, shut, ssh_config,
+    watch,
+};
 use crate::desk::{SessionFilter, Standing, Status};
 
 /// Runs one command line, or shows the first page if there is none, and says the exit status.
@@ -24,6 +27,7 @@ pub(super) async fn run(call: &Call, typed: Option<&[u8]>) -> u8 {
     };
     // A client that has gone reads no words and no status.
     let _ = call.peer.say(&words).await;
+    remind(call, typed).await;
     let typed = String::from_utf8_lossy(typed.unwrap_or_default());
     tracing::info!(
         person = %call.caller.person,
@@ -58,11 +62,14 @@ async fn obey(call: &Call, verb: Verb) -> Result<(), Stop> {
     match verb {
         Verb::Whoami(list) => whoami(call, list.json).await,
         Verb::Roles(list) => roles(call, list.json).await,
-        Verb::Pending(list) => pending(call, list.json).await,
+        Verb::Pending(typed) => pending(call, &typed).await,
         Verb::Request(typed) => request::request(call, typed).await,
         Verb::Collect(one) => request::collect(call, &one.id).await,
         Verb::Show(typed) => show(call, &typed).await,
         Verb::Approve(one) => approve::approve(call, &one.id).await,
+        Verb::Prove(one) => prove::prove(call, &one.id).await,
+        Verb::Review(typed) => review::review(call, typed).await,
+        Verb::Report(typed) => report::report(call, typed).await,
         Verb::Deny(typed) => deny(call, &typed.id, typed.reason).await,
         Verb::Return(one) => give_back(call, &one.id).await,
         Verb::Revoke(typed) => shut::revoke(call, typed).await,
@@ -106,17 +113,77 @@ async fn roles(call: &Call, json: bool) -> Result<(), Stop> {
     .await
 }
 
-async fn pending(call: &Call, json: bool) -> Result<(), Stop> {
+async fn pending(call: &Call, typed: &command::Pending) -> Result<(), Stop> {
+    if typed.watch {
+        return watch::watch(call).await;
+    }
+    let owed = call.desk.owed(&call.caller);
+    let reviews = || lists::owed(&owed, call.now());
+    if typed.reviews {
+        return list(
+            call,
+            typed.json,
+            &owed,
+            "nothing waits for a review",
+            reviews,
+        )
+        .await;
+    }
     let rows = call.desk.pending(&call.caller);
-    list(call, json, &rows, "nothing waits", || {
-        lists::pending(&rows, call.now())
-    })
-    .await?;
-    if let Some(row) = rows.iter().find(|row| row.for_you && !json) {
+    if typed.json {
+        return Ok(call.peer.print(&render::json(&rows)).await?);
+    }
+    if rows.is_empty() && owed.is_empty() {
+        return Ok(call.peer.say("nothing waits\n").await?);
+    }
+    let gap = if rows.is_empty() || owed.is_empty() {
+        ""
+    } else {
+        "\n"
+    };
+    let text = format!("{}{gap}{}", lists::pending(&rows, call.now()), reviews());
+    call.peer.print(&text).await?;
+    if let Some(row) = rows.iter().find(|row| row.for_you) {
         let hint = format!("approve with:  ssh -A ca approve {}\n", row.id);
         call.peer.say(&hint).await?;
     }
+    if let Some(row) = owed.iter().find(|row| row.for_you && row.ready) {
+        let hint = format!(
+            "review with:  ssh -A ca review {} --accept \"WHY\"\n",
+            row.id
+        );
+        call.peer.say(&hint).await?;
+    }
     Ok(())
+}
+
+/// Reminds whoever has something to review, whatever they came for.
+async fn remind(call: &Call, typed: Option<&[u8]>) {
+    let typed = String::from_utf8_lossy(typed.unwrap_or_default());
+    let verb = typed.split_whitespace().next().unwrap_or_default();
+    // Those who see the list anyway, or print what a program reads together with what is said.
+    if ["", "pending", "review"].contains(&verb) {
+        return;
+    }
+    let owed = call.desk.owed(&call.caller);
+    let (count, overdue) = owed
+        .iter()
+        .filter(|row| row.for_you)
+        .fold((0, 0), |(all, late), row| {
+            (all + 1, late + u32::from(row.overdue))
+        });
+    if count == 0 {
+        return;
+    }
+    let late = if overdue > 0 {
+        format!(", {overdue} overdue")
+    } else {
+        String::new()
+    };
+    let text =
+        format!("{count} taken with break-glass waits for your review{late}:  ssh ca pending\n");
+    // A client that has gone reads nothing.
+    let _ = call.peer.say(&text).await;
 }
 
 async fn sessions(call: &Call, typed: command::Sessions) -> Result<(), Stop> {

@@ -8,7 +8,7 @@ use record::clock::UnixTime;
 
 use super::lists;
 use super::render::{from_now, pairs, table};
-use crate::desk::{Need, Refused, Shown, Standing};
+use crate::desk::{DebtRow, Need, Refused, Shown, Standing};
 
 /// What was asked: all that an approver has to know.
 pub(super) fn request(shown: &Shown, now: UnixTime) -> String {
@@ -24,7 +24,11 @@ pub(super) fn request(shown: &Shown, now: UnixTime) -> String {
     let life = duration::show(Duration::from_secs(shown.seconds));
     rows.push(("for", life));
     if shown.break_glass {
-        rows.push(("break-glass", "taken before any approval".to_owned()));
+        let how = match shown.proof {
+            Some(_) => "taken before any approval, with the PIN of a token",
+            None => "taken before any approval",
+        };
+        rows.push(("break-glass", how.to_owned()));
     }
     rows.push(("reason", shown.reason.to_string()));
     rows.push(("key", shown.key.clone()));
@@ -54,6 +58,9 @@ pub(super) fn whole(shown: &Shown, now: UnixTime) -> String {
         });
         let _ = write!(text, "\n{}", table(&["CHECK", "SAID", "AT", "WHY"], rows));
     }
+    if let Some(debt) = &shown.debt {
+        let _ = write!(text, "\n{}", review(debt, now));
+    }
     if !shown.certificates.is_empty() {
         let rows = shown.certificates.iter().map(|row| {
             vec![
@@ -70,6 +77,36 @@ pub(super) fn whole(shown: &Shown, now: UnixTime) -> String {
     }
     if !shown.sessions.is_empty() {
         let _ = write!(text, "\n{}", lists::sessions(&shown.sessions));
+    }
+    text
+}
+
+fn review(debt: &DebtRow, now: UnixTime) -> String {
+    let from: Vec<String> = debt.from.iter().map(ToString::to_string).collect();
+    let state = match (debt.paid, debt.overdue) {
+        (true, _) => "reviewed".to_owned(),
+        (false, true) if debt.blocks => {
+            "OVERDUE: the person is given nothing new until it is reviewed".to_owned()
+        }
+        (false, true) => "OVERDUE".to_owned(),
+        (false, false) => "owed".to_owned(),
+    };
+    let mut text = pairs([
+        ("review", state),
+        ("by", format!("{} of {}", debt.count, from.join(" or "))),
+        ("until", moment(now, debt.until)),
+    ]);
+    if !debt.reviews.is_empty() {
+        let rows = debt.reviews.iter().map(|row| {
+            vec![
+                row.person.to_string(),
+                row.verdict.to_string(),
+                row.at.to_string(),
+                row.remark.to_string(),
+            ]
+        });
+        let header = ["REVIEWED BY", "VERDICT", "AT", "REMARK"];
+        let _ = write!(text, "\n{}", table(&header, rows));
     }
     text
 }
@@ -91,6 +128,10 @@ fn status(standing: &Standing, now: UnixTime) -> String {
                 from_now(now, *expires)
             )
         }
+        Standing::Unproven { expires } => format!(
+            "waits for the proof that it is that person, expires {}",
+            from_now(now, *expires)
+        ),
         Standing::Granted { until } => format!("granted until {}", moment(now, *until)),
         other => Refused::Closed(other.clone()).to_string(),
     }

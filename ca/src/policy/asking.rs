@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use config::Config;
-use config::words::{CheckName, PersonName, RequestId, RoleName, RosterName};
+use config::words::{CheckName, GroupName, PersonName, RequestId, RoleName, RosterName};
 use record::clock::UnixTime;
 use record::request::Request;
 
@@ -34,10 +34,25 @@ pub(crate) struct Asking<'a> {
 pub(crate) struct History {
     /// How many of the person's other grants run now, under each role.
     pub(crate) running: BTreeMap<RoleName, u32>,
-    /// When the person's other break-glass grants of the last week were given, in order.
+    /// When the person's other break-glass grants of this role were given, within the last week, in order.
     pub(crate) broken: Vec<UnixTime>,
-    /// The person's grants whose review is owed, and until when.
-    pub(crate) owed: BTreeMap<RequestId, UnixTime>,
+    /// The person's grants whose review is owed.
+    pub(crate) owed: BTreeMap<RequestId, Owed>,
+    /// Whether the person has proven with the PIN of a token that it is they who break the glass.
+    pub(crate) proven: bool,
+}
+
+/// A review that is owed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// Until when.
+    pub(crate) until: UnixTime,
+    /// By somebody of which groups.
+    pub(crate) from: Vec<GroupName>,
+    /// Whether it keeps the person from new requests once it is overdue.
+    pub(crate) blocks: bool,
+    /// Whether it keeps them from break-glass too.
+    pub(crate) blocks_break_glass: bool,
 }
 
 /// What programs outside of the CA say, as far as this request is concerned. The default is that nothing is known.

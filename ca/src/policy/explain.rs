@@ -245,6 +245,9 @@ impl Said {
                 approvals: Vec::new(),
                 checks: checks.clone(),
             },
+            Self::Late(.., Decision::Unproven) => Verdict::Refused {
+                why: "not before the PIN of a token proves that it is that person".to_owned(),
+            },
             Self::Late(.., Decision::Granted { until, approved_by }) => Verdict::Granted {
                 until: *until,
                 approved_by: approved_by.clone(),
@@ -263,7 +266,8 @@ impl Said {
             Self::Early(Refused::Elsewhere { .. }) => "sources",
             Self::Early(Refused::NotThatCommand { .. }) => "commands",
             Self::Early(Refused::NoCommands(_)) => "channels",
-            Self::Early(Refused::NoBreakGlass(_)) => "break-glass",
+            Self::Early(Refused::NoBreakGlass(_) | Refused::NoToken(_))
+            | Self::Late(.., Decision::Unproven) => "break-glass",
             Self::Late(.., Decision::Refused(why)) => rule_of(why),
             Self::Late(.., Decision::Granted { .. }) if question.ask.break_glass => "break-glass",
             Self::Late(.., Decision::Granted { .. }) if question.is_preapproved(role) => "commands",
@@ -286,7 +290,7 @@ fn rule_of(why: &Why) -> &'static str {
         Why::OtherCommand(_) => "command",
         Why::NotThatCommand(_) => "commands",
         Why::Closed { .. } => "hours",
-        Why::NoBreakGlass(_) => "break-glass",
+        Why::NoBreakGlass(_) | Why::Quota { .. } | Why::Owes { .. } => "break-glass",
         Why::TooManyLive { .. } => "live",
         Why::Elsewhere { .. } => "sources",
         Why::Denied(_) => "approvals",

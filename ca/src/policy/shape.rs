@@ -10,6 +10,7 @@ use config::words::{PersonName, RoleName};
 use record::clock::UnixTime;
 use record::text::Command;
 
+use super::glass;
 use crate::desk::{Ask, Refused};
 
 /// The part of an ask that the policy shapes.
@@ -36,6 +37,10 @@ pub(crate) fn shape(
     let (name, role) = choose(config, person, source, ask)?;
     if ask.break_glass && role.break_glass.is_none() {
         return Err(Refused::NoBreakGlass(name.clone()));
+    }
+    let keys = config.persons.get(person).map(|person| &*person.keys);
+    if ask.break_glass && !glass::could_prove(role, keys.unwrap_or_default()) {
+        return Err(Refused::NoToken(name.clone()));
     }
     let mut narrowed = Vec::new();
     let wanted = ask.life.unwrap_or(limits::GRANT_DEFAULT);

@@ -5,44 +5,28 @@ use std::path::Path;
 
 use toml::Spanned;
 
+use super::outside::means;
 use super::roles::known_group;
 use super::{Checked, Known, flaw};
 use crate::file;
 use crate::rules::Alert;
-use crate::words::{GroupName, shown};
+use crate::words::GroupName;
 
-pub(super) fn alert(given: Spanned<file::Alert>) -> Checked<Alert> {
-    let at = given.span();
-    let Some(command) = given.into_inner().command else {
-        return flaw(
-            at,
-            "alert names nothing that could tell anybody",
-            "add command = [\"/path/of/a/program\"], or remove [alert]",
-        );
+pub(super) fn alert(base: &Path, given: &Spanned<file::Alert>) -> Checked<Alert> {
+    let (command, url, ca_file) = {
+        let alert = given.get_ref();
+        (&alert.command, &alert.url, &alert.ca_file)
     };
-    let at = command.span();
-    let command = command.into_inner();
-    let Some(program) = command.first() else {
-        return flaw(at, "command is empty", "name a program, or remove [alert]");
-    };
-    if !Path::new(program).is_absolute() {
-        return flaw(
-            at,
-            format!("{} is not the absolute path of a program", shown(program)),
-            "nothing is looked up: write the program's whole path, and each argument as a string of its own",
-        );
-    }
-    if command
-        .iter()
-        .any(|word| word.chars().any(char::is_control))
-    {
-        return flaw(
-            at,
-            "command has a control character",
-            "write it in one line, each argument a string of its own",
-        );
-    }
-    Ok(Alert { command })
+    let means = means(
+        base,
+        given,
+        command.as_ref(),
+        url.as_ref(),
+        ca_file.as_ref(),
+    )?;
+    let secret = given.get_ref().secret_file.as_ref();
+    let secret = secret.map(|file| base.join(file.get_ref()));
+    Ok(Alert { means, secret })
 }
 
 pub(super) fn auditors(

@@ -1,0 +1,193 @@
+//! `report`: who asked, got, used and never used what.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use config::duration;
+use record::clock::UnixTime;
+
+use super::call::{Call, Stop};
+use super::command;
+use super::render::{from_now, json, names, table};
+use crate::report::{self, Report, Row, Scope};
+
+/// The period when none is given: a month, for which access is most often reviewed.
+const PERIOD: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Prints the report of a period.
+pub(super) async fn report(call: &Call, typed: command::Report) -> Result<(), Stop> {
+    let now = call.now();
+    let until = typed.until.map_or(now, |until| until.before(now));
+    let scope = Scope {
+        since: typed
+            .since
+            .map_or(now.before(PERIOD), |since| since.before(now)),
+        until,
+        person: typed.person,
+        role: typed.role,
+        target: typed.target,
+    };
+    if scope.since >= scope.until {
+        let text = "the period ends before it begins: --since comes before --until\n";
+        return Err(Stop::Usage(text.to_owned()));
+    }
+    let found = call.desk.report(&call.caller, scope).await?;
+    let text = match (typed.json, typed.csv, typed.requests) {
+        (true, _, _) => json(&found),
+        (_, true, false) => report::rows_csv(&found),
+        (_, true, true) => report::requests_csv(&found),
+        (_, _, false) => summary(&found, now),
+        (_, _, true) => requests(&found, now),
+    };
+    Ok(call.peer.print(&text).await?)
+}
+
+/// A moment, as people type one: a date, a time in UTC, or how long ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    At(UnixTime),
+    Ago(Duration),
+}
+
+impl When {
+    /// Reads `2026-11-01`, `2026-11-01T12:00:00Z` or `30d`.
+    pub(super) fn from_typed(typed: &str) -> Result<Self, &'static str> {
+        if let Some(ago) = duration::parse(typed) {
+            return Ok(Self::Ago(ago));
+        }
+        let whole = format!("{typed}T00:00:00Z");
+        let at = typed.parse().or_else(|_| whole.parse());
+        at.map(Self::At)
+            .map_err(|_| "write it like 30d, 2026-11-01 or 2026-11-01T12:00:00Z")
+    }
+
+    fn before(self, now: UnixTime) -> UnixTime {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now.before(ago),
+        }
+    }
+}
+
+fn summary(report: &Report, now: UnixTime) -> String {
+    let mut text = format!("From {} to {}:\n\n", report.since, report.until);
+    let header = [
+        "PERSON",
+        "ROLE",
+        "ASKED",
+        "GOT",
+        "USED",
+        "SESSIONS",
+        "LAST USED",
+        "BREAK-GLASS",
+        "REVIEWS OWED",
+    ];
+    let (used, never): (Vec<&Row>, Vec<&Row>) = report.rows.iter().partition(|row| row.asked > 0);
+    if used.is_empty() {
+        text.push_str("Nobody asked for anything.\n");
+    } else {
+        text.push_str(&table(&header, used.iter().map(|row| cells(row, now))));
+    }
+    if !never.is_empty() {
+        let rows = never
+            .iter()
+            .map(|row| vec![row.person.to_string(), row.role.to_string()]);
+        let _ = write!(
+            text,
+            "\nHeld and never asked for:\n{}",
+            table(&["PERSON", "ROLE"], rows)
+        );
+    }
+    if !report.unused_roles.is_empty() {
+        let _ = write!(
+            text,
+            "\nRoles that nobody used: {}\n",
+            names(&report.unused_roles)
+        );
+    }
+    text
+}
+
+fn cells(row: &Row, now: UnixTime) -> Vec<String> {
+    let owed = match (row.owed, row.overdue) {
+        (0, _) => "-".to_owned(),
+        (owed, 0) => owed.to_string(),
+        (owed, overdue) => format!("{owed} ({overdue} overdue)"),
+    };
+    let role = if row.held {
+        row.role.to_string()
+    } else {
+        format!("{} (not held now)", row.role)
+    };
+    vec![
+        row.person.to_string(),
+        role,
+        row.asked.to_string(),
+        row.granted.to_string(),
+        row.used.to_string(),
+        row.sessions.to_string(),
+        row.last_used
+            .map_or_else(|| "never".to_owned(), |at| from_now(now, at)),
+        row.break_glass.to_string(),
+        owed,
+    ]
+}
+
+fn requests(report: &Report, now: UnixTime) -> String {
+    let header = [
+        "REQUEST",
+        "ASKED",
+        "PERSON",
+        "ACCESS",
+        "ROLE",
+        "APPROVED BY",
+        "SESSIONS",
+        "REVIEW",
+        "REASON",
+    ];
+    let rows = report.requests.iter().map(|asked| {
+        let by = match (&asked.granted_until, asked.break_glass) {
+            (None, _) => asked.ended.unwrap_or("not granted").to_owned(),
+            (Some(_), true) => "nobody (break-glass)".to_owned(),
+            (Some(_), false) => names(&asked.approved_by),
+        };
+        let review = if asked.review_until.is_none() {
+            "-"
+        } else if asked.reviewed {
+            "done"
+        } else if asked.is_overdue(now) {
+            "overdue"
+        } else {
+            "owed"
+        };
+        vec![
+            asked.request.to_string(),
+            asked.asked.to_string(),
+            asked.person.to_string(),
+            asked.access.to_string(),
+            asked.role.to_string(),
+            by,
+            asked.sessions.to_string(),
+            review.to_owned(),
+            asked.reason.to_string(),
+        ]
+    });
+    table(&header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_read_as_people_type_them() {
+        let now = UnixTime::from_secs(1_795_312_324);
+        let at = |typed| When::from_typed(typed).unwrap().before(now).to_string();
+        assert_eq!(at("2026-11-01"), "2026-11-01T00:00:00Z");
+        assert_eq!(at("2026-11-01T12:00:00Z"), "2026-11-01T12:00:00Z");
+        assert_eq!(at("0s"), now.to_string());
+        for bad in ["yesterday", "2026-13-01", "", "2026-11-01T12:00"] {
+            assert!(When::from_typed(bad).is_err(), "{bad}");
+        }
+    }
+}
