@@ -52,6 +52,8 @@ fn token(world: &mut World) -> Result<()> {
 /// The user CA's key moves into an agent, which holds it alone from then on.
 fn agent(world: &World) -> Result<Service> {
     let socket = world.root().join("signer");
+    // What an agent leaves behind that was killed would keep the next one from its place.
+    let _ = fs::remove_file(&socket);
     let mut command = Command::new(programs::find("ssh-agent")?);
     command.arg("-D").arg("-a").arg(&socket);
     let agent = Service::start("ssh-agent", &mut command, &world.root().join("signer.log"))?;
@@ -162,7 +164,6 @@ fn a_day_with_keys_in_hardware() -> Result<()> {
     // The agent dies: nothing is signed, and whoever asks is told so. It comes back: the same certificate.
     let first = fs::read(world.alice.certificate())?;
     drop(agent);
-    fs::remove_file(world.root().join("signer"))?;
     world
         .alice
         .ssh(&["ca", "collect", &id])?
