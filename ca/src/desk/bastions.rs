@@ -36,7 +36,7 @@ impl Writer {
     ) -> Decided<api::DoorGiven> {
         let config = self.hall.config();
         let own = known(&self.state, &config, bastion)?;
-        let key = self.hall.certifiable(&self.state, &config, &ask.key)?;
+        let key = certifiable(&self.state, &config, &ask.key)?;
         let (principals, name) = match &ask.door {
             Door::Own => {
                 let mut names = vec![own.address.host.clone(), bastion.to_string()];
@@ -109,7 +109,7 @@ impl Writer {
         }
         let target = config.targets.get(&request.access.target);
         let target = target.ok_or(Refused::Message("there is no such target"))?;
-        let key = self.hall.certifiable(&self.state, &config, &ask.key)?;
+        let key = certifiable(&self.state, &config, &ask.key)?;
         if self.state.sessions.contains_key(&ask.session) {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
@@ -231,26 +231,25 @@ impl Hall {
         let case = case.ok_or(no("this CA never issued it"))?;
         Ok((case.clone(), logged.serial))
     }
+}
 
-    /// A key that a bastion wants certified: plain, and nobody else's.
-    pub(super) fn certifiable(
-        &self,
-        state: &State,
-        config: &Config,
-        line: &str,
-    ) -> Result<PublicKey, Refused> {
-        let key = plain_key(line).map_err(Refused::Key)?;
-        if state.ring.find(&key).is_some() {
-            return Err(Refused::Key("it is a key of the CA"));
-        }
-        if config.person_of(&key).is_some() {
-            return Err(Refused::Key("it is a person's key"));
-        }
-        if config.bastion_of(&key).is_some() {
-            return Err(Refused::Key("it is a bastion's key"));
-        }
-        Ok(key)
+/// A key that a bastion or a machine wants certified: plain, and nobody else's.
+pub(super) fn certifiable(
+    state: &State,
+    config: &Config,
+    line: &str,
+) -> Result<PublicKey, Refused> {
+    let key = plain_key(line).map_err(Refused::Key)?;
+    if state.ring.find(&key).is_some() {
+        return Err(Refused::Key("it is a key of the CA"));
     }
+    if config.person_of(&key).is_some() {
+        return Err(Refused::Key("it is a person's key"));
+    }
+    if config.bastion_of(&key).is_some() {
+        return Err(Refused::Key("it is a bastion's key"));
+    }
+    Ok(key)
 }
 
 fn known<'a>(

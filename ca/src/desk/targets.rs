@@ -15,6 +15,7 @@ use record::orders::{self, Joined, Orders, SignedOrders};
 use record::token::JoinToken;
 use ssh_key::PublicKey;
 
+use super::bastions;
 use super::exclusions::is_out;
 use super::hall::Hall;
 use super::may::may_invite;
@@ -46,7 +47,7 @@ impl Desk {
         let config = self.hall.config();
         let state = self.hall.state();
         let invited = self.hall.invited(&state, &config, token);
-        invited.is_ok_and(|target| self.hall.may_be(&state, &config, &target, key).is_ok())
+        invited.is_ok_and(|target| may_be(&state, &config, &target, key).is_ok())
     }
 
     /// A person makes a join token for a target.
@@ -133,7 +134,7 @@ impl Writer {
         if target != *name {
             return Err(Refused::Join("this token is for another target"));
         }
-        self.hall.may_be(&self.state, &config, name, &machine.key)?;
+        may_be(&self.state, &config, name, &machine.key)?;
         let intent = self.enrol(name, &machine.key, Some(token), limits::JOINED_CERT_LIFE)?;
         let (target, key) = (target, Fingerprint::of(&machine.key));
         Ok(Answer::after(move |press| {
@@ -184,7 +185,7 @@ impl Writer {
         let config = self.hall.config();
         joinable(&config, target)?;
         let key = plain_key(line).map_err(Refused::Key)?;
-        self.hall.may_be(&self.state, &config, target, &key)?;
+        may_be(&self.state, &config, target, &key)?;
         let intent = self.enrol(target, &key, None, limits::HOST_CERT_LIFE)?;
         Ok(Answer::after(move |press| Ok(press.sign(intent)?.line)))
     }
@@ -245,34 +246,6 @@ impl Hall {
         Ok(invited.target.clone())
     }
 
-    /// Whether this key may be the host key of this target: nobody's, and not shut out.
-    fn may_be(
-        &self,
-        state: &State,
-        config: &Config,
-        target: &TargetName,
-        key: &PublicKey,
-    ) -> Result<(), Refused> {
-        let whom = Whom::Target(target.clone());
-        if is_out(state, &whom, key) {
-            return Err(Refused::ShutOut(whom));
-        }
-        let line = key.to_openssh().unwrap_or_default();
-        let key = self.certifiable(state, config, &line)?;
-        let other = state
-            .machines
-            .target_of(&key)
-            .filter(|name| *name != target);
-        let pinned = config.targets.values().any(|one| match &one.host {
-            HostTrust::Ca => false,
-            HostTrust::Pinned(keys) => keys.iter().any(|own| own.key_data() == key.key_data()),
-        });
-        if other.is_some() || pinned {
-            return Err(Refused::Join("this host key is another target's"));
-        }
-        Ok(())
-    }
-
     /// The keys that sign orders.
     fn order_signers(&self) -> Vec<String> {
         self.believed(KeyName::Log).iter().map(line).collect()
@@ -319,6 +292,33 @@ fn target_of(state: &State, config: &Config, key: &PublicKey) -> Option<TargetNa
     let other = pinned.is_none() && !matches!(target.host, HostTrust::Ca);
     let out = is_out(state, &Whom::Target(name.clone()), key);
     (!out && !other).then(|| name.clone())
+}
+
+/// Whether this key may be the host key of this target: nobody's, and not shut out.
+fn may_be(
+    state: &State,
+    config: &Config,
+    target: &TargetName,
+    key: &PublicKey,
+) -> Result<(), Refused> {
+    let whom = Whom::Target(target.clone());
+    if is_out(state, &whom, key) {
+        return Err(Refused::ShutOut(whom));
+    }
+    let line = key.to_openssh().unwrap_or_default();
+    let key = bastions::certifiable(state, config, &line)?;
+    let other = state
+        .machines
+        .target_of(&key)
+        .filter(|name| *name != target);
+    let pinned = config.targets.values().any(|one| match &one.host {
+        HostTrust::Ca => false,
+        HostTrust::Pinned(keys) => keys.iter().any(|own| own.key_data() == key.key_data()),
+    });
+    if other.is_some() || pinned {
+        return Err(Refused::Join("this host key is another target's"));
+    }
+    Ok(())
 }
 
 /// A target that shows a host certificate, and so may have one.
