@@ -51,10 +51,7 @@ fn unknown(config: &Config, name: &TargetName) -> Failure {
 
 /// The session CA's keys, one a line: several while one follows another.
 fn session_ca(config: &Config) -> Result<String> {
-    let mut keys = ca::believed(config, KeyName::Session, SystemClock::new().wall())?;
-    for key in &mut keys {
-        key.set_comment("hallpass session");
-    }
+    let keys = ca::believed(config, KeyName::Session, SystemClock::new().wall())?;
     let lines = keys.iter().map(ssh_key::PublicKey::to_openssh);
     Ok(lines
         .collect::<std::result::Result<Vec<_>, _>>()?
