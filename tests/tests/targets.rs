@@ -411,7 +411,7 @@ fn a_sync_that_fails_leaves_what_sshd_reads() -> Result<()> {
     fresh.world.end()
 }
 
-/// A second is what is promised, and what an idle machine does in a tenth of it; with everything else running beside
+/// A second is what is promised on a machine that has the time; with everything else running beside
 /// this, no more can be asked than that nobody waits for a grant's end.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
