@@ -128,6 +128,15 @@ fn deny_program() -> Result<String> {
     }
 }
 
+/// Whether the directory, or one in it, is a clone: `cargo deny` leaves an empty one behind where it could not fetch.
+fn holds_a_clone(directory: &Path) -> bool {
+    let inside = directory.read_dir().into_iter().flatten().flatten();
+    let inside = inside.map(|entry| entry.path());
+    std::iter::once(directory.to_owned())
+        .chain(inside)
+        .any(|place| place.join(".git").exists())
+}
+
 /// Bans, licences and sources always; advisories where a clone of the database is at hand, since it
 /// is not fetched here.
 fn deny() -> Result<String> {
@@ -137,7 +146,7 @@ fn deny() -> Result<String> {
     );
     let database = ["advisory-dbs", "advisory-db"]
         .iter()
-        .any(|name| home.join(name).exists());
+        .any(|name| holds_a_clone(&home.join(name)));
     let mut args = vec![
         "deny",
         "--offline",
