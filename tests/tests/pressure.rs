@@ -225,7 +225,8 @@ fn a_reader_that_goes_away_costs_no_memory() -> Result<()> {
     // OpenSSH tells only servers of its own kind that nobody reads any more, so the flood goes on.
     assert!(more < 32 << 10, "{more} KiB more");
     for id in below(live.id())? {
-        process::signal(id, "TERM")?;
+        // When one of them goes, those that it spoke with may go before their turn.
+        let _ = process::signal(id, "TERM");
     }
     wait_ended(&world, 1, Duration::from_secs(15))?;
     world.end()
