@@ -21,7 +21,7 @@ mod read;
 pub mod tiles;
 mod view;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -188,10 +188,15 @@ pub struct Opened {
     pub cut: u64,
 }
 
-impl Log {
-    /// Opens the log in `dir`, or begins one; locks it, reads and checks every line, and holds it against its
-    /// checkpoint. A last line without its line feed was never acknowledged, and is cut.
-    pub fn open(dir: &Path, key: PrivateKey) -> Result<Opened, LogError> {
+/// A log that this process alone may write, before it is read.
+pub struct Unread {
+    dir: PathBuf,
+    file: File,
+}
+
+impl Unread {
+    /// Finds the log in `dir`, or begins one, and locks it.
+    pub fn lock(dir: &Path) -> Result<Self, LogError> {
         fs::create_dir_all(dir).map_err(|e| failed(dir, e))?;
         let path = dir.join("entries");
         let mut options = OpenOptions::new();
@@ -205,18 +210,32 @@ impl Log {
         if !lock::alone(&file).map_err(|e| failed(&path, e))? {
             return Err(LogError::Locked(path));
         }
-        let mut lines = Vec::new();
-        let read = read::read(dir, key.public_key(), |line, _| lines.push(line))?;
+        let dir = dir.to_owned();
+        Ok(Self { dir, file })
+    }
+
+    /// Reads and checks every line, hands each over with its leaf, and holds the log against its checkpoint. A last line
+    /// without its line feed was never acknowledged, and is cut; how many bytes it had is told. What was handed over
+    /// counts only if this returns `Ok`.
+    pub fn read(
+        self,
+        key: PrivateKey,
+        each: impl FnMut(Line, Hash),
+    ) -> Result<(Log, u64), LogError> {
+        let Self { dir, file } = self;
+        let path = dir.join("entries");
+        let read = read::read(&dir, key.public_key(), each)?;
         if read.torn > 0 {
             file.set_len(read.good).map_err(|e| failed(&path, e))?;
         }
         // The last lines may have been written and never synced: they are made durable before
         // anybody is answered on their word.
         file.sync_all().map_err(|e| failed(&path, e))?;
-        let mut log = Self {
-            dir: dir.to_owned(),
+        let disk = Box::new(disk::Files::new(&dir, file));
+        let mut log = Log {
+            dir,
             key,
-            disk: Box::new(disk::Files::new(dir, file)),
+            disk,
             tree: read.tree,
             name: None,
             settled: 0,
@@ -224,11 +243,21 @@ impl Log {
         };
         log.checkpoint()?;
         log.settle()?;
-        Ok(Opened {
-            log,
-            lines,
-            cut: read.torn,
-        })
+        Ok((log, read.torn))
+    }
+}
+
+impl Log {
+    /// Opens the log in `dir` as [`Unread::read`] does, and keeps every line.
+    pub fn open(dir: &Path, key: PrivateKey) -> Result<Opened, LogError> {
+        let mut lines = Vec::new();
+        let (log, cut) = Unread::lock(dir)?.read(key, |line, _| lines.push(line))?;
+        Ok(Opened { log, lines, cut })
+    }
+
+    /// Reads and checks every line again, in order, and hands each over with its leaf.
+    pub fn read_again(&self, each: impl FnMut(Line, Hash)) -> Result<(), LogError> {
+        read::read(&self.dir, self.key.public_key(), each).map(drop)
     }
 
     /// Appends one line, as [`Self::append_all`] does.
