@@ -3,11 +3,13 @@
 //!
 //! * [`rows`]: what is asked and answered; [`refused`]: every no.
 //! * [`hall`]: what everybody may look at: configuration, state, deadlines; [`facts`]: what of it a decision rests on.
+//! * [`start`]: from the log to a state, and the store held against it; [`archive`]: what is over, from the store.
 //! * [`writer`]: the one writer, and how an operation is written; [`batch`]: many operations, one sync.
 //! * [`outside`]: what programs, calendars and checks say.
 //! * [`people`], [`bastions`]: the operations; [`looks`]: the questions that change nothing; [`revoked`]: what targets
 //!   are to refuse.
 
+mod archive;
 mod bastions;
 mod batch;
 mod exclusions;
@@ -22,6 +24,7 @@ mod refused;
 mod revoked;
 mod rows;
 mod rules;
+mod start;
 mod strays;
 mod targets;
 mod writer;
@@ -34,11 +37,10 @@ use config::Config;
 use config::keys::KeyName;
 use config::words::{BastionName, RequestId, TargetName};
 use record::api;
-use record::clock::{Clock, UnixTime};
-use record::entry::{Line, Whom};
-use record::keyring::KeyChange;
+use record::clock::Clock;
+use record::entry::Whom;
 use record::krl;
-use record::log::{Log, LogError, LogView, Position};
+use record::log::{LogError, LogView};
 use record::review::Verdict;
 use record::sshsig;
 use record::text::{Reason, Remark};
@@ -47,18 +49,15 @@ use ssh_key::{PrivateKey, PublicKey};
 use tokio::sync::{broadcast, watch};
 
 use crate::alert::{self, Alert};
-use crate::journal::Journal;
-use crate::keys::{self, Keys, KeysError};
+use crate::keys::{Keys, KeysError};
 use crate::publish::Published;
 use crate::report::{self, Report, Scope};
-use crate::ring::Ring;
-use crate::state::State;
-use crate::store::{Sled, Store};
 
 pub use crate::publish::Unasked;
 pub use crate::state::Impossible;
 pub use crate::store::StoreError;
 
+pub use start::rebuild;
 pub use targets::Machine;
 
 pub use refused::{Refused, Status};
@@ -70,7 +69,8 @@ pub use rows::{
 use batch::Queue;
 use exclusions::is_out;
 use hall::Hall;
-use writer::{Answer, Decided, Writer};
+use start::{Opened, apart};
+use writer::{Decided, Writer};
 
 /// How long [`Desk::ended`] waits for news: shorter than any proxy's patience.
 const LONG_POLL: Duration = Duration::from_secs(25);
@@ -539,75 +539,6 @@ impl Desk {
     }
 }
 
-/// A desk whose writer does not run yet.
-struct Opened {
-    writer: Writer,
-    identity: PrivateKey,
-    log: PrivateKey,
-}
-
-impl Opened {
-    fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Self, DeskError> {
-        let keys = Keys::load(&config)?;
-        let mut opened = Log::open(&config.ca.data.join("log"), keys.log.clone())?;
-        let name = record::log::public_name(&config.ca.address.host).map_err(LogError::from)?;
-        opened.log.publish_as(name)?;
-        if opened.cut > 0 {
-            tracing::warn!(
-                bytes = opened.cut,
-                "the log's last line was torn, and nobody was answered on it: it is cut"
-            );
-        }
-        let store = Box::new(Sled::open(&config.ca.data.join("store"))?);
-        Self::assemble(
-            config,
-            clock,
-            keys,
-            opened.lines,
-            Box::new(opened.log),
-            store,
-        )
-    }
-
-    /// Puts the parts together. The state is folded from the log at every start, by the function that runs
-    /// on; the store is held against it.
-    fn assemble(
-        config: Arc<Config>,
-        clock: Arc<dyn Clock>,
-        keys: Keys,
-        lines: Vec<Line>,
-        journal: Box<dyn Journal>,
-        mut store: Box<dyn Store>,
-    ) -> Result<Self, DeskError> {
-        let state = fold(lines)?;
-        let steps = rules::steps(&state.ring, &keys)?;
-        apart(&state.ring, &steps, &config)?;
-        reconcile(store.as_mut(), &state, journal.position())?;
-        let hall = Arc::new(Hall::new(config, state, clock, keys.signers));
-        let mut writer = Writer::new(hall, journal, store);
-        batch::alone(&mut writer, |writer| {
-            let config = writer.hall.config();
-            writer.begin_to_serve(&config, steps)?;
-            Ok(Answer::of(()))
-        })
-        .map_err(DeskError::Unavailable)?;
-        Ok(Self {
-            writer,
-            identity: keys.identity,
-            log: keys.log,
-        })
-    }
-}
-
-/// Refuses a configuration in which a key that the CA ever had, or is about to have, is somebody else's.
-fn apart(ring: &Ring, steps: &[KeyChange], config: &Config) -> Result<(), KeysError> {
-    let mut ring = ring.clone();
-    ring.apply(steps, UnixTime::from_secs(0))
-        .map_err(KeysError::Ring)?;
-    let ours = ring.keys().iter().map(|key| (key.name, &key.public));
-    keys::apart(ours, config)
-}
-
 /// Makes a target's host certificate; the desk opens for this one, and so refuses while the CA runs.
 pub(crate) fn certify_host(
     config: Arc<Config>,
@@ -629,54 +560,6 @@ pub(crate) fn invite_target(
     let mut opened = Opened::open(config, clock)?;
     let made = batch::alone(&mut opened.writer, |writer| writer.invite(None, target));
     made.map_err(DeskError::Unavailable)
-}
-
-/// Makes the state store again from the log alone. The CA must not run.
-pub fn rebuild(config: &Config) -> Result<u64, DeskError> {
-    let key = keys::log_key(config)?;
-    let opened = Log::open(&config.ca.data.join("log"), key)?;
-    let state = fold(opened.lines)?;
-    let position = opened.log.position();
-    let mut store = Sled::open(&config.ca.data.join("store"))?;
-    store.replace(position, state.rows().map_err(StoreError::Row)?)?;
-    Ok(position.size)
-}
-
-/// The state that a log's lines say.
-pub(crate) fn fold(lines: Vec<Line>) -> Result<State, DeskError> {
-    let mut state = State::default();
-    for (n, line) in lines.into_iter().enumerate() {
-        let wrong = |why| DeskError::Line { line: n + 1, why };
-        state.apply(line).map_err(wrong)?;
-    }
-    Ok(state)
-}
-
-/// Holds the store against the log; the log is right, unless it lacks what the store has seen.
-fn reconcile(store: &mut dyn Store, state: &State, position: Position) -> Result<(), DeskError> {
-    let rows = state.rows().map_err(StoreError::Row)?;
-    let stored = store.load().unwrap_or_else(|why| {
-        tracing::warn!(%why, "the state store cannot be read");
-        None
-    });
-    match stored {
-        Some((seen, _)) if seen.size > position.size => {
-            return Err(DeskError::Behind {
-                log: position.size,
-                store: seen.size,
-            });
-        }
-        Some((seen, held)) if seen == position && held == rows => return Ok(()),
-        Some((seen, _)) => {
-            tracing::warn!(
-                store = seen.size,
-                log = position.size,
-                "the state store differs from the log: it is made again"
-            );
-        }
-        None => {}
-    }
-    Ok(store.replace(position, rows)?)
 }
 
 #[cfg(test)]

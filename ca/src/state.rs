@@ -7,6 +7,7 @@ mod excluded;
 mod fold;
 mod glass;
 mod machines;
+mod retire;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,7 +19,7 @@ use config::words::{
 };
 use record::clock::UnixTime;
 use record::digest::Digest;
-use record::entry::{Authority, Verdict};
+use record::entry::{Authority, Verdict, Whom};
 use record::law::{Approver, Law, Terms};
 use record::request::Request;
 use record::text::Reason;
@@ -30,19 +31,22 @@ use crate::ring::Ring;
 pub(crate) use excluded::Excluded;
 pub use fold::Impossible;
 pub(crate) use machines::{Enrolled, Machines};
-pub(crate) use rows::Rows;
+pub(crate) use retire::{Ended, Gone};
+pub(crate) use rows::{Key, Rows};
 
-/// Everything that the log says.
+use retire::Due;
+
+/// What the log says of everything that is not over ([`retire`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct State {
-    /// Every request, by its identifier.
+    /// Requests, by their identifiers.
     pub(crate) cases: BTreeMap<RequestId, Case>,
-    /// Every session.
+    /// Their sessions.
     pub(crate) sessions: BTreeMap<SessionId, Session>,
-    /// Every certificate that was to be signed, by its serial.
+    /// Certificates that were to be signed, by their serials.
     pub(crate) certificates: BTreeMap<u64, Certificate>,
     /// The grants that ended before their deadline, in order.
-    pub(crate) ended: Vec<RequestId>,
+    pub(crate) ended: Ended,
     /// Targets that may join, and those that have.
     pub(crate) machines: Machines,
     /// Who and what is shut out.
@@ -57,10 +61,25 @@ pub(crate) struct State {
     pub(crate) ring: Ring,
     /// Who may approve what.
     pub(crate) law: Arc<Law>,
+    /// Who ever asked, with which keys, for which targets, and through which bastions: so many names as a site has.
+    pub(crate) names: BTreeSet<Whom>,
     /// Access certificates by the digest of what was to be signed.
     access: HashMap<Digest, u64>,
     /// The requests of each person.
     of: HashMap<PersonName, BTreeSet<RequestId>>,
+    /// What may be over, and when.
+    due: BTreeSet<(UnixTime, Due)>,
+    /// The last serial that was given out.
+    serial: u64,
+}
+
+/// What a line changed.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// The rows that are others now.
+    pub(crate) keys: Vec<Key>,
+    /// What left the state before the line was taken.
+    pub(crate) gone: Vec<Gone>,
 }
 
 /// A request and what became of it.
@@ -240,11 +259,8 @@ impl State {
     }
 
     /// The serial that the next certificate gets.
-    pub(crate) fn next_serial(&self) -> u64 {
-        self.certificates
-            .keys()
-            .next_back()
-            .map_or(1, |last| last + 1)
+    pub(crate) const fn next_serial(&self) -> u64 {
+        self.serial + 1
     }
 
     /// The access certificate with exactly these bytes, if this CA has logged one.

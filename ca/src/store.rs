@@ -12,21 +12,37 @@ use crate::state::Rows;
 
 /// A place for rows that are derived from the log.
 ///
-/// * **Order.** The desk calls [`Store::commit`] once for each line of the log, in the log's order, after the line is
-///   durable there. One caller at a time.
+/// * **Order.** The desk calls [`Store::commit`] once for each batch of the log's lines, in the log's order, after the batch
+///   is durable there. One caller at a time writes; any may read meanwhile, and reads what was committed.
 /// * **Atomicity.** A commit's rows and its position appear together or not at all, to readers and after a crash.
-/// * **Durability.** A commit may be lost at a crash, from the end: what [`Store::load`] gives then is an earlier
-///   state with its own position. It never gives a position that was not committed. A start compares and rebuilds.
-/// * **Errors.** After any error the desk answers nobody until a restart; the store need not know what was kept.
-pub(crate) trait Store: Send {
-    /// Everything that is there, and the position in the log that it reflects; none if it is empty.
-    fn load(&self) -> Result<Option<(Position, Rows)>, StoreError>;
+/// * **Durability.** A commit may be lost at a crash, from the end: what is found then is an earlier
+///   state with its own position. It never has a position that was not committed. A start compares and mends.
+/// * **Errors.** After any error of a write the desk answers nobody until a restart; the store need not know what was kept.
+pub(crate) trait Store: Send + Sync {
+    /// The position in the log that the rows reflect; none if there is none, or it is being made again.
+    fn position(&self) -> Result<Option<Position>, StoreError>;
+
+    /// How many rows there are.
+    fn count(&self) -> Result<u64, StoreError>;
+
+    /// One row.
+    fn row(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Hands over the rows whose keys begin with this, the last ones first, until it is told to stop.
+    fn last(
+        &self,
+        prefix: &str,
+        each: &mut dyn FnMut(&str, &[u8]) -> bool,
+    ) -> Result<(), StoreError>;
 
     /// Puts these rows, and says that the store reflects this position.
-    fn commit(&mut self, position: Position, rows: Rows) -> Result<(), StoreError>;
+    fn commit(&self, position: Position, rows: Rows) -> Result<(), StoreError>;
 
-    /// Puts these rows in place of everything.
-    fn replace(&mut self, position: Position, rows: Rows) -> Result<(), StoreError>;
+    /// Removes everything, so that it can be made again: by [`Store::fill`] in parts, and a commit in the end.
+    fn clear(&self) -> Result<(), StoreError>;
+
+    /// Puts these rows, and says nothing of what the store reflects.
+    fn fill(&self, rows: Rows) -> Result<(), StoreError>;
 }
 
 /// The store failed: its disk's fault, or its own.
@@ -50,6 +66,9 @@ pub enum StoreError {
 
 const POSITION: &str = "position";
 
+/// Bytes of rows that are kept in memory: history is looked up rarely.
+const CACHE_BYTES: u64 = 16 << 20;
+
 /// sled 0.34, for one CA without any set-up.
 pub(crate) struct Sled {
     tree: sled::Db,
@@ -62,6 +81,7 @@ impl Sled {
             sled::Config::new()
                 .path(dir)
                 .flush_every_ms(Some(500))
+                .cache_capacity(CACHE_BYTES)
                 .open()
         };
         let tree = match configured() {
@@ -90,37 +110,62 @@ fn set_aside(dir: &Path) -> Result<(), StoreError> {
     fs::rename(dir, &aside).map_err(io)
 }
 
-fn batch(position: Position, rows: Rows) -> Result<sled::Batch, StoreError> {
+fn batch(rows: Rows) -> sled::Batch {
     let mut batch = sled::Batch::default();
     for (key, value) in rows {
         batch.insert(key.as_bytes(), value);
     }
-    batch.insert(POSITION, serde_json::to_vec(&position)?);
-    Ok(batch)
+    batch
 }
 
 impl Store for Sled {
-    fn load(&self) -> Result<Option<(Position, Rows)>, StoreError> {
-        let mut rows = Rows::new();
-        for row in self.tree.iter() {
+    fn position(&self) -> Result<Option<Position>, StoreError> {
+        let held = self.tree.get(POSITION)?;
+        let read = held.map(|held| serde_json::from_slice(&held));
+        Ok(read.transpose()?)
+    }
+
+    fn count(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for key in self.tree.iter().keys() {
+            count += u64::from(key?.as_ref() != POSITION.as_bytes());
+        }
+        Ok(count)
+    }
+
+    fn row(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.tree.get(key)?.map(|value| value.to_vec()))
+    }
+
+    fn last(
+        &self,
+        prefix: &str,
+        each: &mut dyn FnMut(&str, &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        for row in self.tree.scan_prefix(prefix).rev() {
             let (key, value) = row?;
-            let key = String::from_utf8_lossy(&key).into_owned();
-            rows.insert(key, value.to_vec());
+            if !each(&String::from_utf8_lossy(&key), &value) {
+                break;
+            }
         }
-        match rows.remove(POSITION) {
-            Some(position) => Ok(Some((serde_json::from_slice(&position)?, rows))),
-            None => Ok(None),
-        }
-    }
-
-    fn commit(&mut self, position: Position, rows: Rows) -> Result<(), StoreError> {
-        Ok(self.tree.apply_batch(batch(position, rows)?)?)
-    }
-
-    fn replace(&mut self, position: Position, rows: Rows) -> Result<(), StoreError> {
-        self.tree.clear()?;
-        self.tree.apply_batch(batch(position, rows)?)?;
-        self.tree.flush()?;
         Ok(())
+    }
+
+    fn commit(&self, position: Position, rows: Rows) -> Result<(), StoreError> {
+        let mut batch = batch(rows);
+        batch.insert(POSITION, serde_json::to_vec(&position)?);
+        Ok(self.tree.apply_batch(batch)?)
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        // Without a position first: whatever of the rest is left at a crash is not believed.
+        self.tree.remove(POSITION)?;
+        self.tree.flush()?;
+        self.tree.clear()?;
+        Ok(())
+    }
+
+    fn fill(&self, rows: Rows) -> Result<(), StoreError> {
+        Ok(self.tree.apply_batch(batch(rows))?)
     }
 }

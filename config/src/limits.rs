@@ -113,6 +113,9 @@ pub const LOG_BATCH_LINES: usize = 256;
 /// Most lines of the issuance log that one operation of the desk writes: they have to become durable together.
 pub const LOG_OPERATION_LINES: usize = 64;
 
+/// How many sessions a list looks through at most, the newest first: about a second's work.
+pub const SESSIONS_LOOKED_AT: usize = 100_000;
+
 /// How many operations wait for the desk at most; who comes then waits before it, holding nothing.
 pub const DESK_QUEUE: usize = 1024;
 

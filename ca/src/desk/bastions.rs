@@ -110,7 +110,7 @@ impl Writer {
         let target = config.targets.get(&request.access.target);
         let target = target.ok_or(Refused::Message("there is no such target"))?;
         let key = certifiable(&self.state, &config, &ask.key)?;
-        if self.state.sessions.contains_key(&ask.session) {
+        if self.hall.any_session(&self.state, &ask.session)?.is_some() {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
         self.commit(Entry::SessionBegin {
@@ -173,7 +173,7 @@ impl Writer {
         if !words || end.reason.is_empty() {
             return Err(Refused::Message("why the session ended is a word or two"));
         }
-        let begun = self.state.sessions.get(&end.session).cloned();
+        let begun = self.hall.any_session(&self.state, &end.session)?;
         let own = begun.filter(|session| session.bastion == *bastion);
         let own = own.ok_or_else(|| Refused::UnknownSession(end.session.clone()))?;
         if let Some(before) = own.end {
@@ -219,6 +219,11 @@ impl Hall {
         }
         let text = STANDARD.encode(&whole.to_be_signed);
         let Some(logged) = state.access_certificate(&text) else {
+            let old = self.any_certificate(state, fields.serial);
+            let old = old.map_err(NoCase::Refused)?;
+            if old.is_some_and(|old| old.to_be_signed == text) {
+                return Err(NoCase::Refused(Refused::Closed(super::Standing::Expired)));
+            }
             // The key signed what this CA never logged: somebody else has the key.
             return Err(NoCase::Stray(Stray {
                 serial: fields.serial,

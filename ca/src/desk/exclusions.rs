@@ -78,14 +78,14 @@ impl Writer {
             Whom::Person(name) => keys_of(&config, name),
             _ => Vec::new(),
         };
-        let before = self.state.ended.len();
+        let before = self.state.ended.count();
         self.commit(Entry::Exclusion {
             whom: whom.clone(),
             keys,
             person: caller.person.clone(),
             reason,
         })?;
-        let ended = self.state.ended.len() - before;
+        let ended = usize::try_from(self.state.ended.count() - before).unwrap_or(usize::MAX);
         let by = caller.person.clone();
         Ok(Answer::after(move |_| {
             tracing::warn!(%whom, %by, ended, "shut out");
@@ -129,20 +129,13 @@ pub(super) fn is_out(state: &State, whom: &Whom, key: &PublicKey) -> bool {
 
 /// Whether there is such a one: a typing mistake must not look like somebody who is shut out.
 fn is_known(state: &State, config: &Config, whom: &Whom) -> bool {
-    let mut cases = state.cases.values();
+    let named = state.names.contains(whom);
     match whom {
-        Whom::Person(name) => {
-            config.persons.contains_key(name) || cases.any(|case| case.request.person == *name)
-        }
+        Whom::Person(name) => named || config.persons.contains_key(name),
         Whom::Target(name) => {
-            config.targets.contains_key(name)
-                || state.machines.enrolled.contains_key(name)
-                || cases.any(|case| case.request.access.target == *name)
+            named || config.targets.contains_key(name) || state.machines.enrolled.contains_key(name)
         }
-        Whom::Bastion(name) => {
-            config.bastions.contains_key(name)
-                || state.sessions.values().any(|one| one.bastion == *name)
-        }
+        Whom::Bastion(name) => named || config.bastions.contains_key(name),
         Whom::Key(key) => {
             let people = config.persons.values().flat_map(|person| &person.keys);
             let bastions = config.bastions.values().map(|bastion| &bastion.identity);
@@ -150,9 +143,7 @@ fn is_known(state: &State, config: &Config, whom: &Whom) -> bool {
                 .chain(bastions)
                 .any(|one| Fingerprint::of(one) == *key);
             let mut machines = state.machines.enrolled.values();
-            let known = configured
-                || machines.any(|own| own.fingerprint == *key)
-                || cases.any(|case| case.request.key == key.to_string());
+            let known = named || configured || machines.any(|own| own.fingerprint == *key);
             // The CA's own keys are replaced, not shut out: targets would refuse everybody.
             let mut ring = state.ring.keys().iter();
             let ours = ring.any(|one| Fingerprint::of(&one.public) == *key);

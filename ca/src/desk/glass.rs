@@ -184,7 +184,7 @@ impl Hall {
         id: &RequestId,
         said: (Verdict, Remark),
     ) -> Result<Review, Refused> {
-        let case = concerning(state, config, caller, id)?;
+        let case = concerning(self, state, config, caller, id)?;
         let debt = case.debt.as_ref().ok_or(Refused::NothingOwed)?;
         if case.request.person == caller.person {
             return Err(Refused::OwnReview);

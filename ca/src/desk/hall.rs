@@ -16,6 +16,7 @@ use crate::alert::Alerts;
 use crate::keys::Signers;
 use crate::policy::{self, Decision};
 use crate::state::{Case, End, State};
+use crate::store::Store;
 
 pub(super) struct Hall {
     pub(super) clock: Arc<dyn Clock>,
@@ -26,6 +27,8 @@ pub(super) struct Hall {
     /// The digest of the configuration that was asked for last.
     policy: Mutex<(Arc<Config>, Digest)>,
     state: RwLock<State>,
+    /// What the log says, and what it said of everything that is over.
+    pub(super) store: Arc<dyn Store>,
     /// When each request or grant is over on the clock that nobody can step.
     deadlines: Mutex<HashMap<RequestId, Duration>>,
     watches: Mutex<HashMap<RequestId, watch::Sender<Standing>>>,
@@ -45,6 +48,7 @@ impl Hall {
         state: State,
         clock: Arc<dyn Clock>,
         signers: Signers,
+        store: Arc<dyn Store>,
     ) -> Self {
         // What was over by the log's own time stays over, even if the wall clock was put back since.
         let now = state
@@ -57,7 +61,7 @@ impl Hall {
             .filter(|(_, case)| case.end.is_none() && case.limit() > now);
         let deadlines = live.map(|(id, case)| (id.clone(), monotonic + case.limit().since(now)));
         let deadlines = Mutex::new(deadlines.collect());
-        let (ended, _) = watch::channel(state.ended.len() as u64);
+        let (ended, _) = watch::channel(state.ended.count());
         let (durable, _) = watch::channel(state.size);
         Self {
             clock,
@@ -67,6 +71,7 @@ impl Hall {
             keys: watch::channel(state.ring.steps()).0,
             config: RwLock::new(InForce::fresh(config.clone(), config)),
             state: RwLock::new(state),
+            store,
             deadlines,
             watches: Mutex::default(),
             ended,
@@ -138,6 +143,14 @@ impl Hall {
         self.deadlines().insert(id.clone(), deadline);
     }
 
+    /// Requests have left the state: they are over, and their clocks stop. Whoever watched one has long heard.
+    pub(super) fn forget(&self, gone: &[RequestId]) {
+        for id in gone {
+            self.deadlines().remove(id);
+            self.watches().remove(id);
+        }
+    }
+
     /// How much time is left, by whichever clock says less; zero when it is over.
     pub(super) fn left(&self, id: &RequestId, limit: UnixTime) -> Duration {
         let wall_ms = limit
@@ -198,14 +211,18 @@ impl Hall {
     pub(super) fn standing(&self, id: &RequestId) -> Option<Standing> {
         let config = self.config();
         let state = self.state();
-        let case = state.cases.get(id)?;
-        Some(self.standing_of(&state, &config, case))
+        let case = self.any_case(&state, id).ok()??;
+        Some(self.standing_of(&state, &config, &case))
     }
 
     pub(super) fn watch(&self, id: &RequestId) -> Option<watch::Receiver<Standing>> {
         let mut watches = self.watches();
         // Asked under the lock that `tell` takes, so that no change falls between the two.
         let now = self.standing(id)?;
+        if !self.state().cases.contains_key(id) {
+            // It has left the state: nothing of it changes any more.
+            return Some(watch::channel(now).1);
+        }
         let sender = watches
             .entry(id.clone())
             .or_insert_with(|| watch::Sender::new(now));
@@ -237,7 +254,7 @@ impl Hall {
     }
 
     pub(super) fn tell_ended(&self) {
-        let count = self.state().ended.len() as u64;
+        let count = self.state().ended.count();
         self.ended.send_replace(count);
     }
 

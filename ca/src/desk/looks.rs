@@ -15,19 +15,19 @@ use super::{
     ApprovalRow, Caller, CertificateRow, EndRow, Need, PendingRow, Refused, RoleRow, SessionFilter,
     SessionRow, Shown,
 };
-use crate::state::{Case, State};
+use crate::state::{Case, Session, State};
 use config::words::SessionId;
 
 impl Hall {
     pub(super) fn text(&self, caller: &Caller, id: &RequestId) -> Result<String, Refused> {
-        let case = concerning(&self.state(), &self.config(), caller, id)?;
+        let case = concerning(self, &self.state(), &self.config(), caller, id)?;
         Ok(case.request.text())
     }
 
     pub(super) fn show(&self, caller: &Caller, id: &RequestId) -> Result<Shown, Refused> {
         let config = self.config();
         let state = self.state();
-        let case = concerning(&state, &config, caller, id)?;
+        let case = concerning(self, &state, &config, caller, id)?;
         let debt = debt_row(&config, &case, self.now());
         let standing = self.standing_of(&state, &config, &case);
         let approvals = case.approvals.iter().map(|approval| ApprovalRow {
@@ -39,11 +39,11 @@ impl Hall {
         let request = case.request.clone();
         Ok(Shown {
             text: request.text(),
-            certificates: certificates(&state, &case),
+            certificates: self.certificates(&state, &case),
             approvals: approvals.collect(),
             checks: self.check_rows(&config, &case),
             sessions: sessions
-                .filter_map(|id| session(&state, id, self.now()))
+                .filter_map(|id| self.session(&state, &case, id))
                 .collect(),
             id: request.id,
             person: request.person,
@@ -134,77 +134,81 @@ impl Hall {
 
     pub(super) fn sessions(&self, caller: &Caller, filter: &SessionFilter) -> Vec<SessionRow> {
         let config = self.config();
-        let state = self.state();
         let since = self.now().before(filter.since.unwrap_or(Duration::MAX));
-        let wanted = state.sessions.iter().filter(|(_, session)| {
-            let case = state.cases.get(&session.request);
+        let now = self.now();
+        let mut rows = Vec::new();
+        self.newest_sessions(|id, session| {
             let person = filter.person.as_ref();
             let target = filter.target.as_ref();
-            case.is_some_and(|case| concerns(&config, &caller.person, case))
-                && person.is_none_or(|person| session.person == *person)
+            let wanted = person.is_none_or(|person| session.person == *person)
                 && target.is_none_or(|target| session.access.target == *target)
-                && session.began >= since
+                && session.began >= since;
+            let case = wanted.then(|| self.any_case(&self.state(), &session.request));
+            let case = case.and_then(Result::ok).flatten();
+            if let Some(case) = case.filter(|case| concerns(&config, &caller.person, case)) {
+                rows.push(row(id, session, &case, now));
+            }
         });
-        let mut rows: Vec<_> = wanted
-            .filter_map(|(id, _)| session(&state, id, self.now()))
-            .collect();
+
         rows.sort_by(|a, b| (b.began, &b.session).cmp(&(a.began, &a.session)));
         rows
     }
 
     pub(super) fn ended_after(&self, after: u64) -> api::Ended {
         let state = self.state();
-        let skip = usize::try_from(after).unwrap_or(usize::MAX);
-        let late = state.ended.iter().skip(skip);
+        let late = state.ended.after(after);
         let live = late.filter(|id| {
             let case = state.cases.get(*id);
             case.is_some_and(|case| case.limit() > self.now())
         });
         api::Ended {
             keys: state.ring.steps(),
-            next: state.ended.len() as u64,
+            next: state.ended.count(),
             requests: live.cloned().collect(),
             shut_out: false,
         }
     }
+
+    fn certificates(&self, state: &State, case: &Case) -> Vec<CertificateRow> {
+        let of_sessions = case.sessions.iter().filter_map(|id| {
+            let session = self.any_session(state, id).ok()??;
+            session.certificate
+        });
+        let serials = case.certificate.into_iter().chain(of_sessions);
+        let found = serials.filter_map(|serial| self.any_certificate(state, serial).ok()?);
+        found
+            .map(|certificate| CertificateRow {
+                serial: certificate.serial,
+                authority: certificate.authority,
+                at: certificate.at,
+                session: certificate.session,
+            })
+            .collect()
+    }
+
+    fn session(&self, state: &State, case: &Case, id: &SessionId) -> Option<SessionRow> {
+        let session = self.any_session(state, id).ok()??;
+        Some(row(id.clone(), session, case, self.now()))
+    }
 }
 
-fn certificates(state: &State, case: &Case) -> Vec<CertificateRow> {
-    let of_sessions = case.sessions.iter().filter_map(|id| {
-        let session = state.sessions.get(id)?;
-        session.certificate
-    });
-    let serials = case.certificate.into_iter().chain(of_sessions);
-    let found = serials.filter_map(|serial| state.certificates.get(&serial));
-    found
-        .map(|certificate| CertificateRow {
-            serial: certificate.serial,
-            authority: certificate.authority,
-            at: certificate.at,
-            session: certificate.session.clone(),
-        })
-        .collect()
-}
-
-fn session(state: &State, id: &SessionId, now: UnixTime) -> Option<SessionRow> {
-    let session = state.sessions.get(id)?;
-    let case = state.cases.get(&session.request)?;
-    Some(SessionRow {
-        session: id.clone(),
-        person: session.person.clone(),
-        access: session.access.clone(),
-        bastion: session.bastion.clone(),
-        request: session.request.clone(),
+fn row(id: SessionId, session: Session, case: &Case, now: UnixTime) -> SessionRow {
+    SessionRow {
+        session: id,
+        person: session.person,
+        access: session.access,
+        bastion: session.bastion,
+        request: session.request,
         role: case.request.role.clone(),
         break_glass: case.request.break_glass,
         review: case.debt.as_ref().map(|debt| debt.word(now)),
         source: session.source,
         began: session.began,
-        ended: session.end.as_ref().map(|end| EndRow {
+        ended: session.end.map(|end| EndRow {
             at: end.at,
-            reason: end.reason.clone(),
+            reason: end.reason,
             root: end.root,
             frames: end.frames,
         }),
-    })
+    }
 }

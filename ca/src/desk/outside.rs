@@ -225,7 +225,7 @@ impl Writer {
 
     fn verdict(&mut self, due: &Due, said: Said) -> Decided<Standing> {
         let config = self.hall.config();
-        let case = any_case(&self.state, &due.request)?;
+        let case = any_case(&self.hall, &self.state, &due.request)?;
         self.hall.must_be_open(&self.state, &config, &case)?;
         let role = config.roles.get(&case.request.role);
         let asked = role.is_some_and(|role| role.checks.contains(&due.check));
@@ -243,7 +243,7 @@ impl Writer {
         // If only this becomes durable, the verdict stands, and whoever collects next settles the request.
         let standing = match verdict {
             Verdict::Deny => {
-                let case = any_case(&self.state, &due.request)?;
+                let case = any_case(&self.hall, &self.state, &due.request)?;
                 self.hall.standing_of(&self.state, &config, &case)
             }
             Verdict::Approve | Verdict::Abstain => self.settle(&config, &due.request)?,

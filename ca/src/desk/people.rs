@@ -199,7 +199,7 @@ impl Writer {
     ) -> Decided<()> {
         let config = self.hall.config();
         let case = if is_revoker(&config, &caller.person) {
-            any_case(&self.state, id)?
+            any_case(&self.hall, &self.state, id)?
         } else {
             self.case(&config, caller, id)?
         };
@@ -276,7 +276,7 @@ impl Writer {
         caller: &Caller,
         id: &RequestId,
     ) -> Result<Case, Refused> {
-        concerning(&self.state, config, caller, id)
+        concerning(&self.hall, &self.state, config, caller, id)
     }
 
     /// A request of this person.
@@ -301,7 +301,7 @@ impl Writer {
         config: &Arc<Config>,
         id: &RequestId,
     ) -> Result<Standing, Refused> {
-        let case = any_case(&self.state, id)?;
+        let case = any_case(&self.hall, &self.state, id)?;
         let over = !case.is_open() || self.hall.is_over(&case);
         if over {
             return Ok(self.hall.standing_of(&self.state, config, &case));
@@ -352,7 +352,7 @@ impl Writer {
             getrandom::fill(&mut random)
                 .map_err(|_| unavailable("the system gives no random bytes"))?;
             let id = RequestId::from_random(random);
-            if !self.state.cases.contains_key(&id) {
+            if self.hall.any_case(&self.state, &id)?.is_none() {
                 return Ok(id);
             }
         }
@@ -420,12 +420,13 @@ impl Hall {
 
 /// A request that this person may know of.
 pub(super) fn concerning(
+    hall: &Hall,
     state: &State,
     config: &Config,
     caller: &Caller,
     id: &RequestId,
 ) -> Result<Case, Refused> {
-    let case = any_case(state, id)?;
+    let case = any_case(hall, state, id)?;
     if concerns(config, &caller.person, &case) {
         Ok(case)
     } else {
@@ -433,8 +434,8 @@ pub(super) fn concerning(
     }
 }
 
-pub(super) fn any_case(state: &State, id: &RequestId) -> Result<Case, Refused> {
-    let case = state.cases.get(id).cloned();
+pub(super) fn any_case(hall: &Hall, state: &State, id: &RequestId) -> Result<Case, Refused> {
+    let case = hall.any_case(state, id)?;
     case.ok_or_else(|| Refused::UnknownRequest(id.clone()))
 }
 

@@ -4,6 +4,7 @@ mod faults;
 mod keygen;
 mod people;
 mod policy;
+mod retired;
 mod revoked;
 mod rotation;
 mod store;
@@ -12,13 +13,20 @@ mod warrant;
 
 use std::path::Path;
 
+use super::start::Opened;
+use super::writer::Answer;
 use super::*;
 use crate::issue::Ledger as _;
+use crate::journal::Journal;
+use crate::keys::{self, Keys};
+use crate::state::State;
+use crate::store::{Sled, Store};
 use crate::testing::{TestClock, approval, ask, caller, config, config_text, line};
 use config::limits;
 use config::words::SessionId;
 use record::digest::Digest;
-use record::entry::Entry;
+use record::entry::{Entry, Line};
+use record::log::{Log, Position};
 
 /// A CA in a temporary directory.
 struct World {

@@ -39,8 +39,8 @@ use crate::issue::{Intent, IssueError, Ledger, Signed};
 use crate::journal::{Durable, Journal};
 use crate::keys::Signers;
 use crate::lint::lint;
-use crate::state::State;
-use crate::store::{Store, StoreError};
+use crate::state::{Change, Gone, Rows, State};
+use crate::store::StoreError;
 
 /// What an operation has decided. A refusal, too, may rest on lines that are not durable yet, and waits for them.
 pub(super) type Decided<T> = Result<Answer<T>, Refused>;
@@ -108,7 +108,6 @@ pub(super) struct Writer {
     /// The policy whose law the log was told last.
     pub(super) told: Option<Digest>,
     journal: Box<dyn Journal>,
-    store: Box<dyn Store>,
     /// The lines that are not durable yet.
     batch: Vec<(Line, Encoded)>,
     /// How many lines the batch had when the operation began that is under way.
@@ -124,7 +123,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(hall: Arc<Hall>, journal: Box<dyn Journal>, store: Box<dyn Store>) -> Self {
+    pub(super) fn new(hall: Arc<Hall>, journal: Box<dyn Journal>) -> Self {
         let state = hall.state().clone();
         let durable = Durable::opened(journal.as_ref());
         Self {
@@ -133,7 +132,6 @@ impl Writer {
             told: None,
             signers: None,
             journal,
-            store,
             batch: Vec::new(),
             began: 0,
             next: None,
@@ -232,26 +230,53 @@ impl Writer {
     }
 
     /// Applies durable lines to what everybody reads, and to the store; says whether a grant ended early.
-    fn publish(&mut self, lines: Vec<Line>, durable: &Durable) -> Result<bool, Refused> {
-        let (rows, ended) = {
-            let mut state = self.hall.state_mut();
-            let ended = state.ended.len();
-            let mut keys = Vec::new();
-            for line in lines {
-                let touched = state.apply(line);
-                keys.extend(touched.map_err(|_| unavailable("a defect was found after writing"))?);
-            }
-            (state.rows_of(&keys), state.ended.len() > ended)
-        };
-        let stored = rows
-            .map_err(StoreError::Row)
-            .and_then(|rows| self.store.commit(durable.position(), rows));
+    fn publish(&self, lines: Vec<Line>, durable: &Durable) -> Result<bool, Refused> {
+        let Taken { rows, ended, gone } = self.take(lines)?;
+        let stored = rows.and_then(|rows| self.hall.store.commit(durable.position(), rows));
         stored.map_err(|why| {
             tracing::error!(%why, "the state store failed: nothing is signed until a restart");
             unavailable("its state store failed")
         })?;
+        self.hall.forget(&gone);
         Ok(ended)
     }
+
+    fn take(&self, lines: Vec<Line>) -> Result<Taken, Refused> {
+        let mut state = self.hall.state_mut();
+        let before = state.ended.count();
+        let mut rows = Ok(Rows::new());
+        let mut left = Vec::new();
+        for line in lines {
+            let change = state.apply(line);
+            let Change { keys, gone } =
+                change.map_err(|_| unavailable("a defect was found after writing"))?;
+            left.extend(gone.into_iter().filter_map(|gone| match gone {
+                Gone::Case(case) => Some(case.request.id),
+                _ => None,
+            }));
+            // Now, for the next line may let go of what this one has changed.
+            let touched = state.rows_of(&keys).map_err(StoreError::Row);
+            rows = rows.and_then(|mut rows: Rows| {
+                rows.extend(touched?);
+                Ok(rows)
+            });
+        }
+        Ok(Taken {
+            rows,
+            ended: state.ended.count() > before,
+            gone: left,
+        })
+    }
+}
+
+/// What durable lines have changed.
+struct Taken {
+    /// The rows that are others now.
+    rows: Result<Rows, StoreError>,
+    /// Whether a grant ended early.
+    ended: bool,
+    /// Requests that have left the state.
+    gone: Vec<RequestId>,
 }
 
 impl Ledger for Writer {

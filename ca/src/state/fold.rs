@@ -6,13 +6,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::words::{PersonName, RequestId, SessionId};
-use record::digest::Digest;
-use record::entry::{Authority, Entry, Line, Verdict};
+use record::entry::{Authority, Entry, Line, Verdict, Whom};
 use record::law::LawChange;
 use record::request::Request;
 
+use super::retire::digest;
 use super::rows::Key;
-use super::{Approval, Basis, Case, Certificate, End, Grant, Session, SessionEnd, Spoken, State};
+use super::{
+    Approval, Basis, Case, Certificate, Change, End, Grant, Session, SessionEnd, Spoken, State,
+};
 
 /// A line that cannot follow from the lines before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -169,13 +171,19 @@ impl State {
         }
     }
 
-    /// Takes a line, if it can follow; says which rows of the store it changes.
-    #[expect(clippy::too_many_lines, reason = "one arm for each kind of entry")]
-    pub(crate) fn apply(&mut self, line: Line) -> Possible<Vec<Key>> {
+    /// Lets go of what is over at the line's time; then takes the line, if it can follow.
+    pub(crate) fn apply(&mut self, line: Line) -> Possible<Change> {
+        let gone = self.retire(line.at);
         self.check(&line.entry)?;
-        let at = line.at;
-        self.last = Some(at);
+        self.last = Some(line.at);
         self.size += 1;
+        let keys = self.take(line)?;
+        Ok(Change { keys, gone })
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of entry")]
+    fn take(&mut self, line: Line) -> Possible<Vec<Key>> {
+        let at = line.at;
         match line.entry {
             // A renewal's certificate follows.
             Entry::Start { .. }
@@ -237,7 +245,7 @@ impl State {
                     policy,
                     on_call,
                 };
-                self.granted(request, grant)
+                self.granted(&request, grant)
             }
             Entry::Issue {
                 serial,
@@ -335,13 +343,24 @@ impl State {
             proof: None,
             debt: None,
         };
+        self.name(Whom::Person(case.request.person.clone()));
+        self.name(Whom::Target(case.request.access.target.clone()));
+        if let Ok(key) = case.request.key.parse() {
+            self.name(Whom::Key(key));
+        }
         let own = self.of.entry(case.request.person.clone());
         own.or_default().insert(id.clone());
         self.cases.insert(id.clone(), case);
+        self.due(&id);
         Ok(vec![Key::Case(id)])
     }
 
+    fn name(&mut self, whom: Whom) {
+        self.names.insert(whom);
+    }
+
     fn begun(&mut self, id: SessionId, session: Session) -> Possible<Vec<Key>> {
+        self.name(Whom::Bastion(session.bastion.clone()));
         let mut keys = vec![Key::Session(id.clone())];
         let request = session.request.clone();
         self.sessions.insert(id.clone(), session);
@@ -350,8 +369,12 @@ impl State {
     }
 
     fn over(&mut self, id: SessionId, end: SessionEnd) -> Vec<Key> {
-        if let Some(session) = self.sessions.get_mut(&id) {
+        let request = self.sessions.get_mut(&id).map(|session| {
             session.end = Some(end);
+            session.request.clone()
+        });
+        if let Some(request) = request {
+            self.due(&request);
         }
         vec![Key::Session(id)]
     }
@@ -366,8 +389,7 @@ impl State {
             &certificate.session,
         ) {
             (Authority::User, Some(request), _) => {
-                let digest = Digest::of(certificate.to_be_signed.as_bytes());
-                self.access.insert(digest, serial);
+                self.access.insert(digest(&certificate), serial);
                 if let Some(case) = self.cases.get_mut(request) {
                     case.certificate = Some(serial);
                     keys.push(Key::Case(request.clone()));
@@ -384,6 +406,8 @@ impl State {
             }
             _ => {}
         }
+        self.certificate_due(&certificate);
+        self.serial = serial;
         self.certificates.insert(serial, certificate);
         keys
     }
@@ -405,8 +429,7 @@ impl State {
 
     /// Ends a running grant.
     pub(super) fn end(&mut self, id: RequestId, end: End) -> Possible<Vec<Key>> {
-        let place = self.ended.len() as u64;
-        self.ended.push(id.clone());
+        let place = self.ended.push(id.clone());
         let mut keys = self.change(id, |case| case.end = Some(end))?;
         keys.push(Key::Ended(place));
         Ok(keys)

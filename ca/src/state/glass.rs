@@ -75,12 +75,14 @@ impl State {
     }
 
     /// A request became a grant: one that was taken first counts towards its week.
-    pub(super) fn granted(&mut self, id: RequestId, grant: Grant) -> Possible<Vec<Key>> {
-        let asked = self.cases.get(&id).map(|case| &case.request);
+    pub(super) fn granted(&mut self, id: &RequestId, grant: Grant) -> Possible<Vec<Key>> {
+        let asked = self.cases.get(id).map(|case| &case.request);
         if let Some(asked) = asked.filter(|asked| asked.break_glass) {
             self.glass.took(&asked.person, &asked.role, grant.at);
         }
-        self.change(id, |case| case.grant = Some(grant))
+        let keys = self.change(id.clone(), |case| case.grant = Some(grant));
+        self.due(id);
+        keys
     }
 
     fn check_review(&self, text: &str) -> Possible {
@@ -120,6 +122,7 @@ impl State {
         })?;
         if paid {
             self.glass.paid(&review.request);
+            self.due(&review.request);
         }
         Ok(keys)
     }

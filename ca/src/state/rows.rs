@@ -25,7 +25,7 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Case(id) => format!("request/{id}"),
             Self::Session(id) => format!("session/{id}"),
@@ -39,12 +39,12 @@ impl Key {
 }
 
 impl State {
-    /// Every row.
+    /// The row of everything that is here.
     pub(crate) fn rows(&self) -> Result<Rows, serde_json::Error> {
         let cases = self.cases.keys().cloned().map(Key::Case);
         let sessions = self.sessions.keys().cloned().map(Key::Session);
         let certificates = self.certificates.keys().copied().map(Key::Certificate);
-        let ended = (0..self.ended.len() as u64).map(Key::Ended);
+        let ended = self.ended.places().map(Key::Ended);
         let invited = self.machines.invited.keys().copied().map(Key::Invited);
         let enrolled = self.machines.enrolled.keys().cloned().map(Key::Enrolled);
         let excluded = self.excluded.0.keys().cloned().map(Key::Excluded);
@@ -68,7 +68,7 @@ impl State {
             Key::Invited(token) => json(self.machines.invited.get(token)),
             Key::Enrolled(target) => json(self.machines.enrolled.get(target)),
             Key::Excluded(whom) => json(self.excluded.0.get(whom)),
-            Key::Ended(place) => json(usize::try_from(*place).ok().and_then(|n| self.ended.get(n))),
+            Key::Ended(place) => json(self.ended.at(*place)),
         }
     }
 }

@@ -91,26 +91,52 @@ impl Journal for FaultyJournal {
     }
 }
 
-struct FaultyStore(Sled, Fault);
+struct FaultyStore(Sled, SyncMutex<Fault>);
 
-impl Store for FaultyStore {
-    fn load(&self) -> Result<Option<(Position, Rows)>, StoreError> {
-        self.0.load()
-    }
-
-    fn commit(&mut self, position: Position, rows: Rows) -> Result<(), StoreError> {
-        let (fails, works) = self.1.strikes();
+impl FaultyStore {
+    fn call(&self, work: impl FnOnce(&Sled) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let (fails, works) = self.1.lock().unwrap().strikes();
         if works {
-            self.0.commit(position, rows)?;
+            work(&self.0)?;
         }
         if fails {
             return Err(sled::Error::Io(std::io::Error::from_raw_os_error(28)).into());
         }
         Ok(())
     }
+}
 
-    fn replace(&mut self, position: Position, rows: Rows) -> Result<(), StoreError> {
-        self.0.replace(position, rows)
+impl Store for FaultyStore {
+    fn position(&self) -> Result<Option<Position>, StoreError> {
+        self.0.position()
+    }
+
+    fn count(&self) -> Result<u64, StoreError> {
+        self.0.count()
+    }
+
+    fn row(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.row(key)
+    }
+
+    fn last(
+        &self,
+        prefix: &str,
+        each: &mut dyn FnMut(&str, &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        self.0.last(prefix, each)
+    }
+
+    fn commit(&self, position: Position, rows: Rows) -> Result<(), StoreError> {
+        self.call(|sled| sled.commit(position, rows))
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        self.0.clear()
+    }
+
+    fn fill(&self, rows: Rows) -> Result<(), StoreError> {
+        self.0.fill(rows)
     }
 }
 
@@ -140,15 +166,16 @@ fn gated(
             signed: signed.clone(),
         })
     });
-    let opened = Log::open(&data.join("log"), keys.log.clone()).unwrap();
+    let unread = record::log::Unread::lock(&data.join("log")).unwrap();
     let sled = Sled::open(&data.join("store")).unwrap();
+    let (real, state) = start::read(unread, keys.log.clone(), &sled)?;
     Desk::serve(Opened::assemble(
         world.config(),
         world.clock.clone(),
         keys,
-        opened.lines,
-        Box::new(FaultyJournal(opened.log, log, gate)),
-        Box::new(FaultyStore(sled, store)),
+        state,
+        Box::new(FaultyJournal(real, log, gate)),
+        Arc::new(FaultyStore(sled, SyncMutex::new(store))),
     )?)
 }
 

@@ -5,7 +5,14 @@ use super::*;
 /// What the store holds, byte for byte.
 fn held(world: &World) -> (Position, crate::state::Rows) {
     let store = Sled::open(&world.path().join("ca/store")).unwrap();
-    store.load().unwrap().unwrap()
+    let mut rows = crate::state::Rows::new();
+    let all = store.last("", &mut |key, value| {
+        rows.insert(key.to_owned(), value.to_vec());
+        true
+    });
+    all.unwrap();
+    rows.remove("position").unwrap();
+    (store.position().unwrap().unwrap(), rows)
 }
 
 async fn lived(world: &World) {
@@ -59,4 +66,52 @@ async fn a_store_that_differs_or_does_not_open_is_made_again() {
     drop(world.open());
     assert_eq!(held(&world).1, before.1);
     assert!(world.path().join("ca/store.broken").is_file());
+}
+
+#[tokio::test]
+async fn a_store_that_is_behind_is_mended_and_one_with_a_row_too_many_made_again() {
+    let world = World::new();
+    lived(&world).await;
+    let store = world.path().join("ca/store");
+    let kept = world.path().join("kept");
+    let copy = |from: &Path, to: &Path| {
+        let done = std::process::Command::new("cp")
+            .arg("-r")
+            .args([from, to])
+            .status();
+        assert!(done.unwrap().success());
+    };
+    copy(&store, &kept);
+    // What a crash takes from the end of the store.
+    lived_again(&world).await;
+    let before = held(&world);
+    std::fs::remove_dir_all(&store).unwrap();
+    copy(&kept, &store);
+    assert!(held(&world).0.size < before.0.size);
+    drop(world.open());
+    assert_eq!(held(&world).1, before.1);
+    {
+        let tree = sled::open(&store).unwrap();
+        tree.insert("session/nobody", "null").unwrap();
+        tree.flush().unwrap();
+    }
+    drop(world.open());
+    assert_eq!(held(&world).1, before.1);
+    // So is one that tells another story of what is over.
+    {
+        let tree = sled::open(&store).unwrap();
+        let (key, row) = tree.scan_prefix("request/").next().unwrap().unwrap();
+        let other = String::from_utf8_lossy(&row).replace("alice", "alise");
+        tree.insert(key, other.as_bytes()).unwrap();
+        tree.flush().unwrap();
+    }
+    assert_ne!(held(&world).1, before.1);
+    drop(world.open());
+    assert_eq!(held(&world).1, before.1);
+}
+
+async fn lived_again(world: &World) {
+    world.clock.pass(Duration::from_secs(2 * 3600));
+    let desk = world.open();
+    asked(&desk).await;
 }

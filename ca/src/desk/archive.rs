@@ -1,0 +1,76 @@
+//! What is over and has left the state, looked up in the store. Nothing is decided in its favour: what is read here
+//! is shown, or refused with a better word; and what cannot be read refuses too.
+
+use config::limits;
+use config::words::{RequestId, SessionId};
+use serde::de::DeserializeOwned;
+
+use super::Refused;
+use super::hall::Hall;
+use super::writer::unavailable;
+use crate::state::{Case, Certificate, Key, Session, State};
+use crate::store::StoreError;
+
+impl Hall {
+    /// A request, whether it is over or not.
+    pub(super) fn any_case(&self, state: &State, id: &RequestId) -> Result<Option<Case>, Refused> {
+        match state.cases.get(id) {
+            Some(here) => Ok(Some(here.clone())),
+            None => self.look_up(&Key::Case(id.clone())),
+        }
+    }
+
+    /// A session, whether its request is over or not.
+    pub(super) fn any_session(
+        &self,
+        state: &State,
+        id: &SessionId,
+    ) -> Result<Option<Session>, Refused> {
+        match state.sessions.get(id) {
+            Some(here) => Ok(Some(here.clone())),
+            None => self.look_up(&Key::Session(id.clone())),
+        }
+    }
+
+    /// A certificate, whether it has expired or not.
+    pub(super) fn any_certificate(
+        &self,
+        state: &State,
+        serial: u64,
+    ) -> Result<Option<Certificate>, Refused> {
+        match state.certificates.get(&serial) {
+            Some(here) => Ok(Some(here.clone())),
+            None => self.look_up(&Key::Certificate(serial)),
+        }
+    }
+
+    /// The newest sessions, those that are over too: at most [`limits::SESSIONS_LOOKED_AT`].
+    pub(super) fn newest_sessions(&self, mut each: impl FnMut(SessionId, Session)) {
+        const PREFIX: &str = "session/";
+        let mut left = limits::SESSIONS_LOOKED_AT;
+        let looked = self.store.last(PREFIX, &mut |key, value| {
+            let id = key.strip_prefix(PREFIX).and_then(|id| id.parse().ok());
+            let session = serde_json::from_slice(value).ok();
+            if let Some((id, session)) = id.zip(session) {
+                each(id, session);
+            }
+            left -= 1;
+            left > 0
+        });
+        if let Err(why) = looked {
+            tracing::error!(%why, "what is over cannot be looked up");
+        }
+    }
+
+    fn look_up<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Refused> {
+        let read = || {
+            let row = self.store.row(&key.name())?;
+            let read = row.map(|row| serde_json::from_slice(&row));
+            Ok(read.transpose()?)
+        };
+        read().map_err(|why: StoreError| {
+            tracing::error!(%why, "what is over cannot be looked up");
+            unavailable("its state store cannot be read")
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! From the log to a desk: every line is folded, one after the other, and the store is held against what follows.
+//!
+//! The log is right, unless it lacks what the store has seen. History is not held in memory: what leaves the state is
+//! compared with its row and dropped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::Config;
+use record::clock::{Clock, UnixTime};
+use record::entry::Line;
+use record::keyring::KeyChange;
+use record::log::{Log, LogError, Position, Unread};
+use record::tree::{Hash, Tree};
+use ssh_key::PrivateKey;
+
+use super::batch;
+use super::hall::Hall;
+use super::rules;
+use super::writer::{Answer, Writer};
+use super::{DeskError, Impossible, StoreError};
+use crate::journal::Journal;
+use crate::keys::{self, Keys, KeysError};
+use crate::ring::Ring;
+use crate::state::{Change, Rows, State};
+use crate::store::{Sled, Store};
+
+/// Rows that are put at once while the store is made again, or that it may be behind at most to be mended.
+const ROWS: usize = 4096;
+
+/// A desk whose writer does not run yet.
+pub(super) struct Opened {
+    pub(super) writer: Writer,
+    pub(super) identity: PrivateKey,
+    pub(super) log: PrivateKey,
+}
+
+impl Opened {
+    /// Loads the keys, checks and locks the log, compares or mends the store.
+    pub(super) fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Self, DeskError> {
+        let keys = Keys::load(&config)?;
+        // The log's lock first: a store that somebody else has open looks broken.
+        let unread = Unread::lock(&config.ca.data.join("log"))?;
+        let store: Arc<dyn Store> = Arc::new(Sled::open(&config.ca.data.join("store"))?);
+        let (mut log, state) = read(unread, keys.log.clone(), store.as_ref())?;
+        let name = record::log::public_name(&config.ca.address.host).map_err(LogError::from)?;
+        log.publish_as(name)?;
+        Self::assemble(config, clock, keys, state, Box::new(log), store)
+    }
+
+    /// Puts the parts together.
+    pub(super) fn assemble(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        keys: Keys,
+        state: State,
+        journal: Box<dyn Journal>,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, DeskError> {
+        let steps = rules::steps(&state.ring, &keys)?;
+        apart(&state.ring, &steps, &config)?;
+        let hall = Arc::new(Hall::new(config, state, clock, keys.signers, store));
+        let mut writer = Writer::new(hall, journal);
+        batch::alone(&mut writer, |writer| {
+            let config = writer.hall.config();
+            writer.begin_to_serve(&config, steps)?;
+            Ok(Answer::of(()))
+        })
+        .map_err(DeskError::Unavailable)?;
+        Ok(Self {
+            writer,
+            identity: keys.identity,
+            log: keys.log,
+        })
+    }
+}
+
+/// Refuses a configuration in which a key that the CA ever had, or is about to have, is somebody else's.
+pub(super) fn apart(ring: &Ring, steps: &[KeyChange], config: &Config) -> Result<(), KeysError> {
+    let mut ring = ring.clone();
+    ring.apply(steps, UnixTime::from_secs(0))
+        .map_err(KeysError::Ring)?;
+    let ours = ring.keys().iter().map(|key| (key.name, &key.public));
+    keys::apart(ours, config)
+}
+
+/// Reads the log into a state, and brings the store to where it is.
+pub(super) fn read(
+    unread: Unread,
+    key: PrivateKey,
+    store: &dyn Store,
+) -> Result<(Log, State), DeskError> {
+    let seen = store.position().unwrap_or_else(|why| {
+        tracing::warn!(%why, "the state store cannot be read");
+        None
+    });
+    let mut audit = Audit::new(store, seen);
+    let (log, cut) = unread.read(key, |line, leaf| audit.take(line, leaf))?;
+    if cut > 0 {
+        tracing::warn!(
+            bytes = cut,
+            "the log's last line was torn, and nobody was answered on it: it is cut"
+        );
+    }
+    let state = audit.finish(&log)?;
+    Ok((log, state))
+}
+
+/// Makes the state store again from the log alone. The CA must not run.
+pub fn rebuild(config: &Config) -> Result<u64, DeskError> {
+    let key = keys::log_key(config)?;
+    let unread = Unread::lock(&config.ca.data.join("log"))?;
+    // Read whole and found good before anything is touched.
+    let (log, _) = unread.read(key, |_, _| {})?;
+    let store = Sled::open(&config.ca.data.join("store"))?;
+    make_again(&log, &store)?;
+    Ok(log.position().size)
+}
+
+/// The fold of a log's lines, and how the store compares with it on the way.
+struct Audit<'a> {
+    state: State,
+    wrong: Option<DeskError>,
+    store: &'a dyn Store,
+    seen: Option<Position>,
+    tree: Tree,
+    /// Rows of what has left the state.
+    gone: u64,
+    /// Whether the store was what it has to be, as far as it goes.
+    same: bool,
+    /// What it does not have yet.
+    behind: Rows,
+}
+
+impl<'a> Audit<'a> {
+    fn new(store: &'a dyn Store, seen: Option<Position>) -> Self {
+        Self {
+            state: State::default(),
+            wrong: None,
+            store,
+            seen,
+            tree: Tree::new(),
+            gone: 0,
+            same: seen.is_some(),
+            behind: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, line: Line, leaf: Hash) {
+        if self.wrong.is_some() {
+            return;
+        }
+        self.tree.push(leaf);
+        let change = match apply(&mut self.state, line) {
+            Ok(change) => change,
+            Err(wrong) => {
+                self.wrong = Some(wrong);
+                return;
+            }
+        };
+        if self.same {
+            self.same = self.compare(&change).unwrap_or_else(|why| {
+                tracing::warn!(%why, "the state store cannot be read");
+                false
+            });
+        }
+    }
+
+    fn compare(&mut self, change: &Change) -> Result<bool, StoreError> {
+        let Some(seen) = self.seen else {
+            return Ok(false);
+        };
+        if self.state.size > seen.size {
+            self.behind.extend(self.state.rows_of(&change.keys)?);
+            return Ok(self.behind.len() <= ROWS);
+        }
+        for gone in &change.gone {
+            let (key, value) = gone.row()?;
+            self.gone += 1;
+            if self.store.row(&key)?.as_ref() != Some(&value) {
+                return Ok(false);
+            }
+        }
+        if self.state.size < seen.size {
+            return Ok(true);
+        }
+        let here = self.state.rows()?;
+        let all = self.gone + here.len() as u64;
+        if self.tree.root() != seen.root || self.store.count()? != all {
+            return Ok(false);
+        }
+        for (key, value) in here {
+            if self.store.row(&key)? != Some(value) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn finish(self, log: &Log) -> Result<State, DeskError> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong);
+        }
+        let position = log.position();
+        match self.seen {
+            Some(seen) if seen.size > position.size => {
+                return Err(DeskError::Behind {
+                    log: position.size,
+                    store: seen.size,
+                });
+            }
+            Some(seen) if self.same => {
+                if seen != position {
+                    self.store.commit(position, self.behind)?;
+                }
+            }
+            seen => {
+                if let Some(seen) = seen {
+                    tracing::warn!(
+                        store = seen.size,
+                        log = position.size,
+                        "the state store differs from the log: it is made again"
+                    );
+                }
+                make_again(log, self.store)?;
+            }
+        }
+        Ok(self.state)
+    }
+}
+
+/// Fills the store from the log, a part at a time. It has no position until it is whole.
+fn make_again(log: &Log, store: &dyn Store) -> Result<(), DeskError> {
+    store.clear()?;
+    let (mut state, mut rows, mut wrong) = (State::default(), Rows::new(), None);
+    log.read_again(|line, _| {
+        if wrong.is_none() {
+            wrong = put(&mut state, &mut rows, line, store).err();
+        }
+    })?;
+    match wrong {
+        Some(wrong) => Err(wrong),
+        None => Ok(store.commit(log.position(), rows)?),
+    }
+}
+
+fn put(state: &mut State, rows: &mut Rows, line: Line, store: &dyn Store) -> Result<(), DeskError> {
+    let Change { keys, .. } = apply(state, line)?;
+    rows.extend(state.rows_of(&keys).map_err(StoreError::Row)?);
+    if rows.len() >= ROWS {
+        store.fill(std::mem::take(rows))?;
+    }
+    Ok(())
+}
+
+fn apply(state: &mut State, line: Line) -> Result<Change, DeskError> {
+    let number = usize::try_from(state.size + 1).unwrap_or(usize::MAX);
+    let wrong = |why: Impossible| DeskError::Line { line: number, why };
+    state.apply(line).map_err(wrong)
+}
