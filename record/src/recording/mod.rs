@@ -13,6 +13,8 @@
 //!
 //! # The format
 //!
+//! In short; `FORMAT.md` in this crate says it whole, and `CHECKING.md` how to check a recording with stock tools.
+//!
 //! `ID.cast.zst` is a sequence of zstd and skippable frames ([RFC 8878 §3.1]):
 //!
 //! ```text
@@ -34,6 +36,7 @@
 //! |---|---|
 //! | `e` | text of standard error, for a command without a terminal |
 //! | `B` | bytes that are not valid UTF-8: the stream's code, `:`, base64 |
+//! | `f` | something about files, as JSON ([`file`]) |
 //! | `d` | a stream that was not kept whole: its code, its length in bytes, its SHA-256 or `-` |
 //! | `z` | the End, as JSON |
 //!
