@@ -11,13 +11,15 @@
 //! on standard input or as the body of a POST; beside it stand, as environment variables (`HALLPASS_EVENT`) or headers
 //! (`Hallpass-Event`), `Event`, `Id` and, if there is a secret, `Mac`: HMAC-SHA256 by it, in hexadecimal digits, over
 //! the line `hallpass-alert-v1`, with its line feed, and then the document. The same alert may come twice, with the
-//! same `id`: after a crash nobody knows whether it was taken.
+//! same `id`: after a crash nobody knows whether it was taken. What somebody can bring about as often as they like is told
+//! once an hour: [`seldom`].
 
 mod event;
+mod seldom;
 mod spool;
 
 use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use config::words::{PersonName, SessionId};
 use record::clock::UnixTime;
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
 
 pub(crate) use event::Event;
+use seldom::Seldom;
 pub(crate) use spool::run;
 
 /// Alerts on their way to the spool: more than this at one moment is a flood, and each is in the CA's own log.
@@ -53,6 +56,7 @@ pub(crate) struct Alerts {
     out: mpsc::Sender<Arc<Alert>>,
     waiting: Mutex<Option<mpsc::Receiver<Arc<Alert>>>>,
     heard: broadcast::Sender<Arc<Alert>>,
+    seldom: Mutex<Seldom>,
 }
 
 impl Alerts {
@@ -63,11 +67,22 @@ impl Alerts {
             out,
             waiting: Mutex::new(Some(waiting)),
             heard,
+            seldom: Mutex::default(),
         }
     }
 
-    /// Tells everybody. Returns at once, whatever happens to it.
+    /// Tells everybody, unless they were told the like within the hour. Returns at once, whatever happens to it.
     pub(crate) fn tell(&self, at: UnixTime, tell: Vec<PersonName>, event: Event) {
+        let mut seldom = self.seldom.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = seldom.is_news(&event, at);
+        drop(seldom);
+        if !news {
+            tracing::info!(
+                event = event.name(),
+                "everybody was told the like within the hour"
+            );
+            return;
+        }
         let mut random = [0; 10];
         // Without random bytes two alerts may have one name: better than none.
         let _ = getrandom::fill(&mut random);

@@ -333,6 +333,10 @@ pub const HTTP_HEAD_BYTES: usize = 16 << 10;
 /// How long one answer over plain HTTP may take: a tile of a published log is 16 MiB at most.
 pub const HTTP_ANSWER: Duration = Duration::from_secs(30);
 
+/// How long after an alert about somebody's spent quota of break-glass the next one about the same person and role comes at
+/// the earliest: one tells everybody what is going on, and a loop of requests must not wake them up all night.
+pub const QUOTA_ALERT_EVERY: Duration = Duration::from_secs(3600);
+
 /// Most certificates an hour whose signature is ours and that the log does not hold, of which each is an entry: enough to
 /// see what is going on, and too few to fill a disk.
 pub const STRAYS_PER_HOUR: usize = 32;

@@ -47,6 +47,14 @@ pub fn public_line(path: &Path) -> Result<String> {
         .to_owned())
 }
 
+/// The fingerprint of this key, as `ssh-keygen -l` prints it.
+pub fn fingerprint(path: &Path) -> Result<String> {
+    let printed = keygen(&["-l", "-f", text(&public(path))?])?;
+    let fingerprint = printed.split_whitespace().nth(1);
+    let fingerprint = fingerprint.ok_or_else(|| Failure::new(printed.clone()))?;
+    Ok(fingerprint.to_owned())
+}
+
 /// What a hand-made certificate says. Every field can be wrong on purpose.
 #[derive(Clone, Debug)]
 pub struct Certificate<'a> {

@@ -9,6 +9,7 @@
 //! * [`process`] runs them, with a time limit on everything, and ends each by its own id.
 //! * [`ports`] finds free loopback ports.
 //! * [`keys`] makes keys and certificates with the real `ssh-keygen`.
+//! * [`pager`] is a program that takes alerts.
 //! * [`person`] is somebody with a key, an agent and an ssh configuration.
 //! * [`target`] is a real `sshd` that trusts the session CA.
 //! * [`world`] puts them together, and [`access`] is what people do in it most.
@@ -16,6 +17,7 @@
 pub mod access;
 pub mod failure;
 pub mod keys;
+pub mod pager;
 pub mod person;
 pub mod ports;
 pub mod process;
@@ -24,6 +26,7 @@ pub mod target;
 pub mod world;
 
 pub use failure::{Failure, Result};
+pub use pager::Pager;
 pub use person::Person;
 pub use process::{Live, Output};
 pub use world::World;

@@ -2,6 +2,7 @@
 
 use config::words::{BastionName, GroupName, PersonName, Principal, RequestId, RoleName};
 use record::clock::UnixTime;
+use record::entry::Whom;
 use record::text::{Reason, Remark};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,20 @@ pub(crate) enum Event {
         by: PersonName,
         reason: Reason,
     },
+    /// Somebody or something was shut out.
+    Exclusion {
+        whom: Whom,
+        by: PersonName,
+        reason: Reason,
+        /// How many grants ended with it.
+        ended: usize,
+    },
+    /// It was let in again.
+    Restoration {
+        whom: Whom,
+        by: PersonName,
+        reason: Reason,
+    },
     /// A certificate that a CA of ours seems to have signed, and that the issuance log does not hold.
     StrayCertificate {
         bastion: BastionName,
@@ -78,6 +93,8 @@ impl Event {
             Self::DebtUnpaid { .. } => "debt-unpaid",
             Self::ReviewRejected { .. } => "review-rejected",
             Self::Revocation { .. } => "revocation",
+            Self::Exclusion { .. } => "exclusion",
+            Self::Restoration { .. } => "restoration",
             Self::StrayCertificate { .. } => "stray-certificate",
         }
     }
@@ -142,6 +159,15 @@ impl Event {
                 by,
                 reason,
             } => format!("{by} revoked {request}, with which {person} had {access}: {reason}"),
+            Self::Exclusion {
+                whom,
+                by,
+                reason,
+                ended,
+            } => format!("{by} shut out {whom}: {reason} (grants that ended with it: {ended})"),
+            Self::Restoration { whom, by, reason } => {
+                format!("{by} let {whom} in again: {reason}")
+            }
             Self::StrayCertificate { bastion, what } => format!(
                 "STRAY CERTIFICATE: {bastion} was shown a certificate that the issuance log does not hold; a CA's key \
                  may be in other hands: {what}"

@@ -10,9 +10,10 @@ use record::fingerprint::Fingerprint;
 use record::text::Reason;
 use ssh_key::PublicKey;
 
-use super::may::{may_exclude, may_restore};
+use super::may::{is_revoker, may_exclude, may_restore};
 use super::writer::{Answer, Decided, Writer};
 use super::{Caller, Desk, Refused};
+use crate::alert::Event;
 use crate::issue::Ledger as _;
 use crate::state::State;
 
@@ -83,12 +84,20 @@ impl Writer {
             whom: whom.clone(),
             keys,
             person: caller.person.clone(),
-            reason,
+            reason: reason.clone(),
         })?;
         let ended = usize::try_from(self.state.ended.count() - before).unwrap_or(usize::MAX);
         let by = caller.person.clone();
+        let (hall, tell) = (self.hall.clone(), concerned(&config, &by, &whom));
         Ok(Answer::after(move |_| {
             tracing::warn!(%whom, %by, ended, "shut out");
+            let event = Event::Exclusion {
+                whom,
+                by,
+                reason,
+                ended,
+            };
+            hall.alerts.tell(hall.now(), tell, event);
             Ok(ended)
         }))
     }
@@ -103,11 +112,14 @@ impl Writer {
         self.commit(Entry::Restoration {
             whom: whom.clone(),
             person: caller.person.clone(),
-            reason,
+            reason: reason.clone(),
         })?;
         let by = caller.person.clone();
+        let (hall, tell) = (self.hall.clone(), concerned(&config, &by, &whom));
         Ok(Answer::after(move |_| {
             tracing::warn!(%whom, %by, "let in again");
+            let event = Event::Restoration { whom, by, reason };
+            hall.alerts.tell(hall.now(), tell, event);
             Ok(())
         }))
     }
@@ -150,6 +162,14 @@ fn is_known(state: &State, config: &Config, whom: &Whom) -> bool {
             known && !ours
         }
     }
+}
+
+/// Everybody else who may shut out, and whoever has the key: they may not know yet that it is gone.
+fn concerned(config: &Config, by: &PersonName, whom: &Whom) -> Vec<PersonName> {
+    let has = |keys: &[PublicKey]| matches!(whom, Whom::Key(key) if keys.iter().any(|one| Fingerprint::of(one) == *key));
+    let others = config.persons.iter().filter(|(name, _)| *name != by);
+    let told = others.filter(|(name, person)| is_revoker(config, name) || has(&person.keys));
+    told.map(|(name, _)| name.clone()).collect()
 }
 
 fn keys_of(config: &Config, name: &PersonName) -> Vec<Fingerprint> {
