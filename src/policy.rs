@@ -6,17 +6,19 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ca::desk::Ask;
-use ca::policy::explain::{Explained, Question, Verdict, explain};
+use ca::policy::explain::{Explained, Question, Remembered, Verdict, explain};
 use clap::{Args, Subcommand};
+use config::Config;
 use config::words::{CheckName, PersonName, Principal, RoleName};
 use record::clock::{Clock as _, SystemClock, UnixTime};
 use record::text::{Command, Reason};
 
 use crate::cli::Site;
-use crate::failure::{Result, safe};
+use crate::failure::{Failure, Result, safe};
 
 mod expected;
 
@@ -29,7 +31,8 @@ pub(crate) enum PolicyCommand {
     #[command(
         after_help = "FILE names cases: [[case]] person = \"alice\", access = \"postgres@db1.prod\", expect = \"granted\",\n\
         \"needs\" or \"refused\", and, where they matter, name, role, command, from, at, for, break-glass,\n\
-        approved-by, denied-by, on-call, checked, running and why (words that the answer has to contain).\n\
+        approved-by, denied-by, on-call, checked, running, taken, owes, proven and why (words that the answer has to\n\
+        contain).\n\
         Exit status: 0 all hold, 1 one does not or something is wrong, 2 usage."
     )]
     Test {
@@ -40,6 +43,10 @@ pub(crate) enum PolicyCommand {
 
 /// A request that nobody has made.
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 pub(crate) struct ExplainArgs {
     /// Who would ask
     person: PersonName,
@@ -76,6 +83,22 @@ pub(crate) struct ExplainArgs {
     /// Under which role the person has a grant running already; several times for several
     #[arg(long, value_name = "ROLE")]
     running: Vec<RoleName>,
+    /// When the person took the role with --break-glass before; several times for several
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    taken: Vec<UnixTime>,
+    /// Under which role the person owes a review that is overdue
+    #[arg(long, value_name = "ROLE")]
+    owes: Vec<RoleName>,
+    /// The person proves with a token's PIN that it is they, where break-glass asks for that
+    #[arg(long)]
+    proven: bool,
+    /// Count what the site's issuance log says: grants that run, break-glass, reviews that are owed,
+    /// who is shut out, and what the program of [groups] said last
+    #[arg(long)]
+    log: bool,
+    /// Run the programs of [groups] and [on-call.…] once, and read the calendars
+    #[arg(long = "try")]
+    run: bool,
     /// As JSON, for programs
     #[arg(long)]
     json: bool,
@@ -90,9 +113,24 @@ pub(crate) fn run(site: &Site, command: PolicyCommand) -> Result<ExitCode> {
 }
 
 fn say(site: &Site, args: ExplainArgs) -> Result<()> {
-    let config = site.load()?;
-    let json = args.json;
-    let question = args.question()?;
+    let mut config = site.load()?;
+    let (json, log, run) = (args.json, args.log, args.run);
+    let mut question = args.question()?;
+    if log {
+        let known = Remembered::read(&config)?;
+        if !run {
+            config = known.with_groups(&config);
+        }
+        question.log = Some(Arc::new(known));
+    }
+    if run {
+        let runtime = tokio::runtime::Runtime::new()?;
+        let heard = runtime.block_on(ca::once(&config, question.at))?;
+        config = heard.config;
+        question.rosters = heard.on_call;
+    }
+    question.grouped = log || run;
+    must_be_named(&config, &question)?;
     let explained = explain(&config, &question);
     let mut out = io::stdout().lock();
     if json {
@@ -123,7 +161,35 @@ impl ExplainArgs {
         question.on_call = BTreeSet::from_iter(self.on_call);
         question.checked = BTreeSet::from_iter(self.checked);
         question.running = self.running;
+        question.taken = self.taken;
+        question.owes = self.owes;
+        question.proven = self.proven;
         Ok(question)
+    }
+}
+
+/// A role that is supposed of somebody has to be one: a typing mistake must not look like an answer.
+fn must_be_named(config: &Config, question: &Question) -> Result<()> {
+    let roles = &config.roles;
+    if let Some(name) = question
+        .running
+        .iter()
+        .find(|name| !roles.contains_key(*name))
+    {
+        return Err(Failure::new(format!(
+            "there is no role {name} to have running"
+        )));
+    }
+    let taken = |name: &&RoleName| {
+        roles
+            .get(*name)
+            .is_some_and(|role| role.break_glass.is_some())
+    };
+    match question.owes.iter().find(|name| !taken(name)) {
+        None => Ok(()),
+        Some(name) => Err(Failure::new(format!(
+            "role {name} has no break-glass, so nobody owes a review under it"
+        ))),
     }
 }
 
@@ -137,6 +203,9 @@ fn told(site: &Site, question: &Question, explained: &Explained) -> String {
     );
     for narrowed in &explained.narrowed {
         let _ = writeln!(text, "  narrowed: {narrowed}");
+    }
+    for note in &explained.notes {
+        let _ = writeln!(text, "  note: {note}");
     }
     for judged in &explained.roles {
         let place = judged.line.map_or_else(String::new, |line| {

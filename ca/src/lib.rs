@@ -9,6 +9,7 @@
 //!   again and held against it; logged, and only then signed.
 //! * [`journal`]: where lines become durable, and the proof of it.
 //! * [`state`], [`store`]: what follows from the issuance log, and where it is looked up.
+//! * [`history`]: what the log says of a person who asks; pure.
 //! * [`glass`]: break-glass after the fact: quotas and debts; pure.
 //! * [`publish`]: the log as tiles, and its witnesses, behind each batch.
 //! * [`alert`]: who is told at once of what must not wait.
@@ -22,6 +23,7 @@ mod cert;
 pub mod desk;
 mod front;
 mod glass;
+mod history;
 pub mod host;
 mod issue;
 mod journal;
@@ -47,6 +49,7 @@ pub use front::{CaError, read_command, serve, serve_by};
 pub use keys::public_half;
 pub use keys::rotate;
 pub use keys::{KeysError, check_keys, create_key, init_keys};
+pub use outside::once::{Once, once};
 pub use outside::trial::{Heard, TrialError, trial};
 pub use ring::{Ring, RingKey, Standing as KeyStanding, believed, ring};
 pub use warrant::{Auditor, Unbelievable, Unwarranted};

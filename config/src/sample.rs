@@ -121,8 +121,9 @@ source = []                         # addresses that targets see it come from, e
 # hours = { zone = "Europe/Zurich", days = ["mon-fri"], from = "08:00", to = "18:00" }   # when it is given, and until when
 #                                             # its grants run at most; or a list of these; absent: always
 # command = "/usr/local/bin/failover"         # every session runs this and nothing else; absent: the person's choice
-# commands = [["systemctl", "{start|stop}", "{unit}"]]   # these are granted at once, as the certificate's only command; others
-#                                             # need the approvals, and with { count = 0 } there are no others; {unit} is one name
+# commands = [["systemctl", "{start|stop}", "{unit}"]]   # these are granted at once, without approvals and checks, as the
+#                                             # certificate's only command; others need the approvals, and with { count = 0 } there
+#                                             # are no others; {unit} is one name
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused
 # record-input = false                        # true: what is typed is recorded too, passwords at prompts included
 # break-glass = false                         # true: may be taken first and reviewed afterwards; or on these terms:
@@ -140,8 +141,8 @@ source = []                         # addresses that targets see it come from, e
 # channels = ["sftp"]                         # files, by sftp and scp: each operation is recorded, contents by size and digest
 # files = { read = true, write = false, paths = ["/srv/dumps"], largest = "2G" }    # absent: all that the login may do
 
-# Who is told at once of break-glass, overdue reviews, revocations and certificates that the log does not hold: a JSON
-# document for each, on a program's standard input, or by POST (url = "https://…" instead). Nothing waits for it.
+# Who is told at once of break-glass, overdue reviews, revocations, who is shut out or let in again, and certificates that the log does
+# not hold: a JSON document for each, on a program's standard input, or by POST (url = "https://…" instead). Nothing waits for it.
 #
 # [alert]
 # command = ["/usr/local/bin/page-somebody", "--urgent"]

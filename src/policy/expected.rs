@@ -16,7 +16,7 @@ use record::text::Command;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{life, reason, words};
+use super::{life, must_be_named, reason, words};
 use crate::cli::Site;
 use crate::failure::{Failure, Result, safe};
 
@@ -48,6 +48,12 @@ struct Case {
     checked: BTreeSet<CheckName>,
     #[serde(default)]
     running: Vec<RoleName>,
+    #[serde(default)]
+    taken: Vec<UnixTime>,
+    #[serde(default)]
+    owes: Vec<RoleName>,
+    #[serde(default)]
+    proven: bool,
     expect: Expected,
     why: Option<String>,
 }
@@ -81,6 +87,7 @@ pub(super) fn test(site: &Site, path: &Path) -> Result<ExitCode> {
         let place = |what: &str| format!("{}:{line}: {name}: {what}", path.display());
         let question = case
             .question(now)
+            .and_then(|question| must_be_named(&config, &question).map(|()| question))
             .map_err(|e| Failure::new(place(&e.to_string())))?;
         let said = explain(&config, &question).verdict;
         let shown = words(&said);
@@ -129,6 +136,9 @@ impl Case {
         question.on_call = self.on_call;
         question.checked = self.checked;
         question.running = self.running;
+        question.taken = self.taken;
+        question.owes = self.owes;
+        question.proven = self.proven;
         Ok(question)
     }
 }

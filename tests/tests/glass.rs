@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use hallpass_tests::access::request_id;

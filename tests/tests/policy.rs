@@ -155,3 +155,59 @@ fn a_policy_is_explained_and_held_against_expectations() -> Result<()> {
         .says("unknown field `expects`")?;
     world.end()
 }
+
+/// A program that says that Alice is in `night`, and a role that only they have.
+fn night(world: &std::path::Path) -> Result<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = world.join("groups");
+    let said = r#"{"version":1,"groups":{"night":["alice"]}}"#;
+    fs::write(&program, format!("#!/bin/sh\necho '{said}'\n"))?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700))?;
+    Ok(format!(
+        "[groups]\ncommand = [\"{}\"]\nnames = [\"night\"]\n\n[role.night]\ngroups = [\"night\"]\nlogins = [\"night\"]\n\
+         targets = [\"web1.prod\"]\napprovals = {{ count = 0 }}\n",
+        program.display()
+    ))
+}
+
+#[test]
+fn an_explanation_can_rest_on_the_log_and_on_programs() -> Result<()> {
+    let programs = tempfile::tempdir()?;
+    let extra = format!("{ROLES}\n{}", night(programs.path())?).replace("DAY", "mon");
+    let world = World::with(&Setup {
+        extra,
+        ..Setup::default()
+    })?;
+    let explain = |world: &World, more: &[&str]| {
+        let args = [&["policy", "explain", "alice"][..], more].concat();
+        world.hallpass(&args)?.ok()
+    };
+    // Who is in a program's group nobody knows who does not ask it.
+    let unasked = explain(&world, &["night@web1.prod"])?;
+    unasked
+        .prints("refused: no role lets you use night@web1.prod")?
+        .prints("note: who is in night is said by a program that was not asked")?;
+    explain(&world, &["night@web1.prod", "--try"])?.prints("under role night: granted until")?;
+    // The CA has asked it, and what it heard stands in the log.
+    let end = std::time::Instant::now() + LIMIT;
+    while !fs::read_to_string(world.log().join("entries"))?.contains("\"groups\"") {
+        assert!(std::time::Instant::now() < end, "the CA asks its program");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    explain(&world, &["night@web1.prod", "--log"])?.prints("under role night: granted until")?;
+
+    let one = "one@web1.prod";
+    explain(&world, &[one])?.prints("note: what alice did before was not looked up")?;
+    explain(&world, &[one, "--log"])?.prints("under role web-one: granted until")?;
+    let ask = ["ca", "request", one, "--reason", "the only one"];
+    world.alice.ssh(&ask)?.ok()?;
+    explain(&world, &[one, "--log"])?.prints("alice has 1 grant of role web-one running")?;
+    let later = "2030-01-01T00:00:00Z";
+    explain(&world, &[one, "--log", "--at", later])?.prints("web-one: granted until 2030")?;
+    let mistyped = ["policy", "explain", "alice", one, "--running", "web-three"];
+    world
+        .hallpass(&mistyped)?
+        .exits(1)?
+        .says("there is no role web-three")?;
+    world.end()
+}

@@ -10,7 +10,8 @@ use record::entry::Whom;
 use record::request::Request;
 
 use super::hall::Hall;
-use crate::policy::{Asking, History, Outside, Owed};
+use crate::history;
+use crate::policy::{Asking, History, Outside};
 use crate::state::{Case, State};
 
 /// Facts of one moment about one request.
@@ -66,7 +67,7 @@ impl Hall {
         let case = state.cases.get(&request.id);
         Facts {
             approvals: case.map(|case| approvals(state, case)).unwrap_or_default(),
-            history: history(state, request, now),
+            history: history::of(state, request, now),
             outside: self.outside(config, &request.role, case),
             now,
         }
@@ -78,36 +79,4 @@ fn approvals(state: &State, case: &Case) -> Vec<PersonName> {
     let mut approvers = case.approvers();
     approvers.retain(|name| state.excluded.of(&Whom::Person(name.clone())).is_none());
     approvers
-}
-
-/// A grant runs here until its deadline by the wall clock, the later one of its two: a grant is rather counted for
-/// too long than too short.
-fn history(state: &State, request: &Request, now: UnixTime) -> History {
-    let mut history = History {
-        broken: state.glass.taken(&request.person, &request.role, now),
-        ..History::default()
-    };
-    let own = state.cases_of(&request.person);
-    for case in own.filter(|case| case.request.id != request.id) {
-        if case.running().is_some_and(|grant| grant.until > now) {
-            let running = history.running.entry(case.request.role.clone());
-            *running.or_default() += 1;
-        }
-    }
-    let unpaid = state.glass.unpaid();
-    let unpaid = unpaid.filter_map(|id| state.cases.get(id));
-    for case in unpaid.filter(|case| case.request.person == request.person) {
-        if let Some(debt) = &case.debt {
-            let owed = Owed {
-                until: debt.until,
-                from: debt.from.clone(),
-                blocks: debt.blocks,
-                blocks_break_glass: debt.blocks_break_glass,
-            };
-            history.owed.insert(case.request.id.clone(), owed);
-        }
-    }
-    let own = state.cases.get(&request.id);
-    history.proven = own.is_some_and(|case| case.proof.is_some());
-    history
 }

@@ -5,7 +5,8 @@
 //! * [`groups`]: what a program says of its groups.
 //! * [`calendar`], [`oncall`]: who is on call.
 //! * [`check`]: the question to an automated check, and its verdict.
-//! * [`watch`]: asks again and again while the CA serves; [`trial`]: asks once, for `hallpass check`.
+//! * [`watch`]: asks again and again while the CA serves; [`once`], [`trial`]: ask once, for `hallpass policy
+//!   explain` and `hallpass check`.
 //!
 //! Whatever is not heard in time, or not understood, is as if nobody were in the group, nobody on call, and the check
 //! had not spoken. Nothing here is waited for while the CA decides.
@@ -17,6 +18,7 @@ pub(crate) mod groups;
 mod http;
 mod mac;
 pub(crate) mod oncall;
+pub(crate) mod once;
 mod program;
 pub(crate) mod trial;
 pub(crate) mod watch;

@@ -98,7 +98,7 @@ async fn knock(check: &Check, run: bool) -> Result<String, Unheard> {
     }
 }
 
-fn wrong(table: String, why: &dyn std::fmt::Display) -> TrialError {
+pub(super) fn wrong(table: String, why: &dyn std::fmt::Display) -> TrialError {
     let why = why.to_string();
     TrialError { table, why }
 }

@@ -1,20 +1,25 @@
 //! What the policy would say, and why: for whoever writes one. It decides nothing that [`super::decide`] does not.
 
+mod log;
+mod notes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use config::Config;
 use config::rules::Role;
-use config::span;
-use config::words::{CheckName, PersonName, RoleName};
+use config::words::{CheckName, PersonName, RequestId, RoleName, RosterName};
+use config::{Config, limits, span};
 use record::clock::UnixTime;
 use record::digest::Digest;
 use record::request::Request;
 use serde::Serialize;
 use ssh_key::HashAlg;
 
-use super::{Asking, Decision, History, Outside, Why, decide, shape};
+use super::{Asking, Decision, History, Outside, Owed, Why, decide, shape};
 use crate::desk::{Ask, Need, Refused};
+
+pub use log::Remembered;
 
 /// A request that nobody has made, and what stands in the log and outside of it.
 #[derive(Debug, Clone)]
@@ -35,8 +40,20 @@ pub struct Question {
     pub on_call: BTreeSet<PersonName>,
     /// Which automated checks have approved.
     pub checked: BTreeSet<CheckName>,
+    /// Who is on call by which roster, as the rosters themselves say.
+    pub rosters: BTreeMap<RosterName, BTreeSet<PersonName>>,
     /// The roles of the person's other grants that run then, each as often as it does.
     pub running: Vec<RoleName>,
+    /// When the person took the role before, with break-glass.
+    pub taken: Vec<UnixTime>,
+    /// Under which roles the person owes an overdue review.
+    pub owes: Vec<RoleName>,
+    /// Whether the person proves with the PIN of a token that it is they.
+    pub proven: bool,
+    /// What the log says; none: it is not asked.
+    pub log: Option<Arc<Remembered>>,
+    /// Whether the configuration has the groups that a program says.
+    pub grouped: bool,
 }
 
 /// What the policy says.
@@ -90,6 +107,8 @@ pub struct Explained {
     pub verdict: Verdict,
     /// What of the ask is narrowed, each a sentence.
     pub narrowed: Vec<String>,
+    /// What the answer does not show by itself, each a sentence.
+    pub notes: Vec<String>,
     /// Every role, by name.
     pub roles: Vec<Judged>,
 }
@@ -113,10 +132,12 @@ pub fn explain(config: &Config, question: &Question) -> Explained {
         }
     });
     let roles = roles.collect();
+    let (role, verdict) = (meant.role(), meant.verdict());
     Explained {
-        role: meant.role(),
+        notes: notes::of(config, question, role.as_ref(), &verdict),
+        role,
         narrowed: meant.narrowed(),
-        verdict: meant.verdict(),
+        verdict,
         roles,
     }
 }
@@ -137,6 +158,10 @@ fn judge(config: &Config, question: &Question, ask: &Ask) -> Said {
     } = question;
     if !config.persons.contains_key(person) {
         return Said::Nobody(person.clone());
+    }
+    let out = question.log.as_ref();
+    if let Some(out) = out.and_then(|log| log.shut_out(config, question)) {
+        return Said::Early(out);
     }
     let shaped = match shape(config, person, *source, ask, *at) {
         Ok(shaped) => shaped,
@@ -162,7 +187,7 @@ fn judge(config: &Config, question: &Question, ask: &Ask) -> Said {
         source: *source,
         approvals: &question.approved_by,
         denied: question.denied_by.as_ref(),
-        history: &question.history(),
+        history: &question.history(config, &request),
         outside: &question.outside(config),
         now: *at,
     });
@@ -181,30 +206,67 @@ impl Question {
             denied_by: None,
             on_call: BTreeSet::new(),
             checked: BTreeSet::new(),
+            rosters: BTreeMap::new(),
             running: Vec::new(),
+            taken: Vec::new(),
+            owes: Vec::new(),
+            proven: false,
+            log: None,
+            grouped: false,
         }
     }
 
-    fn history(&self) -> History {
-        let mut running = BTreeMap::new();
+    /// What the log says, and what is supposed beside it.
+    fn history(&self, config: &Config, request: &Request) -> History {
+        let log = self.log.as_ref();
+        let known = log.map(|log| log.history(request, self.at));
+        let mut history = known.unwrap_or_default();
         for role in &self.running {
-            *running.entry(role.clone()).or_default() += 1;
+            *history.running.entry(role.clone()).or_default() += 1;
         }
-        History {
-            running,
-            ..History::default()
+        let taken = self.taken.iter().copied();
+        let week = |at: &UnixTime| *at <= self.at && self.at.since(*at) < limits::BREAK_GLASS_WEEK;
+        history.broken.extend(taken.filter(week));
+        history.broken.sort();
+        for (number, role) in (1..).zip(&self.owes) {
+            let terms = config
+                .roles
+                .get(role)
+                .and_then(|role| role.break_glass.as_ref());
+            let owed = terms.map(|terms| Owed {
+                until: self.at,
+                from: terms.review.from.clone(),
+                blocks: terms.blocks,
+                blocks_break_glass: terms.blocks_break_glass,
+            });
+            // Not the request that is asked about, nor one of the log's.
+            let id = RequestId::from_random([u8::MAX, 0, 0, 0, number]);
+            history.owed.extend(owed.map(|owed| (id, owed)));
         }
+        history.proven |= self.proven;
+        history
     }
 
     fn outside(&self, config: &Config) -> Outside {
-        let rosters = config.on_call.keys();
-        let on_call = rosters.map(|roster| (roster.clone(), self.on_call.clone()));
-        let all: BTreeSet<_> = config.on_call.keys().cloned().collect();
-        let then = self.approved_by.iter();
-        let then = then.filter(|person| self.on_call.contains(*person));
+        let on_call = config.on_call.keys().map(|roster| {
+            let said = self.rosters.get(roster).into_iter().flatten();
+            let persons = self.on_call.iter().chain(said).cloned().collect();
+            (roster.clone(), persons)
+        });
+        let on_call: BTreeMap<RosterName, BTreeSet<PersonName>> = on_call.collect();
+        // Whoever approved did so just now.
+        let then = self.approved_by.iter().map(|person| {
+            let own = on_call
+                .iter()
+                .filter(|(_, persons)| persons.contains(person));
+            (
+                person.clone(),
+                own.map(|(roster, _)| roster.clone()).collect(),
+            )
+        });
         Outside {
-            on_call: on_call.collect(),
-            were_on_call: then.map(|person| (person.clone(), all.clone())).collect(),
+            were_on_call: then.collect(),
+            on_call,
             checked: self.checked.clone(),
         }
     }
@@ -314,3 +376,6 @@ fn line(keys: &span::Keys, name: &RoleName, rule: &str) -> Option<usize> {
         .or_else(|| of("labels").filter(|_| rule == "targets"))
         .or_else(|| keys.line(&["role", name.as_str()]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! What the log says about a person who asks, gathered for the policy.
+
+use record::clock::UnixTime;
+use record::request::Request;
+
+use crate::policy::{History, Owed};
+use crate::state::State;
+
+/// A grant runs here until its deadline by the wall clock, the later one of its two: a grant is rather counted for
+/// too long than too short.
+pub(crate) fn of(state: &State, request: &Request, now: UnixTime) -> History {
+    let mut history = History {
+        broken: state.glass.taken(&request.person, &request.role, now),
+        ..History::default()
+    };
+    let own = state.cases_of(&request.person);
+    for case in own.filter(|case| case.request.id != request.id) {
+        if case.running().is_some_and(|grant| grant.until > now) {
+            let running = history.running.entry(case.request.role.clone());
+            *running.or_default() += 1;
+        }
+    }
+    let unpaid = state.glass.unpaid();
+    let unpaid = unpaid.filter_map(|id| state.cases.get(id));
+    for case in unpaid.filter(|case| case.request.person == request.person) {
+        if let Some(debt) = &case.debt {
+            let owed = Owed {
+                until: debt.until,
+                from: debt.from.clone(),
+                blocks: debt.blocks,
+                blocks_break_glass: debt.blocks_break_glass,
+            };
+            history.owed.insert(case.request.id.clone(), owed);
+        }
+    }
+    let own = state.cases.get(&request.id);
+    history.proven = own.is_some_and(|case| case.proof.is_some());
+    history
+}
