@@ -86,15 +86,21 @@ text!(
     Remark, "remark", limits::REASON_BYTES
 );
 
-/// Whether a character shows as itself: neither a control nor a format character. Format
-/// characters (Unicode category Cf and the two separators) can reorder or hide what an approver reads.
+/// Whether a character shows as itself: neither a control nor a format character, nor one of those that no font draws.
+/// Format characters (Unicode category Cf and the two separators) can reorder or hide what an approver reads, and so can
+/// characters that look like a blank and are none (`Default_Ignorable_Code_Point`, Hangul fillers, the empty Braille
+/// pattern). Variation selectors are let through: they come with emoji.
 pub fn is_visible(c: char) -> bool {
     let format = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}'
-        | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}');
-    !c.is_control() && !format
+        | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}'
+        | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}');
+    let blank = matches!(c,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{e0080}'..='\u{e0fff}');
+    !c.is_control() && !format && !blank
 }
 
 #[cfg(test)]
@@ -116,6 +122,12 @@ mod tests {
             "a\u{200b}b",
             "a\u{2028}b",
             "a\0b",
+            "\u{3164}",
+            "a\u{2800}b",
+            "a\u{115f}b",
+            "a\u{34f}b",
+            "a\u{1343f}b",
+            "a\u{e0100}b",
         ] {
             assert_eq!(
                 bad.parse::<Reason>(),
