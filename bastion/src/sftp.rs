@@ -302,7 +302,6 @@ impl Sftp {
         offset: u64,
         acts: &mut Vec<Act>,
     ) -> Option<Waiting> {
-        let largest = self.rules.largest;
         let Some(opened) = self
             .handles
             .get_mut(handle)
@@ -311,15 +310,6 @@ impl Sftp {
             acts.push(status(id, FAILURE, "this handle is not open to be read"));
             return None;
         };
-        if largest.is_some_and(|most| opened.read.bytes() >= most) {
-            let (n, why) = (opened.n, TOO_LARGE);
-            acts.push(Act::Record(FileEvent::Refused {
-                n,
-                why: why.to_owned(),
-            }));
-            acts.push(status(id, PERMISSION_DENIED, why));
-            return None;
-        }
         opened.read.begins(offset);
         Some(Waiting::Read {
             handle: handle.into(),
@@ -374,9 +364,26 @@ impl Sftp {
             _ => return Err(Broken::Target),
         }
         let waiting = self.waiting.remove(&id).ok_or(Broken::Target)?;
+        if let Some(n) = self.beyond(&waiting, kind, &fields) {
+            // It stays here. A client that asks for many pieces at once, or opens the file again, gets no further.
+            rules_on(id, n, Some(TOO_LARGE), acts);
+            return Ok(());
+        }
         self.learn(waiting, kind, &mut fields, &packet, acts)?;
         acts.push(Act::ToClient(packet));
         Ok(())
+    }
+
+    /// The operation whose file an answer would read past the size that the role gives.
+    fn beyond(&self, waiting: &Waiting, kind: u8, fields: &Fields<'_>) -> Option<u64> {
+        let (Waiting::Read { handle, offset }, ask::DATA) = (waiting, kind) else {
+            return None;
+        };
+        let data = Fields(fields.0).string()?;
+        let reaches = offset.saturating_add(data.len() as u64);
+        let too_far = self.rules.largest.is_some_and(|most| reaches > most);
+        let opened = self.handles.get(handle).filter(|_| too_far)?;
+        Some(opened.n)
     }
 
     /// Records what an answer says.
@@ -454,6 +461,8 @@ impl Opened {
 const NO_READS: &str = "the role gives no downloads";
 const NO_WRITES: &str = "the role gives no changes";
 const NO_PATH: &str = "the role does not give this path";
+const NO_APPENDING: &str =
+    "the role gives files up to a size, and nobody sees here where an append ends";
 const TOO_LARGE: &str = "the role gives no files of this size";
 
 fn refusal_to_open(rules: &FileRules, path: &[u8], mode: OpenMode) -> Option<&'static str> {
@@ -463,6 +472,9 @@ fn refusal_to_open(rules: &FileRules, path: &[u8], mode: OpenMode) -> Option<&'s
     }
     if writes && !rules.write {
         return Some(NO_WRITES);
+    }
+    if mode.append && rules.largest.is_some() {
+        return Some(NO_APPENDING);
     }
     (!rules.covers(path)).then_some(NO_PATH)
 }

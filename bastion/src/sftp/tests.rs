@@ -256,6 +256,50 @@ fn a_file_grows_to_the_role_s_size_and_no_further() {
     }
 }
 
+/// Neither by many questions at once, nor by opening it once more further on.
+#[test]
+fn a_file_is_read_to_the_role_s_size_and_no_further() {
+    let rules = FileRules {
+        largest: Some(4),
+        ..rules()
+    };
+    let opened = |id: u32, name: &str, sftp: &mut Sftp| {
+        sftp.client(&open(id, "a", 1)).unwrap();
+        sftp.target(&handle(id, name)).unwrap();
+    };
+    let mut sftp = running(rules.clone());
+    opened(1, "h", &mut sftp);
+    for (id, offset) in [(2, 0), (3, 2), (4, 4), (5, 6)] {
+        sftp.client(&read(id, "h", offset)).unwrap();
+    }
+    let handed = |acts: &[Act], packet: &Bytes| acts.contains(&Act::ToClient(packet.clone()));
+    for (id, whole) in [(2, true), (3, true), (4, false), (5, false)] {
+        let piece = data(id, b"xy");
+        let acts = sftp.target(&piece).unwrap();
+        assert_eq!(handed(&acts, &piece), whole, "{id}");
+        assert_eq!(told(&acts), (!whole).then_some(PERMISSION_DENIED), "{id}");
+    }
+    let mut again = running(rules.clone());
+    opened(1, "h", &mut again);
+    again.client(&read(2, "h", 3)).unwrap();
+    let acts = again.target(&data(2, b"xy")).unwrap();
+    assert_eq!(told(&acts), Some(PERMISSION_DENIED));
+    let why = TOO_LARGE.to_owned();
+    assert_eq!(recorded(&acts), [&FileEvent::Refused { n: 1, why }]);
+    // A file of just this size is read to its end.
+    again.client(&read(3, "h", 4)).unwrap();
+    let end = Packet::new(ask::STATUS)
+        .u32(3)
+        .u32(EOF)
+        .string(b"")
+        .string(b"")
+        .done();
+    assert!(handed(&again.target(&end).unwrap(), &end));
+    // Where a file ends, only the target knows.
+    let appending = running(rules).client(&open(1, "a", 2 | 4)).unwrap();
+    assert_eq!(told(&appending), Some(PERMISSION_DENIED));
+}
+
 #[test]
 fn what_is_not_known_is_answered_and_not_guessed() {
     let mut sftp = running(rules());
