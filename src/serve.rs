@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use config::Config;
 use config::words::BastionName;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -16,6 +17,7 @@ use crate::failure::{Failure, Result};
 pub(crate) fn ca(site: &Site) -> Result<()> {
     let config = site.load()?;
     log();
+    leave_no_core()?;
     let runtime = Runtime::new()?;
     runtime
         .block_on(async { Ok(ca::serve(site.path().to_owned(), config, asked_to_stop()?).await?) })
@@ -38,8 +40,19 @@ pub(crate) fn bastion(site: &Site, name: Option<BastionName>) -> Result<()> {
         None => the_only(&config)?,
     };
     log();
+    leave_no_core()?;
     let runtime = Runtime::new()?;
     runtime.block_on(async { Ok(bastion::serve(config, name, asked_to_stop()?).await?) })
+}
+
+/// Keys are in our memory, and must not lie about in a file after a crash; also where no unit says `LimitCORE=0`.
+fn leave_no_core() -> Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)
+        .map_err(|e| Failure::new(format!("core dumps cannot be switched off: {e}")))
 }
 
 fn the_only(config: &Config) -> Result<BastionName> {
