@@ -69,6 +69,9 @@ pub const REVIEW_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 /// restarted has told by then, and one that is gone for good must not keep the debt from being paid.
 pub const REVIEW_WAITS: Duration = Duration::from_secs(3600);
 
+/// Reports that are read from the issuance log at once: each reads all of it.
+pub const REPORTS_AT_ONCE: usize = 2;
+
 /// Alerts that wait for somebody to take them: a day of trouble while the pager is down. One more is only logged.
 pub const ALERTS_WAITING: usize = 1000;
 
@@ -183,6 +186,10 @@ pub const HALF_OPEN_PER_SOURCE: usize = 64;
 
 /// Authentication attempts of one connection: an agent with a handful of keys fits.
 pub const AUTH_ATTEMPTS: usize = 12;
+
+/// Connections to the CA of one person, bastion or machine that have logged in: a hundred scripts and a few terminals
+/// fit, and somebody who opens more takes descriptors from everybody else.
+pub const CONNECTIONS_EACH: usize = 256;
 
 /// Session channels of one client connection (OpenSSH's `MaxSessions` is 10).
 pub const CHANNELS: usize = 10;
@@ -340,6 +347,10 @@ pub const QUOTA_ALERT_EVERY: Duration = Duration::from_secs(3600);
 /// Most certificates an hour whose signature is ours and that the log does not hold, of which each is an entry: enough to
 /// see what is going on, and too few to fill a disk.
 pub const STRAYS_PER_HOUR: usize = 32;
+
+/// Most persons and roles an hour whose used-up quota of break-glass approvers are told of: somebody who asks in a loop
+/// must not fill what waits for the pager, where an alert that matters would find no place.
+pub const QUOTAS_PER_HOUR: usize = 64;
 
 /// Most witnesses of one log: every note carries a line of each.
 pub const WITNESSES: usize = 16;

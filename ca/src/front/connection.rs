@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use config::limits;
 use record::api::SUBSYSTEM;
 use record::clock::Clock;
+use record::entry::Whom;
+use record::fingerprint::Fingerprint;
 use record::token::JoinToken;
 use russh::keys::Certificate;
 use russh::server::{
@@ -24,6 +26,7 @@ use ssh_key::PublicKey;
 use tokio::sync::watch;
 
 use super::channel::{self, Origin, Place, Who};
+use super::crowd::{Crowd, Seat};
 use super::gate::HalfOpen;
 use crate::desk::{Desk, Machine};
 
@@ -35,6 +38,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     /// Becomes true when the CA stops.
     pub(super) stopping: watch::Receiver<bool>,
+    /// Who has how many connections.
+    pub(super) crowd: Arc<Crowd>,
 }
 
 /// One client's connection.
@@ -44,6 +49,7 @@ pub(super) struct Connection {
     half_open: Option<HalfOpen>,
     authenticated: Arc<AtomicBool>,
     who: Option<Who>,
+    seat: Option<Seat>,
     open: Arc<AtomicUsize>,
     started: HashSet<ChannelId>,
 }
@@ -62,6 +68,7 @@ impl Connection {
             half_open: Some(half_open),
             authenticated,
             who: None,
+            seat: None,
             open: Arc::default(),
             started: HashSet::new(),
         }
@@ -84,6 +91,35 @@ impl Connection {
         };
         let key = key.clone();
         known.then_some(Who::Machine(Machine { key, token }))
+    }
+
+    /// Lets in whoever has proven this key, unless they have too many connections already.
+    fn enter(&mut self, user: &str, key: &PublicKey) {
+        self.who = None;
+        let Some(who) = self.owner(user, key) else {
+            return;
+        };
+        let Some(whose) = self.whose(&who) else {
+            return;
+        };
+        self.seat = self.shared.crowd.sit(whose.clone());
+        if self.seat.is_some() {
+            self.who = Some(who);
+        } else {
+            tracing::warn!(%whose, source = %self.source, "has too many connections");
+        }
+    }
+
+    /// Under whose name the connection counts.
+    fn whose(&self, who: &Who) -> Option<Whom> {
+        let desk = &self.shared.desk;
+        match who {
+            Who::Person(key) => desk
+                .caller(key, self.source)
+                .map(|caller| Whom::Person(caller.person)),
+            Who::Bastion(key) => desk.bastion_at_the_door(key).map(Whom::Bastion),
+            Who::Machine(machine) => Some(Whom::Key(Fingerprint::of(&machine.key))),
+        }
     }
 
     /// Starts one thing on a channel: a second one on the same channel is refused (RFC 4254 §6.5).
@@ -124,7 +160,7 @@ impl Handler for Connection {
         user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
-        self.who = self.owner(user, key.public_key);
+        self.enter(user, key.public_key);
         Ok(match self.who {
             Some(_) => Auth::Accept,
             None => Auth::reject(),
@@ -137,11 +173,11 @@ impl Handler for Connection {
         certificate: &Certificate,
     ) -> Result<Auth, Self::Error> {
         let key = PublicKey::new(certificate.public_key().clone(), "");
-        self.who = self.owner(user, &key);
+        self.enter(user, &key);
         if self.is_person() {
             return Ok(Auth::Accept);
         }
-        self.who = None;
+        (self.who, self.seat) = (None, None);
         Ok(Auth::reject())
     }
 

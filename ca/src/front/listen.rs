@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, Shared};
+use super::crowd::Crowd;
 use super::gate::{Gate, Graced, HalfOpen};
 use crate::desk::{Desk, DeskError};
 use crate::outside;
@@ -90,6 +91,7 @@ pub async fn serve_by(
             desk,
             clock,
             stopping,
+            crowd: Crowd::new(limits::CONNECTIONS_EACH),
         }),
         gate: Gate::new(),
         alive,

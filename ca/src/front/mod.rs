@@ -20,6 +20,7 @@ mod call;
 mod channel;
 mod command;
 mod connection;
+mod crowd;
 mod gate;
 mod line;
 mod listen;

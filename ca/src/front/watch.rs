@@ -8,6 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::call::{Call, Stop};
 use super::lists;
+use super::run::STRANGER;
 use crate::alert::Alert;
 use crate::desk::{PendingRow, Status};
 
@@ -17,6 +18,11 @@ pub(super) async fn watch(call: &Call) -> Result<(), Stop> {
     let (mut alerts, mut changes) = (call.desk.alerts(), call.desk.changes());
     let mut known = first(call).await?;
     loop {
+        // Whatever has happened may have taken their key from them, or shut them out.
+        if !is_still(call) {
+            call.peer.say(STRANGER.1).await?;
+            return Err(Stop::Said(Status::Policy));
+        }
         tokio::select! {
             alert = alerts.recv() => match alert {
                 Ok(alert) => heard(call, &alert).await?,
@@ -29,7 +35,9 @@ pub(super) async fn watch(call: &Call) -> Result<(), Stop> {
                 if grown.is_err() {
                     return Ok(());
                 }
-                known = news(call, known).await?;
+                if is_still(call) {
+                    known = news(call, known).await?;
+                }
             }
             () = call.peer.stopped() => return Ok(()),
             () = call.ca_stops() => {
@@ -77,14 +85,14 @@ async fn news(call: &Call, known: BTreeSet<RequestId>) -> Result<BTreeSet<Reques
     Ok(now)
 }
 
-/// A person whose key was taken out of the configuration hears nothing more.
+/// Whether the key that this connection proved is still theirs, and neither is shut out.
+fn is_still(call: &Call) -> bool {
+    let now = call.desk.caller(&call.caller.key, call.caller.source);
+    now.is_some_and(|now| now.person == call.caller.person)
+}
+
 async fn heard(call: &Call, alert: &Arc<Alert>) -> Result<(), Stop> {
-    let person = &call.caller.person;
-    let still = call
-        .config()
-        .person_of(&call.caller.key)
-        .map(|(name, _)| name == person);
-    if still == Some(true) && alert.tell.contains(person) {
+    if is_still(call) && alert.tell.contains(&call.caller.person) {
         let text = format!("{}  {}\n", alert.at, shown(&alert.text));
         call.peer.print(&text).await?;
     }

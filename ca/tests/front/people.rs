@@ -589,3 +589,25 @@ fn what_ssh_config_prints_is_what_ssh_reads() {
         String::from_utf8_lossy(&again.stderr)
     );
 }
+
+/// Whoever is shut out hears nothing more, on a connection that they opened before.
+#[test]
+fn promise_32_a_watch_ends_when_its_person_is_shut_out() {
+    let site = Site::new();
+    let watching = site.bob.live(&["ca", "pending", "--watch"]);
+    until("bob watches", || watching.out().contains("nothing waits"));
+    let first = site.alice.ask("postgres@db1.prod");
+    until("bob hears of it", || watching.out().contains(&first));
+    let said = site
+        .carol
+        .ca(&["revoke", "--person", "bob", "--reason", "rogue"]);
+    assert_eq!(said.status, 0, "{said:?}");
+    until("his watch ends", || {
+        watching
+            .err()
+            .contains("your key is not registered any more")
+    });
+    let second = site.alice.ask("postgres@db1.prod");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(!watching.out().contains(&second), "{}", watching.out());
+}

@@ -111,7 +111,7 @@ impl Site {
 
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
-            "[ca]\nlisten = \"127.0.0.1:{port}\"\naddress = \"127.0.0.1:{port}\"\ndata = \"ca\"\n\n\
+            "[ca]\nrevokers = [\"security\"]\nlisten = \"127.0.0.1:{port}\"\naddress = \"127.0.0.1:{port}\"\ndata = \"ca\"\n\n\
              [bastion.bastion]\nlisten = \"127.0.0.1:2\"\naddress = \"127.0.0.1:2\"\nidentity = \"{bastion}\"\n\n\
              [target.\"db1.prod\"]\naddress = \"127.0.0.1:3\"\nhost = \"ca\"\n\n\
              [target.\"web1.prod\"]\naddress = \"127.0.0.1:4\"\nhost = \"ca\"\n\n",
