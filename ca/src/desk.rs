@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use config::Config;
 use config::keys::KeyName;
+use config::limits;
 use config::words::{BastionName, RequestId, TargetName};
 use record::api;
 use record::clock::Clock;
@@ -46,7 +47,7 @@ use record::sshsig;
 use record::text::{Reason, Remark};
 use record::token::JoinToken;
 use ssh_key::{PrivateKey, PublicKey};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::alert::{self, Alert};
 use crate::keys::{Keys, KeysError};
@@ -128,6 +129,8 @@ pub struct Desk {
     log: PrivateKey,
     /// How far the log's witnesses are.
     published: Published,
+    /// Each report reads the whole log: so many at once, and whoever else asks waits.
+    reports: Semaphore,
 }
 
 impl Desk {
@@ -148,6 +151,7 @@ impl Desk {
         }
         Ok(Arc::new(Self {
             published,
+            reports: Semaphore::new(limits::REPORTS_AT_ONCE),
             hall: opened.writer.hall.clone(),
             queue: Queue::start(opened.writer).map_err(DeskError::Thread)?,
             identity: opened.identity,
@@ -391,6 +395,8 @@ impl Desk {
             return Err(Refused::NotAuditor(auditors));
         }
         let (key, now) = (self.log.public_key().clone(), self.hall.now());
+        // It is never closed.
+        let _place = self.reports.acquire().await;
         let read = tokio::task::spawn_blocking(move || {
             let mut reader = report::Reader::new(scope);
             let dir = config.ca.data.join("log");

@@ -255,6 +255,16 @@ impl Ring {
         good.then_some(()).ok_or("the certificate names another CA")
     }
 
+    /// Whether certificates under the key that this one names count now.
+    pub(crate) fn believes(&self, to_be_signed: &str, now: UnixTime) -> bool {
+        let bytes = STANDARD.decode(to_be_signed).unwrap_or_default();
+        let fields = read_to_be_signed(&bytes);
+        fields.is_some_and(|fields| {
+            let mut keys = self.keys.iter();
+            keys.any(|key| key.blob == fields.ca && key.is_trusted(now))
+        })
+    }
+
     /// Counts a certificate.
     pub(crate) fn issued(&mut self, to_be_signed: &str) {
         let bytes = STANDARD.decode(to_be_signed).unwrap_or_default();

@@ -162,7 +162,7 @@ pub(crate) struct Grant {
 pub(crate) struct Basis {
     /// The role's terms.
     pub(crate) terms: Terms,
-    /// Of those whose approvals it rests on: groups and keys.
+    /// Of those whose approvals it rests on, or whose proof: groups and keys.
     pub(crate) approvers: BTreeMap<PersonName, Approver>,
 }
 

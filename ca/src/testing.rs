@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use config::Config;
+use ed25519_dalek::{Signer as _, SigningKey};
 use record::clock::Clock;
 use record::request::APPROVAL_NAMESPACE;
 use record::sshsig;
+use sha2::{Digest as _, Sha256};
 use ssh_key::private::Ed25519Keypair;
-use ssh_key::{PrivateKey, PublicKey};
+use ssh_key::public::{KeyData, SkEd25519};
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, Signature, SshSig};
 
 use crate::desk::{Ask, Caller};
 
@@ -66,6 +69,27 @@ pub(crate) fn public(name: &str) -> PublicKey {
 
 pub(crate) fn line(name: &str) -> String {
     public(name).to_openssh().unwrap()
+}
+
+/// The public half of a token that holds the key of this name (`sk-ssh-ed25519@openssh.com`).
+pub(crate) fn token(name: &str) -> PublicKey {
+    let inner = public(name).key_data().ed25519().copied().unwrap();
+    PublicKey::from(KeyData::SkEd25519(SkEd25519::new(inner, "ssh:")))
+}
+
+/// What that token signs, with these flags: 1 is a touch, 4 its PIN.
+pub(crate) fn token_signs(name: &str, flags: u8, namespace: &str, text: &str) -> String {
+    let hash = HashAlg::Sha512;
+    let signed = SshSig::signed_data(namespace, hash, text.as_bytes()).unwrap();
+    let trailer = [flags, 0, 0, 0, 7];
+    let mut asserted = Sha256::digest("ssh:").to_vec();
+    asserted.extend(trailer);
+    asserted.extend(Sha256::digest(&signed));
+    let held = SigningKey::try_from(key(name).key_data().ed25519().unwrap()).unwrap();
+    let bytes = [&held.sign(&asserted).to_bytes()[..], &trailer].concat();
+    let signature = Signature::new(Algorithm::SkEd25519, bytes).unwrap();
+    let sig = SshSig::new(token(name).key_data().clone(), namespace, hash, signature);
+    sig.unwrap().to_pem(LineEnding::LF).unwrap()
 }
 
 /// alice (two keys) and mallory are on call; bob, carol and alice's colleague dave approve; carol is in both groups.

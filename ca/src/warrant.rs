@@ -15,8 +15,10 @@ use config::limits;
 use config::quorum::Tally;
 use config::rules::Quorum;
 use config::words::{GroupName, PersonName};
+use record::digest::Digest;
 use record::entry::{Authority, Entry, Line, Verdict};
-use record::request::{APPROVAL_NAMESPACE, Request};
+use record::law::{Approver, Terms};
+use record::request::{APPROVAL_NAMESPACE, PROOF_NAMESPACE, Request};
 use record::sshsig;
 use record::text::Command;
 use ssh_key::{HashAlg, PublicKey};
@@ -39,19 +41,36 @@ fn must(good: bool, why: &str) -> Result<(), Unwarranted> {
     good.then_some(()).ok_or_else(|| no(why))
 }
 
-/// Judges a certificate that stands in the log. Doors and hosts rest on no grant; what they say was linted.
+/// Judges a certificate that stands in the log. The log does not say who is a bastion: a door is for any key, and is no
+/// more than a host certificate.
 pub(crate) fn judge(state: &State, certificate: &Certificate) -> Result<(), Unwarranted> {
-    if matches!(certificate.authority, Authority::Host | Authority::Door) {
-        return Ok(());
+    let bytes = STANDARD.decode(&certificate.to_be_signed);
+    let fields = bytes.as_deref().ok().and_then(read_to_be_signed);
+    let fields = fields.ok_or_else(|| no("the certificate cannot be read"))?;
+    let kind = Kind::of(certificate.authority) as u32;
+    must(fields.kind == kind, "it is of the wrong type")?;
+    match certificate.authority {
+        Authority::Door => return Ok(()),
+        Authority::Host => return joined(state, &fields),
+        Authority::User | Authority::Session => {}
     }
     let id = certificate.request.as_ref();
     let case = id.and_then(|id| state.cases.get(id));
     let case = case.ok_or_else(|| no("there is no such request"))?;
-    let bytes = STANDARD.decode(&certificate.to_be_signed);
-    let fields = bytes.as_deref().ok().and_then(read_to_be_signed);
-    let fields = fields.ok_or_else(|| no("the certificate cannot be read"))?;
     let grant = granted(case)?;
-    says_what_was_granted(&fields, certificate.authority, case, grant)
+    says_what_was_granted(&fields, certificate.authority, case, grant)?;
+    comes_from_there(state, &fields, certificate.authority, case)
+}
+
+/// A host certificate is for one target, and for the key that the log knows it by.
+fn joined(state: &State, fields: &Fields<'_>) -> Result<(), Unwarranted> {
+    let known = match fields.principals.as_slice() {
+        [name] => state.machines.enrolled.get(*name),
+        _ => None,
+    };
+    let known = known.ok_or_else(|| no("no such target has joined"))?;
+    let own = known.fingerprint.digest() == Digest::of(&fields.subject());
+    must(own, "it is for another key than the target joined with")
 }
 
 /// The grant of a case, if its approvals bear it out.
@@ -73,6 +92,7 @@ fn granted(case: &Case) -> Result<&Grant, Unwarranted> {
             basis.terms.break_glass,
             "the role cannot be taken before its approval",
         )?;
+        proven(case, basis)?;
         return Ok(grant);
     }
     let terms = &basis.terms;
@@ -87,6 +107,26 @@ fn granted(case: &Case) -> Result<&Grant, Unwarranted> {
     )?;
     approved(case, grant, basis)?;
     Ok(grant)
+}
+
+/// Where the role wants it, whether a token of the person's that asked for its PIN has signed the request.
+fn proven(case: &Case, basis: &Basis) -> Result<(), Unwarranted> {
+    if !basis.terms.verify {
+        return Ok(());
+    }
+    let proof = case.proof.as_ref();
+    let proof = proof.ok_or_else(|| no("nobody has proven that it is that person"))?;
+    let own = basis.approvers.get(&case.request.person);
+    let keys = own.map(keys_of).unwrap_or_default();
+    let text = case.request.text();
+    sshsig::verify_user(&keys, PROOF_NAMESPACE, text.as_bytes(), proof)
+        .map(drop)
+        .map_err(|why| no(format!("the proof that it is that person: {why}")))
+}
+
+fn keys_of(approver: &Approver) -> Vec<PublicKey> {
+    let lines = approver.keys.iter();
+    lines.filter_map(|key| plain_key(key).ok()).collect()
 }
 
 /// Counts persons whose signatures hold, each once, and not the one who asked.
@@ -128,14 +168,9 @@ fn word(
     let person = &approval.person;
     let approver = basis.approvers.get(person);
     let approver = approver.ok_or_else(|| no(format!("{person} could not approve anything")))?;
-    let keys: Vec<PublicKey> = approver
-        .keys
-        .iter()
-        .filter_map(|key| plain_key(key).ok())
-        .collect();
     let text = request.text();
     sshsig::verify(
-        &keys,
+        &keys_of(approver),
         APPROVAL_NAMESPACE,
         text.as_bytes(),
         &approval.signature,
@@ -177,10 +212,6 @@ fn says_what_was_granted(
 ) -> Result<(), Unwarranted> {
     let request = &case.request;
     must(
-        fields.kind == Kind::User as u32,
-        "it is no user certificate",
-    )?;
-    must(
         fields.principals == [request.access.to_string()],
         "it is for another access",
     )?;
@@ -200,6 +231,33 @@ fn says_what_was_granted(
         must(fingerprint == request.key, "it is for another key")?;
     }
     Ok(())
+}
+
+/// An access certificate is good from the role's networks only, as the role was when it was granted or is now.
+fn comes_from_there(
+    state: &State,
+    fields: &Fields<'_>,
+    authority: Authority,
+    case: &Case,
+) -> Result<(), Unwarranted> {
+    if authority != Authority::User {
+        return Ok(());
+    }
+    let then = case.grant.as_ref().and_then(|grant| grant.basis.as_ref());
+    let then = then.map(|basis| &basis.terms);
+    let now = state.law.role(&case.request.role);
+    let given = fields.source_address();
+    let mut own = then.into_iter().chain(now);
+    must(
+        own.any(|terms| given == sources(terms).as_deref().map(str::as_bytes)),
+        "it is good from other networks than the role is",
+    )
+}
+
+/// The networks of a role as a certificate names them; none for any.
+fn sources(terms: &Terms) -> Option<String> {
+    let blocks: Vec<String> = terms.sources.iter().map(ToString::to_string).collect();
+    (!blocks.is_empty()).then(|| blocks.join(","))
 }
 
 /// Judges a whole log, line after line: that each line can follow from those before it, and that each access

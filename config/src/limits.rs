@@ -348,10 +348,6 @@ pub const QUOTA_ALERT_EVERY: Duration = Duration::from_secs(3600);
 /// see what is going on, and too few to fill a disk.
 pub const STRAYS_PER_HOUR: usize = 32;
 
-/// Most persons and roles an hour whose used-up quota of break-glass approvers are told of: somebody who asks in a loop
-/// must not fill what waits for the pager, where an alert that matters would find no place.
-pub const QUOTAS_PER_HOUR: usize = 64;
-
 /// Most witnesses of one log: every note carries a line of each.
 pub const WITNESSES: usize = 16;
 

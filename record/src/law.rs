@@ -2,13 +2,15 @@
 //! signer, can judge a grant's approvals by the log alone.
 //!
 //! A start, a reload and each change of groups write what has changed. Only what approvals are judged by stands here:
-//! of each role its quorums and checks, of each person who could approve something the groups and keys.
+//! of each role its quorums and checks, of each person who could approve something the groups and keys; of each who has
+//! to prove that it is they, the keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::Config;
+use config::cidr::Cidr;
 use config::command::{self, Pattern};
-use config::rules::{Quorum, Role};
+use config::rules::{Person, Quorum, Role};
 use config::words::{CheckName, GroupName, PersonName, RoleName};
 use serde::{Deserialize, Serialize};
 use ssh_key::PublicKey;
@@ -20,7 +22,7 @@ pub struct Law {
     roles: BTreeMap<RoleName, Terms>,
 }
 
-/// Somebody who could approve something.
+/// Somebody who could approve something, or has to prove who they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Approver {
@@ -49,6 +51,12 @@ pub struct Terms {
     /// Whether it may be taken before its approval.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub break_glass: bool,
+    /// Whether the person has to prove then, with the PIN of a token, that it is they.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verify: bool,
+    /// The networks that its access certificates are good from, as the certificates name them; empty for any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Cidr>,
 }
 
 /// What has changed in a law; none for what is gone.
@@ -74,7 +82,8 @@ impl Law {
             let plain = |key: &&PublicKey| !key.key_data().is_certificate();
             let bare = |key: &PublicKey| PublicKey::from(key.key_data().clone()).to_openssh().ok();
             let keys = person.keys.iter().filter(plain).filter_map(bare).collect();
-            (!groups.is_empty()).then(|| (name.clone(), Approver { groups, keys }))
+            let counts = !groups.is_empty() || proves(config, person);
+            counts.then(|| (name.clone(), Approver { groups, keys }))
         });
         let roles = config.roles.iter();
         Self {
@@ -190,6 +199,14 @@ fn replace<K: Ord, T>(map: &mut BTreeMap<K, T>, name: K, is: Option<T>) {
     };
 }
 
+/// Whether this person holds a role that wants a proof before it is taken first.
+fn proves(config: &Config, person: &Person) -> bool {
+    config.roles.values().any(|role| {
+        let terms = role.break_glass.as_ref();
+        terms.is_some_and(|terms| terms.verify) && !role.groups.is_disjoint(&person.groups)
+    })
+}
+
 fn terms(role: &Role) -> Terms {
     Terms {
         quorums: role.quorums.clone(),
@@ -197,5 +214,7 @@ fn terms(role: &Role) -> Terms {
         commands: role.commands.iter().map(ToString::to_string).collect(),
         longest: role.longest.as_secs(),
         break_glass: role.break_glass.is_some(),
+        verify: role.break_glass.as_ref().is_some_and(|terms| terms.verify),
+        sources: role.sources.clone(),
     }
 }

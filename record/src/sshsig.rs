@@ -153,6 +153,11 @@ pub fn parse(armoured: &str) -> Result<SshSig, SigError> {
     Ok(sig)
 }
 
+/// The key that an armoured signature says made it. Nothing is verified: for signatures that were, before.
+pub fn signer(armoured: &str) -> Result<PublicKey, SigError> {
+    Ok(PublicKey::from(parse(armoured)?.public_key().clone()))
+}
+
 /// As OpenSSH does, takes any white space between the two marker lines.
 fn dearmour(armoured: &str) -> Result<Vec<u8>, SigError> {
     let body = armoured

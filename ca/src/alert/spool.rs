@@ -1,8 +1,9 @@
 //! Alerts on the disk until somebody has taken them: one file each in `alerts/` of the CA's directory.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::io;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,11 +126,13 @@ fn done(dir: &Path, waiting: &mut VecDeque<Alert>) {
 }
 
 fn write(dir: &Path, alert: &Alert) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let body = serde_json::to_vec(alert)?;
     let path = file(dir, alert);
     let new = path.with_extension("new");
-    fs::write(&new, body)?;
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(&new)?.write_all(&body)?;
     fs::rename(new, path)
 }
 

@@ -67,7 +67,7 @@ impl Writer {
         reason: Reason,
     ) -> Decided<usize> {
         let config = self.hall.config();
-        self.must_be_in(caller)?;
+        self.must_be_in(&config, caller)?;
         may_exclude(&config, caller, &whom)?;
         if !is_known(&self.state, &config, &whom) {
             return Err(Refused::UnknownWhom(whom));
@@ -104,7 +104,7 @@ impl Writer {
 
     pub(super) fn restore(&mut self, caller: &Caller, whom: Whom, reason: Reason) -> Decided<()> {
         let config = self.hall.config();
-        self.must_be_in(caller)?;
+        self.must_be_in(&config, caller)?;
         may_restore(&config, caller, &whom)?;
         if self.state.excluded.of(&whom).is_none() {
             return Err(Refused::NotOut(whom));
@@ -124,13 +124,32 @@ impl Writer {
         }))
     }
 
-    /// Whoever was shut out while their command waited is too late.
-    pub(super) fn must_be_in(&self, caller: &Caller) -> Result<(), Refused> {
+    /// Whoever was shut out, or lost the key that they came with, while their command waited is too late.
+    pub(super) fn must_be_in(&self, config: &Config, caller: &Caller) -> Result<(), Refused> {
+        let owner = config.person_of(&caller.key).map(|(name, _)| name);
+        if owner != Some(&caller.person) {
+            return Err(Refused::Key("it is not registered any more"));
+        }
         let whom = Whom::Person(caller.person.clone());
         if is_out(&self.state, &whom, &caller.key) {
             return Err(Refused::ShutOut(whom));
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// The keys that a person's signatures are believed by: registered, plain, and not shut out.
+    pub(super) fn signing_keys<'a>(
+        &self,
+        config: &'a Config,
+        person: &PersonName,
+    ) -> Vec<&'a PublicKey> {
+        let keys = config.persons.get(person).map(|person| &person.keys);
+        let keys = keys.into_iter().flatten();
+        keys.filter(|key| !key.key_data().is_certificate())
+            .filter(|key| !self.excluded.has_key(&Fingerprint::of(key)))
+            .collect()
     }
 }
 

@@ -8,6 +8,7 @@ use config::words::{PersonName, RosterName};
 use record::clock::UnixTime;
 use record::entry::Whom;
 use record::request::Request;
+use record::sshsig;
 
 use super::hall::Hall;
 use crate::history;
@@ -66,7 +67,9 @@ impl Hall {
         let now = self.now();
         let case = state.cases.get(&request.id);
         Facts {
-            approvals: case.map(|case| approvals(state, case)).unwrap_or_default(),
+            approvals: case
+                .map(|case| approvals(state, config, case))
+                .unwrap_or_default(),
             history: history::of(state, request, now),
             outside: self.outside(config, &request.role, case),
             now,
@@ -74,9 +77,15 @@ impl Hall {
     }
 }
 
-/// Who has approved, but for those who were shut out since.
-fn approvals(state: &State, case: &Case) -> Vec<PersonName> {
-    let mut approvers = case.approvers();
-    approvers.retain(|name| state.excluded.of(&Whom::Person(name.clone())).is_none());
-    approvers
+/// Who has approved, but for those who were shut out since, or lost the key that they signed with: what somebody else
+/// did with a stolen key is not theirs.
+fn approvals(state: &State, config: &Config, case: &Case) -> Vec<PersonName> {
+    let counting = case.approvals.iter().filter(|approval| {
+        let person = &approval.person;
+        let out = state.excluded.of(&Whom::Person(person.clone())).is_some();
+        let key = sshsig::signer(&approval.signature).ok();
+        let keys = state.signing_keys(config, person);
+        !out && key.is_some_and(|key| keys.iter().any(|own| own.key_data() == key.key_data()))
+    });
+    counting.map(|approval| approval.person.clone()).collect()
 }

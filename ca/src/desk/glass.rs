@@ -15,7 +15,7 @@ use record::sshsig;
 use record::text::Remark;
 
 use super::hall::Hall;
-use super::people::{concerning, is_plain};
+use super::people::concerning;
 use super::writer::{Answer, Decided, Writer};
 use super::{Caller, DebtRow, OwedRow, Refused, ReviewRow, Standing};
 use crate::alert::Event;
@@ -41,9 +41,7 @@ impl Writer {
         if !wanted || case.proof.is_some() {
             return Err(Refused::NothingToProve);
         }
-        let person = config.persons.get(&caller.person);
-        let keys = person.into_iter().flat_map(|person| &person.keys);
-        let keys = keys.filter(|key| is_plain(key));
+        let keys = self.state.signing_keys(&config, &caller.person);
         let text = case.request.text();
         sshsig::verify_user(keys, PROOF_NAMESPACE, text.as_bytes(), signature)
             .map_err(Refused::Proof)?;
@@ -110,14 +108,13 @@ impl Writer {
         signature: &str,
     ) -> Decided<DebtRow> {
         let config = self.hall.config();
+        self.must_be_in(&config, caller)?;
         let said = (verdict, remark.clone());
         let review = self
             .hall
             .review_of(&self.state, &config, caller, id, said)?;
         let text = review.text();
-        let person = config.persons.get(&caller.person);
-        let keys = person.into_iter().flat_map(|person| &person.keys);
-        let keys = keys.filter(|key| is_plain(key));
+        let keys = self.state.signing_keys(&config, &caller.person);
         sshsig::verify(keys, REVIEW_NAMESPACE, text.as_bytes(), signature)
             .map_err(Refused::ReviewSignature)?;
         self.commit(Entry::Review {

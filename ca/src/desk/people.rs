@@ -7,7 +7,6 @@ use config::limits;
 use config::rules::Role;
 use config::words::{PersonName, RequestId};
 use record::entry::{Authority, Entry, Whom};
-use record::fingerprint::Fingerprint;
 use record::request::{APPROVAL_NAMESPACE, Request};
 use record::sshsig;
 use record::text::Reason;
@@ -53,11 +52,7 @@ impl Writer {
 
     fn ask(&mut self, caller: &Caller, ask: &Ask) -> Result<Asked, Refused> {
         let config = self.hall.config();
-        let owner = config.person_of(&caller.key).map(|(name, _)| name);
-        if owner != Some(&caller.person) {
-            return Err(Refused::Key("it is not registered any more"));
-        }
-        self.must_be_in(caller)?;
+        self.must_be_in(&config, caller)?;
         let target = Whom::Target(ask.access.target.clone());
         if self.state.excluded.of(&target).is_some() {
             return Err(Refused::ShutOut(target));
@@ -132,12 +127,7 @@ impl Writer {
             return Err(Refused::AlreadyApproved);
         }
         let text = case.request.text();
-        self.must_be_in(caller)?;
-        let out = |key: &&PublicKey| self.state.excluded.has_key(&Fingerprint::of(key));
-        let keys = approver
-            .keys
-            .iter()
-            .filter(|key| is_plain(key) && !out(key));
+        let keys = self.state.signing_keys(&config, &caller.person);
         sshsig::verify(keys, APPROVAL_NAMESPACE, text.as_bytes(), signature)
             .map_err(Refused::Signature)?;
         self.commit(Entry::Approval {
@@ -198,12 +188,12 @@ impl Writer {
         reason: Reason,
     ) -> Decided<()> {
         let config = self.hall.config();
+        self.must_be_in(&config, caller)?;
         let case = if is_revoker(&config, &caller.person) {
             any_case(&self.hall, &self.state, id)?
         } else {
             self.case(&config, caller, id)?
         };
-        self.must_be_in(caller)?;
         may_revoke(&config, &caller.person, &case)?;
         self.hall.must_run(&self.state, &config, &case)?;
         let told = reason.clone();
@@ -269,13 +259,15 @@ impl Writer {
         intent.ok_or_else(|| unavailable("its log entry cannot be read"))
     }
 
-    /// A request that this person may know of. Any other one does not exist for them.
+    /// A request that this person may know of, unless they were shut out meanwhile. Any other one does not exist for
+    /// them.
     pub(super) fn case(
         &self,
         config: &Config,
         caller: &Caller,
         id: &RequestId,
     ) -> Result<Case, Refused> {
+        self.must_be_in(config, caller)?;
         concerning(&self.hall, &self.state, config, caller, id)
     }
 
@@ -454,10 +446,6 @@ pub(super) fn concerns(config: &Config, person: &PersonName, case: &Case) -> boo
         return false;
     };
     role.approved_by(&person.groups) || !role.groups.is_disjoint(&person.groups)
-}
-
-pub(super) fn is_plain(key: &PublicKey) -> bool {
-    !key.key_data().is_certificate()
 }
 
 pub(super) fn changed(why: Why) -> Refused {

@@ -54,8 +54,9 @@ impl Desk {
     pub async fn invite(&self, caller: &Caller, target: &TargetName) -> Result<JoinToken, Refused> {
         let (caller, target) = (caller.clone(), target.clone());
         self.run(move |writer| {
-            writer.must_be_in(&caller)?;
-            may_invite(&writer.hall.config(), &caller.person)?;
+            let config = writer.hall.config();
+            writer.must_be_in(&config, &caller)?;
+            may_invite(&config, &caller.person)?;
             writer.invite(Some(&caller), &target)
         })
         .await
@@ -170,11 +171,13 @@ impl Writer {
         }))
     }
 
-    /// The newest certificate, while less than half of its life is over: asked for again, it is signed again.
+    /// The newest certificate, while less than half of its life is over and its CA's key is believed: asked for again,
+    /// it is signed again.
     fn still_good(&self, own: &Enrolled, now: UnixTime) -> Option<Intent> {
         let newest = own.certificate.as_ref()?;
         let half = newest.after.after(newest.before.since(newest.after) / 2);
-        if now < newest.after || now >= half {
+        let believed = self.state.ring.believes(&newest.logged.to_be_signed, now);
+        if now < newest.after || now >= half || !believed {
             return None;
         }
         Intent::again(&newest.logged, self.state.size).ok()
@@ -239,7 +242,9 @@ impl Hall {
         if invited.spent {
             return Err(Refused::Join("the token has been used"));
         }
-        if self.now() >= invited.until {
+        // A clock that was set back since does not make it good again.
+        let now = state.last.map_or(self.now(), |last| last.max(self.now()));
+        if now >= invited.until {
             return Err(Refused::Join("the token has expired: make another one"));
         }
         joinable(config, &invited.target)?;

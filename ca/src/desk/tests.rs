@@ -1,6 +1,7 @@
 mod bastions;
 mod exclusions;
 mod faults;
+mod glass;
 mod keygen;
 mod people;
 mod policy;
@@ -22,7 +23,6 @@ use crate::keys::{self, Keys};
 use crate::state::State;
 use crate::store::{Sled, Store};
 use crate::testing::{TestClock, approval, ask, caller, config, config_text, line};
-use config::limits;
 use config::words::SessionId;
 use record::digest::Digest;
 use record::entry::{Entry, Line};

@@ -214,7 +214,6 @@ impl Writer {
         // If we die here, the store is behind the log, and the next start mends it.
         let news = News::of(&lines);
         let ended = self.publish(lines, &durable)?;
-        self.hall.tell_durable(durable.position().size);
         self.durable = Arc::new(durable);
         self.broken = false;
         if let Some(signers) = self.signers.take() {
@@ -226,6 +225,8 @@ impl Writer {
         }
         news.tell(&self.hall, ended);
         self.hall.tell_keys();
+        // Last, so that whoever looks again at each line of the log sees what is in force with it.
+        self.hall.tell_durable(self.durable.position().size);
         Ok(self.durable.clone())
     }
 

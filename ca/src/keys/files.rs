@@ -139,7 +139,9 @@ fn read(path: &Path) -> Result<PrivateKey, KeysError> {
         let path = path.to_owned();
         return Err(KeysError::TooOpen { path, mode });
     }
-    let mut text = Zeroizing::new(String::new());
+    // Room for all of it: a string that grows would leave copies behind.
+    let room = usize::try_from(KEY_FILE_BYTES).unwrap_or_default() + 64;
+    let mut text = Zeroizing::new(String::with_capacity(room));
     file.take(KEY_FILE_BYTES)
         .read_to_string(&mut text)
         .map_err(io)?;

@@ -52,8 +52,17 @@ impl Fields<'_> {
 
     /// The command that it is forced to.
     pub(crate) fn force_command(&self) -> Option<&[u8]> {
+        self.critical_option("force-command")
+    }
+
+    /// The networks that it is good from.
+    pub(crate) fn source_address(&self) -> Option<&[u8]> {
+        self.critical_option("source-address")
+    }
+
+    fn critical_option(&self, wanted: &str) -> Option<&[u8]> {
         let mut options = self.critical.iter();
-        let (_, data) = options.find(|(name, _)| *name == "force-command")?;
+        let (_, data) = options.find(|(name, _)| *name == wanted)?;
         Take(data).string()
     }
 

@@ -1,6 +1,7 @@
 //! A program that is asked: without a shell, with nothing of our environment, and never longer than it may.
 
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -22,7 +23,8 @@ pub(super) async fn run(
     most: usize,
 ) -> Result<Vec<u8>, Unheard> {
     let mut child = spawn(words, question).map_err(Unheard::Start)?;
-    let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let group = Group(Mutex::new(leader));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let tell = async {
         if let Some(mut stdin) = stdin {
@@ -113,13 +115,14 @@ async fn beginning(from: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Unhe
     }
 }
 
-/// A process group that ends when this is dropped.
-struct Group(Option<Pid>);
+/// A process group that ends when this is dropped, or before: once, since its number may be another's afterwards.
+struct Group(Mutex<Option<Pid>>);
 
 impl Group {
     /// Ends whatever is left of it; nothing may be.
     fn kill(&self) {
-        if let Some(leader) = self.0 {
+        let mut leader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(leader) = leader.take() {
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }

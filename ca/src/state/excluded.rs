@@ -9,6 +9,8 @@ use record::fingerprint::Fingerprint;
 use record::text::Reason;
 use serde::{Deserialize, Serialize};
 
+use crate::keys::plain_key;
+
 use super::fold::{Impossible, Possible, must};
 use super::rows::Key;
 use super::{Case, End, State};
@@ -58,6 +60,12 @@ impl Excluded {
     /// Whether this key is shut out, by itself or with its person.
     pub(crate) fn has_key(&self, key: &Fingerprint) -> bool {
         self.keys().any(|one| one == *key)
+    }
+
+    /// The same of a key in OpenSSH's one-line form; one that cannot be read is nobody's, and out.
+    pub(super) fn has_line(&self, key: &str) -> bool {
+        !self.0.is_empty()
+            && plain_key(key).map_or(true, |key| self.has_key(&Fingerprint::of(&key)))
     }
 
     pub(super) fn check(&self, whom: &Whom) -> Possible {

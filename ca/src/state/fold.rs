@@ -435,12 +435,23 @@ impl State {
         Ok(keys)
     }
 
-    /// What the log says now about those who approved a request.
+    /// What the log says now about those who approved a request, or proved that it is theirs, but for persons and keys
+    /// that are shut out.
     fn basis(&self, id: &RequestId, approved_by: &[PersonName]) -> Option<Basis> {
-        let role = &self.cases.get(id)?.request.role;
-        let terms = self.law.role(role)?.clone();
-        let known = approved_by.iter();
-        let known = known.filter_map(|name| Some((name.clone(), self.law.person(name)?.clone())));
+        let request = &self.cases.get(id)?.request;
+        let terms = self.law.role(&request.role)?.clone();
+        let proves = request.break_glass && terms.verify;
+        let still_in = |name: &&PersonName| {
+            let whom = Whom::Person((*name).clone());
+            self.excluded.of(&whom).is_none()
+        };
+        let proving = proves.then_some(&request.person);
+        let known = approved_by.iter().chain(proving).filter(still_in);
+        let known = known.filter_map(|name| {
+            let mut own = self.law.person(name)?.clone();
+            own.keys.retain(|key| !self.excluded.has_line(key));
+            Some((name.clone(), own))
+        });
         Some(Basis {
             terms,
             approvers: known.collect(),

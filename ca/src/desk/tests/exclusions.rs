@@ -192,3 +192,92 @@ async fn an_approval_of_somebody_who_was_shut_out_since_counts_for_nothing() {
     let second = approve(&desk, &id, "bob", "bob").await;
     assert!(matches!(second, Ok(Standing::Waiting { .. })), "{second:?}");
 }
+
+/// Two of sre have to agree, and bob has approved with his second key.
+async fn half_approved() -> (World, Arc<Desk>, RequestId) {
+    let mut world = world();
+    world.text = world.text.replace(
+        "approvals = { count = 1, from = \"sre\" }",
+        "approvals = { count = 2, from = \"sre\" }",
+    );
+    let desk = world.open();
+    let id = asked(&desk).await;
+    let first = approve(&desk, &id, "bob", "bob2").await;
+    assert!(matches!(first, Ok(Standing::Waiting { .. })), "{first:?}");
+    (world, desk, id)
+}
+
+/// Whoever has stolen a key approves with it, and its owner finds out before the others have approved.
+#[tokio::test]
+async fn promise_31_an_approval_by_a_key_that_was_shut_out_since_counts_for_nothing() {
+    let (_world, desk, id) = half_approved().await;
+    let bob = caller("bob", "bob");
+    desk.exclude(&bob, key_of("bob2"), because()).await.unwrap();
+    let second = approve(&desk, &id, "carol", "carol").await;
+    assert!(matches!(second, Ok(Standing::Waiting { .. })), "{second:?}");
+    let third = approve(&desk, &id, "dave", "dave").await;
+    assert!(matches!(third, Ok(Standing::Granted { .. })), "{third:?}");
+    let mut named = world_grant(&desk, &id);
+    named.sort();
+    assert_eq!(named, ["carol", "dave"]);
+}
+
+fn world_grant(desk: &Desk, id: &RequestId) -> Vec<String> {
+    let state = desk.hall.state();
+    let grant = state.cases[id].grant.clone().unwrap();
+    grant.approved_by.iter().map(ToString::to_string).collect()
+}
+
+/// And the same where the key was taken out of the configuration.
+#[tokio::test]
+async fn promise_31_an_approval_by_a_key_that_is_not_the_persons_any_more_counts_for_nothing() {
+    let (world, desk, id) = half_approved().await;
+    let without = world.text.replace(&format!(", \"{}\"]", line("bob2")), "]");
+    assert_ne!(without, world.text);
+    let next = config(world.path(), &without);
+    desk.reload(next).await.unwrap();
+    let second = approve(&desk, &id, "carol", "carol").await;
+    assert!(matches!(second, Ok(Standing::Waiting { .. })), "{second:?}");
+}
+
+/// The connection was there before: what it asks for now is judged by what stands in the log now.
+#[tokio::test]
+async fn whoever_was_shut_out_while_they_were_connected_does_nothing_more() {
+    let world = world();
+    let desk = world.open();
+    let id = asked(&desk).await;
+    let carol = caller("carol", "carol");
+    let text = desk.text(&carol, &id).unwrap();
+    let signature = approval("carol", &text);
+    let bob = caller("bob", "bob");
+    desk.exclude(&bob, person("carol"), because())
+        .await
+        .unwrap();
+    let out = Err(Refused::ShutOut(person("carol")));
+    assert_eq!(desk.approve(&carol, &id, &signature).await, out);
+    assert_eq!(
+        desk.deny(&carol, &id, because()).await,
+        Err(Refused::ShutOut(person("carol")))
+    );
+    let revoked = desk.revoke(&carol, &id, because()).await;
+    assert_eq!(revoked, Err(Refused::ShutOut(person("carol"))));
+}
+
+/// A key that is gone from the configuration asks for nothing more either, on a connection that it opened before.
+#[tokio::test]
+async fn whoever_lost_their_key_while_they_were_connected_does_nothing_more() {
+    let world = world();
+    let desk = world.open();
+    let id = granted(&desk).await;
+    let without = world
+        .text
+        .replace(&format!(", \"{}\"]", line("alice2")), "]");
+    assert_ne!(without, world.text);
+    let next = config(world.path(), &without);
+    desk.reload(next).await.unwrap();
+    let gone = Refused::Key("it is not registered any more");
+    let late = caller("alice", "alice2");
+    assert_eq!(desk.collect(&late, &id).await, Err(gone.clone()));
+    assert_eq!(desk.give_back(&late, &id).await, Err(gone));
+    desk.collect(&caller("alice", "alice"), &id).await.unwrap();
+}

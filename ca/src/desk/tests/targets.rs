@@ -251,3 +251,36 @@ async fn a_target_or_a_host_key_that_is_shut_out_gets_nothing() {
     assert_eq!(desk.target(&public("new")), Some(target(DB1)));
     assert_eq!(desk.target(&public("host")), None);
 }
+
+/// Its certificate's CA key was stolen: it does not count any more, and the target must not go without for days.
+#[tokio::test]
+async fn a_target_renews_at_once_when_the_key_of_its_certificate_is_retired() {
+    use crate::keys::rotate;
+    let world = world();
+    let desk = world.open();
+    let token = invited(&desk, DB1).await;
+    let given = joined(&desk, "host", &token).await.unwrap();
+    let stolen = ca(&desk, KeyName::Host);
+    rotate::announce(&world.config(), KeyName::Host, None).unwrap();
+    rotate::switch(&world.config(), KeyName::Host).unwrap();
+    desk.reload(Config::clone(&world.config())).await.unwrap();
+    let same = desk.renew(machine("host", None)).await.unwrap();
+    assert_eq!(same, given.certificate, "the old key still counts");
+    rotate::retire(&world.config(), KeyName::Host, &stolen).unwrap();
+    desk.reload(Config::clone(&world.config())).await.unwrap();
+    let next = read(&desk.renew(machine("host", None)).await.unwrap());
+    assert_eq!(next.signature_key(), ca(&desk, KeyName::Host).key_data());
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_stays_so_when_the_clock_is_set_back() {
+    let world = world();
+    let desk = world.open();
+    let token = invited(&desk, DB1).await;
+    world.clock.pass(limits::TOKEN_LIFE);
+    invited(&desk, DB1).await;
+    world.clock.set_wall(crate::testing::START);
+    let late = joined(&desk, "host", &token).await;
+    let why = Refused::Join("the token has expired: make another one");
+    assert_eq!(late.unwrap_err(), why);
+}

@@ -8,7 +8,7 @@ use crate::signer::{SignFault, Signer};
 use crate::state::Case;
 use crate::warrant::{self, Auditor};
 use record::entry::Authority;
-use record::request::Request;
+use record::request::{PROOF_NAMESPACE, Request};
 use ssh_key::{HashAlg, PublicKey};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -115,10 +115,13 @@ fn grant(writer: &mut Writer, bug: &Bug) -> Decided<String> {
 
 /// Whether it gets a signature; if not, why the log does not bear it out.
 fn tried(bug: &Bug) -> Result<(), String> {
-    let world = World::new();
-    let (mut opened, count) = counted(&world);
+    tried_in(&World::new(), bug)
+}
+
+fn tried_in(world: &World, bug: &Bug) -> Result<(), String> {
+    let (mut opened, count) = counted(world);
     let done = batch::alone(&mut opened.writer, |writer| grant(writer, bug));
-    let stranger = audited(&world);
+    let stranger = audited(world);
     assert_eq!(count.load(Ordering::Relaxed), usize::from(done.is_ok()));
     let state = opened.writer.hall.state();
     let certificate = state.certificates.values().next_back().unwrap();
@@ -315,4 +318,145 @@ async fn promise_28_a_certificate_gives_what_was_granted_and_nothing_else() {
         covered.contains("bob's approval: the signature does not belong"),
         "{covered}"
     );
+}
+
+/// A desk with a defect certifies a key that never joined, or under another target's name.
+#[tokio::test]
+async fn a_host_certificate_is_for_the_key_that_the_target_joined_with() {
+    let world = World::new();
+    let (mut opened, count) = counted(&world);
+    let host = |name: &str, key: &str| {
+        let (name, key) = (name.to_owned(), crate::testing::public(key));
+        move |writer: &mut Writer| -> Decided<String> {
+            let plan = Plan {
+                authority: Authority::Host,
+                subject: key,
+                serial: writer.state.next_serial(),
+                key_id: format!("hallpass:host:{name}"),
+                principals: vec![name],
+                after: writer.hall.now(),
+                before: writer.hall.now().after(Duration::from_secs(3600)),
+                force_command: None,
+                source_address: Vec::new(),
+                pty: false,
+            };
+            let intent = writer.issue(plan, None, None)?;
+            Ok(Answer::after(move |press| Ok(press.sign(intent)?.line)))
+        }
+    };
+    let refused = Err(Refused::Unavailable(
+        "its log does not bear that out".to_owned(),
+    ));
+    let stranger = batch::alone(&mut opened.writer, host("db1.prod", "host"));
+    assert_eq!(stranger, refused);
+    let line = line("host");
+    let name: TargetName = "db1.prod".parse().unwrap();
+    batch::alone(&mut opened.writer, |writer| writer.host(&name, &line)).unwrap();
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    let key = batch::alone(&mut opened.writer, host("db1.prod", "another"));
+    assert_eq!(key, refused);
+    let other = batch::alone(&mut opened.writer, host("db2.prod", "host"));
+    assert_eq!(other, refused);
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    batch::alone(&mut opened.writer, host("db1.prod", "host")).unwrap();
+    assert_eq!(count.load(Ordering::Relaxed), 2);
+}
+
+/// A desk that forgets where the role is given from, as peers did when a certificate was issued again.
+#[test]
+fn promise_33_a_certificate_without_the_role_s_networks_gets_no_signature() {
+    let mut world = World::new();
+    let role = "[role.db-oncall]\n";
+    let from = format!("{role}sources = [\"192.0.2.0/24\"]\n");
+    world.text = world.text.replace(role, &from);
+    let wide = Bug {
+        approvals: &[("bob", "bob")],
+        approved_by: &["bob"],
+        ..BUG
+    };
+    let said = tried_in(&world, &wide).unwrap_err();
+    assert!(
+        said.ends_with("it is good from other networks than the role is"),
+        "{said}"
+    );
+}
+
+/// The role names another network between the grant and its certificate: the certificate has the one that holds now.
+#[tokio::test]
+async fn a_certificate_has_the_networks_that_hold_when_it_is_made() {
+    let mut world = World::new();
+    let role = "[role.db-oncall]\n";
+    let from = |block: &str| format!("{role}sources = [\"{block}\"]\n");
+    world.text = world.text.replace(role, &from("192.0.2.0/24"));
+    let desk = world.open();
+    let id = granted(&desk).await;
+    world.text = world.text.replace("192.0.2.0/24", "192.0.2.7/32");
+    let narrower = config(world.path(), &world.text);
+    desk.reload(narrower).await.unwrap();
+    let issued = collected(&desk, &id).await;
+    let read = ssh_key::Certificate::from_openssh(&issued.certificate).unwrap();
+    let source = read.critical_options().get("source-address");
+    assert_eq!(source.map(String::as_str), Some("192.0.2.7/32"));
+    audited(&world).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_to_be_proven_was_proven_by_the_log_alone() {
+    let world = glass::world("{ verify = true }");
+    let desk = world.open();
+    let alice = caller("alice", "alice");
+    let id = desk.request(&alice, glass::emergency()).await.unwrap().id;
+    glass::prove(&desk, &id, 5).await.unwrap();
+    desk.collect(&alice, &id).await.unwrap();
+    audited(&world).unwrap();
+    let mut state = desk.hall.state().clone();
+    let certificate = state.certificates.values().next_back().unwrap().clone();
+    let text = state.cases[&id].request.text();
+    let touched = crate::testing::token_signs("stick", 1, PROOF_NAMESPACE, &text);
+    let other = crate::testing::token_signs("other", 5, PROOF_NAMESPACE, &text);
+    for (proof, why) in [
+        (None, "nobody has proven that it is that person"),
+        (Some(touched), "signed without the PIN of the token"),
+        (Some(other), "signed by an unknown key, SHA256:"),
+    ] {
+        state.cases.get_mut(&id).unwrap().proof = proof;
+        let said = warrant::judge(&state, &certificate)
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+/// The signature is bob's, and bob, or the key that made it, was shut out before the grant.
+#[test]
+fn promise_31_the_log_counts_no_approval_of_whoever_was_shut_out_before_the_grant() {
+    use record::fingerprint::Fingerprint;
+    let bob = Whom::Person("bob".parse().unwrap());
+    let key = Whom::Key(Fingerprint::of(&crate::testing::public("bob")));
+    for (whom, why) in [
+        (bob, "bob could not approve anything"),
+        (key, "bob's approval: signed by an unknown key, SHA256:"),
+    ] {
+        let world = World::new();
+        let (mut opened, count) = counted(&world);
+        let shut_out = Entry::Exclusion {
+            whom,
+            keys: Vec::new(),
+            person: "carol".parse().unwrap(),
+            reason: "stolen".parse().unwrap(),
+        };
+        let bug = Bug {
+            approvals: &[("bob", "bob")],
+            approved_by: &["bob"],
+            ..BUG
+        };
+        let done = batch::alone(&mut opened.writer, |writer| {
+            writer.commit(shut_out)?;
+            grant(writer, &bug)
+        });
+        assert!(done.is_err());
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+        let said = audited(&world).unwrap_err();
+        assert!(said.contains(why), "{said}");
+    }
 }
