@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ca::Judged;
 use clap::Args;
 use config::words::{SessionId, shown};
 use record::digest::Digest;
@@ -16,7 +17,7 @@ use ssh_key::PublicKey;
 
 use self::words::told;
 use crate::failure::{Failure, Result, safe};
-use crate::log::Place;
+use crate::log::{Audit, Place, told_of};
 
 mod words;
 
@@ -121,18 +122,20 @@ impl Report<'_> {
     fn log(&mut self, path: &Path, trusted: &Trusted) -> Result<Option<LogReport>> {
         let key = only_log_key(trusted)?;
         let name = path.display().to_string();
-        match Place::of(path)?.verify(key) {
-            Ok(found) => {
+        match judged(&Place::of(path)?, key) {
+            Ok((found, judged)) => {
                 let said = format!(
-                    "issuance log, {} entries, root {}",
-                    found.position.size, found.position.root
+                    "issuance log, {} entries, root {}{}",
+                    found.position.size,
+                    found.position.root,
+                    told_of(judged)
                 );
-                let facts = json!({"entries": found.position.size, "vouched": found.vouched});
+                let facts = json!({"entries": found.position.size, "vouched": found.vouched, "grants": judged.grants});
                 self.say(true, path, &name, &said, &facts)?;
                 Ok(Some(found))
             }
-            Err(e) => {
-                self.say(false, path, &name, &e.to_string(), &json!({}))?;
+            Err(why) => {
+                self.say(false, path, &name, &why, &json!({}))?;
                 Ok(None)
             }
         }
@@ -269,6 +272,15 @@ impl Report<'_> {
         writeln!(self.notes, "{words}")?;
         Ok(self.found)
     }
+}
+
+/// What a log says, if it is whole, and each grant of it has its approvals.
+fn judged(place: &Place, key: &PublicKey) -> std::result::Result<(LogReport, Judged), String> {
+    let mut audit = Audit::default();
+    let found = place.verify(key).map_err(|e| e.to_string())?;
+    let read = place.read(key, |index, line| audit.take(index, &line));
+    read.map_err(|e| e.to_string())?;
+    Ok((found, audit.close()?))
 }
 
 fn verdicts(

@@ -1,12 +1,14 @@
 //! `hallpass log`: what the issuance log proves, to people who have its directory, or a published one, and its public key.
 //!
 //! * `place`: which log; `words`: an entry in one line.
+//! * `audit`: whether its entries bear out what was issued.
 //! * `monitor`: holds a log against what it was; `sshd`: holds targets' logins against the log; `publish`: writes tiles; `witness`: cosigns other people's checkpoints.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ca::Judged;
 use clap::{Args, Subcommand};
 use record::checkpoint::cosign::WitnessKey;
 use record::entry::{Entry, Line};
@@ -18,6 +20,7 @@ use crate::cli::Site;
 use crate::evidence;
 use crate::failure::{Failure, Result, safe};
 
+mod audit;
 mod monitor;
 mod place;
 mod publish;
@@ -25,12 +28,18 @@ mod sshd;
 mod witness;
 mod words;
 
+pub(crate) use audit::{Audit, told as told_of};
 pub(crate) use place::Place;
 
 /// What is asked of the log.
 #[derive(Subcommand)]
 pub(crate) enum LogCommand {
-    /// Check that the log is whole, and the one that its signed checkpoints vouch for
+    /// Check that the log is whole, the one that its signed checkpoints vouch for, and that each grant has its approvals
+    #[command(
+        after_help = "Each grant is judged by the log alone: the approvals' own signatures, over the text of the request, are\n\
+        counted against what the log said about the role and its approvers. No key of the CA can replace them.\n\
+        Exit status: 0 all of it holds, 1 something is wrong or could not be checked, 2 usage."
+    )]
     Verify {
         #[command(flatten)]
         log: LogArgs,
@@ -143,19 +152,25 @@ fn verify(
 ) -> Result<()> {
     let place = Place::of(&log.dir)?;
     let key = log.key()?;
-    if entries {
-        let mut lines = Vec::new();
-        place.read(&key, |index, line| lines.push((index, line)))?;
-        list(&lines, json, out)?;
-    }
+    let (mut lines, mut audit) = (Vec::new(), Audit::default());
+    let view = place.read(&key, |index, line| {
+        audit.take(index, &line);
+        if entries {
+            lines.push((index, line));
+        }
+    })?;
+    list(&lines, json, out)?;
     let found = place.verify(&key)?;
-    let cosigned = witnesses.hold(&place.read(&key, |_, _| {})?)?;
-    told(log, &found, &cosigned, json, out)
+    let cosigned = witnesses.hold(&view)?;
+    let judged = audit.close();
+    let judged = judged.map_err(|why| Failure::new(format!("{}: {why}", log.dir.display())))?;
+    told(log, &found, judged, &cosigned, json, out)
 }
 
 fn told(
     log: &LogArgs,
     found: &LogReport,
+    judged: Judged,
     cosigned: &[String],
     json: bool,
     out: &mut dyn Write,
@@ -163,7 +178,8 @@ fn told(
     let name = log.dir.display().to_string();
     let (size, root) = (found.position.size, found.position.root);
     if json {
-        let facts = json!({"entries": size, "root": root.to_string(), "vouched": found.vouched, "cosigned": cosigned});
+        let facts = json!({"entries": size, "root": root.to_string(), "vouched": found.vouched, "cosigned": cosigned,
+            "grants": judged.grants, "unjudged": judged.passed});
         let said = json!({"path": name, "good": true, "facts": facts});
         return Ok(writeln!(out, "{said}")?);
     }
@@ -172,7 +188,10 @@ fn told(
     } else {
         format!(", cosigned by {}", cosigned.join(", "))
     };
-    let said = format!("issuance log, {size} entries, root {root}{by}");
+    let said = format!(
+        "issuance log, {size} entries, root {root}{}{by}",
+        told_of(judged)
+    );
     Ok(writeln!(
         out,
         "good  {}  {}",

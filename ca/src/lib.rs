@@ -52,4 +52,4 @@ pub use keys::{KeysError, check_keys, create_key, init_keys};
 pub use outside::once::{Once, once};
 pub use outside::trial::{Heard, TrialError, trial};
 pub use ring::{Ring, RingKey, Standing as KeyStanding, believed, ring};
-pub use warrant::{Auditor, Unbelievable, Unwarranted};
+pub use warrant::{Auditor, Judged, Unbelievable, Unwarranted};

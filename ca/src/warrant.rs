@@ -260,12 +260,22 @@ fn sources(terms: &Terms) -> Option<String> {
     (!blocks.is_empty()).then(|| blocks.join(","))
 }
 
-/// Judges a whole log, line after line: that each line can follow from those before it, and that each access
-/// certificate has its approvals.
+/// Judges a whole log, line after line: that each line can follow from those before it, and that each certificate which
+/// rests on a grant has its approvals.
 #[derive(Debug, Default)]
 pub struct Auditor {
     state: State,
     told: bool,
+    judged: Judged,
+}
+
+/// How much of a log was judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// Grants whose access certificate is borne out by their approvals and by what the log said about the role.
+    pub grants: u64,
+    /// Grants from before the log said who may approve what.
+    pub passed: u64,
 }
 
 /// Why a line of the log is not believed.
@@ -275,26 +285,47 @@ pub enum Unbelievable {
     #[error(transparent)]
     Impossible(#[from] Impossible),
     /// A certificate was to be signed that nobody had approved.
-    #[error("a certificate that {0}")]
-    Unwarranted(#[from] Unwarranted),
+    #[error("certificate {serial}: {why}")]
+    Unwarranted {
+        /// Its serial.
+        serial: u64,
+        /// What the log lacks.
+        why: Unwarranted,
+    },
 }
 
 impl Auditor {
-    /// Takes the next line. Grants from before the log said who may approve what cannot be judged, and are passed.
+    /// Takes the next line. After an error nothing more is to be judged. Grants from before the log said who may
+    /// approve what cannot be judged, and are passed.
     pub fn take(&mut self, line: Line) -> Result<(), Unbelievable> {
         self.told |= matches!(line.entry, Entry::Law { .. });
         let issued = match &line.entry {
             Entry::Issue {
-                serial, authority, ..
-            } if *authority == Authority::User => Some(*serial),
+                serial,
+                authority: Authority::User | Authority::Session,
+                ..
+            } => Some(*serial),
             _ => None,
         };
         self.state.apply(line)?;
-        let certificate = issued.and_then(|serial| self.state.certificates.get(&serial));
-        match certificate.filter(|_| self.told) {
-            Some(certificate) => Ok(judge(&self.state, certificate)?),
-            None => Ok(()),
+        let issued = issued.and_then(|serial| self.state.certificates.get(&serial));
+        let Some(certificate) = issued else {
+            return Ok(());
+        };
+        let is_access = u64::from(certificate.authority == Authority::User);
+        if !self.told {
+            self.judged.passed += is_access;
+            return Ok(());
         }
+        let serial = certificate.serial;
+        judge(&self.state, certificate).map_err(|why| Unbelievable::Unwarranted { serial, why })?;
+        self.judged.grants += is_access;
+        Ok(())
+    }
+
+    /// How much was judged so far.
+    pub const fn judged(&self) -> Judged {
+        self.judged
     }
 }
 

@@ -5,6 +5,7 @@ use record::clock::{SystemClock, UnixTime};
 use record::entry::{Entry, Line};
 use record::log::Log;
 use record::recording::{EndReason, Header, Kind, OsDisk, RecordingStore, Sealed, Signer};
+use record::request::Request;
 use ssh_key::PrivateKey;
 use tempfile::TempDir;
 
@@ -35,6 +36,10 @@ impl Site {
         let mut log = Log::open(&site.at("ca/log"), site.key("ca/keys/log"))
             .unwrap()
             .log;
+        for entry in granted() {
+            log.append(&Line::new(UnixTime::from_secs(1), entry))
+                .unwrap();
+        }
         for n in 1..=2 {
             let header = header(n);
             let mut recorder = store.create(&header).unwrap();
@@ -99,6 +104,39 @@ fn header(n: u8) -> Header {
         record_input: false,
         started_ms: 1_795_312_324_000,
     }
+}
+
+/// What the sessions rest on.
+fn granted() -> [Entry; 2] {
+    let header = header(1);
+    let policy = Digest::of(b"policy");
+    let request = Request {
+        id: header.request.clone(),
+        person: header.person,
+        key: "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".to_owned(),
+        access: header.access,
+        role: header.role,
+        command: None,
+        seconds: 900,
+        break_glass: false,
+        reason: "INC-42".parse().unwrap(),
+        policy,
+        asked: UnixTime::from_secs(1),
+        expires: UnixTime::from_secs(900),
+    };
+    let grant = Entry::Grant {
+        request: header.request,
+        digest: request.digest(),
+        until: UnixTime::from_secs(900),
+        approved_by: Vec::new(),
+        policy,
+        on_call: BTreeMap::new(),
+    };
+    let request = Entry::Request {
+        text: request.text(),
+        source: header.source,
+    };
+    [request, grant]
 }
 
 fn entries(header: &Header, sealed: &Sealed) -> [Entry; 2] {
@@ -204,7 +242,7 @@ fn promise_09_a_line_taken_out_of_the_log_is_missed() {
     let site = Site::new();
     let path = site.at("ca/log/entries");
     let whole = fs::read_to_string(&path).unwrap();
-    for gone in 0..4 {
+    for gone in 0..6 {
         let lines = whole.split_inclusive('\n').enumerate();
         let rest: String = lines
             .filter(|(n, _)| *n != gone)

@@ -10,7 +10,7 @@ use record::entry::{Entry, Line};
 
 use super::place::{Place, is_out_of_reach};
 use super::sshd::Sessions;
-use super::{LogArgs, Witnesses, list};
+use super::{Audit, LogArgs, Witnesses, list};
 use crate::failure::{Failure, Result};
 
 /// What is watched, and who is told.
@@ -91,6 +91,7 @@ fn watch(args: &MonitorArgs, out: &mut dyn Write) -> Result<()> {
         None => 0,
     };
     args.witnesses.hold(&view)?;
+    audit(&lines)?;
     hold_logins(&args.sshd, &lines)?;
     let size = view.signed()?.size;
     lines.retain(|(index, _)| (had..size).contains(index));
@@ -109,6 +110,15 @@ fn strays(new: &[(u64, Line)]) -> Result<()> {
             "ALARM: the log tells of {count} certificates that it does not hold and that the user CA's key has signed: the key is stolen; see `hallpass log show`"
         ))),
     }
+}
+
+/// Every grant has to have its approvals: no key of the CA can make those.
+fn audit(lines: &[(u64, Line)]) -> Result<()> {
+    let mut audit = Audit::default();
+    for (index, line) in lines {
+        audit.take(*index, line);
+    }
+    audit.close().map(drop).map_err(Failure::new)
 }
 
 /// Every login that a target took has to rest on a session certificate that stands in the log.

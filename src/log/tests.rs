@@ -34,7 +34,7 @@ impl Site {
         for serial in last + 1..=last + count {
             let entry = Entry::Issue {
                 serial,
-                authority: Authority::User,
+                authority: Authority::Host,
                 to_be_signed: String::new(),
                 request: None,
                 session: None,
@@ -98,7 +98,7 @@ fn a_monitor_lists_what_is_new_and_nothing_twice() {
     site.issue("ca/log", 0, 2, 1);
     let first = site.monitor("ca/log").unwrap();
     assert!(
-        first.contains("access certificate, serial 2\n2 entries;"),
+        first.contains("host certificate, serial 2\n2 entries;"),
         "{first}"
     );
     let same = site.monitor("ca/log").unwrap();

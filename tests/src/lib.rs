@@ -12,6 +12,7 @@
 //! * [`pager`] is a program that takes alerts.
 //! * [`person`] is somebody with a key, an agent and an ssh configuration.
 //! * [`target`] is a real `sshd` that trusts the session CA.
+//! * [`watch`]: those who watch the issuance log.
 //! * [`world`] puts them together, and [`access`] is what people do in it most.
 
 pub mod access;
@@ -23,6 +24,7 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod target;
+pub mod watch;
 pub mod world;
 
 pub use failure::{Failure, Result};

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use config::Config;
 use config::limits;
-use config::words::{BastionName, shown};
+use config::words::{BastionName, PersonName, shown};
 use record::api;
 use record::clock::UnixTime;
 use record::digest::Digest;
 use record::entry::Entry;
 
 use super::Refused;
+use super::hall::Hall;
 use super::writer::Writer;
+use crate::alert::Event;
 use crate::issue::Ledger as _;
 
 /// Why a certificate opens nothing.
@@ -82,6 +85,36 @@ impl Writer {
         // If the log does not take it, the desk stops, and says so itself.
         self.commit(entry).map_or_else(|why| why, |_| refused)
     }
+}
+
+/// Alerts those who can act on it, once the log has the attempt.
+pub(super) fn tell(hall: &Hall, entry: &Entry) {
+    let Entry::Stray {
+        serial,
+        key_id,
+        access,
+        bastion,
+        source,
+        ..
+    } = entry
+    else {
+        return;
+    };
+    let event = Event::StrayCertificate {
+        bastion: bastion.clone(),
+        what: format!("serial {serial}, {key_id}, for {access}, shown from {source}"),
+    };
+    hall.alerts
+        .tell(hall.now(), concerned(&hall.config()), event);
+}
+
+/// Those who may shut others out, and those who watch the whole.
+fn concerned(config: &Config) -> Vec<PersonName> {
+    let concerned = config.persons.iter().filter(|(_, person)| {
+        let own = &person.groups;
+        !own.is_disjoint(&config.ca.revokers) || !own.is_disjoint(&config.auditors)
+    });
+    concerned.map(|(name, _)| name.clone()).collect()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use record::log::Encoded;
 use super::Refused;
 use super::hall::Hall;
 use super::outside::InForce;
-use super::strays::Strays;
+use super::strays::{self, Strays};
 use crate::cert::{NONCE, Plan};
 use crate::issue::{Intent, IssueError, Ledger, Signed};
 use crate::journal::{Durable, Journal};
@@ -304,6 +304,8 @@ struct News {
     requests: Vec<RequestId>,
     /// Somebody was shut out, or let in again: it may concern everybody.
     exclusions: bool,
+    /// Certificates that should not exist.
+    strays: Vec<Entry>,
 }
 
 impl News {
@@ -314,6 +316,10 @@ impl News {
             exclusions: entries
                 .clone()
                 .any(|entry| matches!(entry, Entry::Exclusion { .. } | Entry::Restoration { .. })),
+            strays: entries
+                .filter(|entry| matches!(entry, Entry::Stray { .. }))
+                .cloned()
+                .collect(),
         }
     }
 
@@ -327,6 +333,9 @@ impl News {
         }
         for id in &self.requests {
             hall.tell(id);
+        }
+        for entry in &self.strays {
+            strays::tell(hall, entry);
         }
     }
 }

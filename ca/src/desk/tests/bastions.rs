@@ -185,10 +185,26 @@ async fn promise_25_a_stolen_user_ca_key_opens_nothing() {
             .verify_signature()
             .is_ok()
     );
-    assert_eq!(
-        desk.open_session(&gate(), session_ask(1, &line)).await,
-        Err(Refused::Certificate("this CA never issued it"))
-    );
+    let mut alerts = desk.alerts();
+    for _ in 0..2 {
+        assert_eq!(
+            desk.open_session(&gate(), session_ask(1, &line)).await,
+            Err(Refused::Certificate("this CA never issued it"))
+        );
+    }
+    // Whoever audits or may shut out is alerted, once, when the log has it.
+    let alert = alerts.try_recv().unwrap();
+    let what =
+        format!("serial 1, \"hallpass:{id}:alice\", for postgres@db1.prod, shown from 192.0.2.7");
+    let event = crate::alert::Event::StrayCertificate {
+        bastion: gate(),
+        what,
+    };
+    assert_eq!(alert.event, event);
+    assert!(alerts.try_recv().is_err());
+    let told = world.lines().into_iter();
+    let told = told.filter(|line| matches!(line.entry, Entry::Stray { .. }));
+    assert_eq!(told.count(), 1);
 }
 
 #[tokio::test]

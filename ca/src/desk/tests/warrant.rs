@@ -127,11 +127,14 @@ fn tried_in(world: &World, bug: &Bug) -> Result<(), String> {
     let certificate = state.certificates.values().next_back().unwrap();
     let why = warrant::judge(&state, certificate).map_err(|why| why.to_string());
     match (done, &why) {
-        (Ok(_), Ok(())) => assert_eq!(stranger, Ok(())),
+        (Ok(_), Ok(())) => assert_eq!(stranger, Ok(1)),
         (Err(refused), Err(why)) => {
             let words = "its log does not bear that out".to_owned();
             assert_eq!(refused, Refused::Unavailable(words));
-            assert_eq!(stranger, Err(format!("a certificate that {why}")));
+            assert_eq!(
+                stranger,
+                Err(format!("certificate {}: {why}", certificate.serial))
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -139,12 +142,13 @@ fn tried_in(world: &World, bug: &Bug) -> Result<(), String> {
 }
 
 /// What somebody says who has the log and nothing else.
-fn audited(world: &World) -> Result<(), String> {
+fn audited(world: &World) -> Result<u64, String> {
     let mut auditor = Auditor::default();
     let mut lines = world.lines().into_iter();
     lines
         .try_for_each(|line| auditor.take(line))
-        .map_err(|why| why.to_string())
+        .map_err(|why| why.to_string())?;
+    Ok(auditor.judged().grants)
 }
 
 fn unborne(bug: &Bug, why: &str) {
