@@ -308,16 +308,19 @@ impl Auditor {
             _ => None,
         };
         self.state.apply(line)?;
-        let issued = issued.and_then(|serial| self.state.certificates.get(&serial));
-        let Some(certificate) = issued else {
+        let Some(serial) = issued else {
             return Ok(());
         };
+        let certificate = self.state.certificates.get(&serial);
+        let certificate = certificate.ok_or_else(|| Unbelievable::Unwarranted {
+            serial,
+            why: no("it is gone at once"),
+        })?;
         let is_access = u64::from(certificate.authority == Authority::User);
         if !self.told {
             self.judged.passed += is_access;
             return Ok(());
         }
-        let serial = certificate.serial;
         judge(&self.state, certificate).map_err(|why| Unbelievable::Unwarranted { serial, why })?;
         self.judged.grants += is_access;
         Ok(())
