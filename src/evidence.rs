@@ -120,9 +120,9 @@ impl Report<'_> {
     }
 
     fn log(&mut self, path: &Path, trusted: &Trusted) -> Result<Option<LogReport>> {
-        let key = only_log_key(trusted)?;
+        let keys = keys_of_log(trusted)?;
         let name = path.display().to_string();
-        match judged(&Place::of(path)?, key) {
+        match judged(&Place::of(path)?, &keys) {
             Ok((found, judged)) => {
                 let said = format!(
                     "issuance log, {} entries, root {}{}",
@@ -275,10 +275,10 @@ impl Report<'_> {
 }
 
 /// What a log says, if it is whole, and each grant of it has its approvals.
-fn judged(place: &Place, key: &PublicKey) -> std::result::Result<(LogReport, Judged), String> {
+fn judged(place: &Place, keys: &[PublicKey]) -> std::result::Result<(LogReport, Judged), String> {
     let mut audit = Audit::default();
-    let found = place.verify(key).map_err(|e| e.to_string())?;
-    let read = place.read(key, |index, line| audit.take(index, &line));
+    let found = place.verify(keys).map_err(|e| e.to_string())?;
+    let read = place.read(keys, |index, line| audit.take(index, &line));
     read.map_err(|e| e.to_string())?;
     Ok((found, audit.close()?))
 }
@@ -324,26 +324,26 @@ fn session_of(path: &Path) -> Result<SessionId> {
     })
 }
 
-/// The public key of an issuance log, from the given file or the nearest one; says from which.
-pub(crate) fn log_key(
+/// The public keys of an issuance log, from the given file or the nearest one; says from which.
+pub(crate) fn log_keys(
     given: Option<&Path>,
     dir: &Path,
     notes: &mut dyn Write,
-) -> Result<PublicKey> {
+) -> Result<Vec<PublicKey>> {
     let (file, trusted) = signers(given, dir)?;
     writeln!(notes, "{}", checked_against(given, &file))?;
-    only_log_key(&trusted).cloned()
+    keys_of_log(&trusted)
 }
 
-fn only_log_key(trusted: &Trusted) -> Result<&PublicKey> {
-    let keys: Vec<&PublicKey> = trusted.keys("log").collect();
-    let [key] = keys.as_slice() else {
-        return Err(Failure::new(format!(
-            "the public keys name {} keys for `log`: give one",
-            keys.len()
-        )));
-    };
-    Ok(key)
+/// One is enough, also an older one: each vouches for the next, in the log itself.
+fn keys_of_log(trusted: &Trusted) -> Result<Vec<PublicKey>> {
+    let keys: Vec<PublicKey> = trusted.keys("log").cloned().collect();
+    if keys.is_empty() {
+        return Err(Failure::new(
+            "the public keys name no key for `log`: give one",
+        ));
+    }
+    Ok(keys)
 }
 
 fn signers(given: Option<&Path>, path: &Path) -> Result<(PathBuf, Trusted)> {

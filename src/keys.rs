@@ -29,10 +29,12 @@ pub(crate) enum KeysCommand {
         \x20 switch   the new one signs; the old one is believed until its last certificate runs out\n\
         \x20 retire   the old one is forgotten\n\
         Before `switch session`, every target needs the new `hallpass target setup`; before\n\
-        `switch door`, people need the new lines of `ssh ca ssh-config`."
+        `switch door`, people need the new lines of `ssh ca ssh-config`. A log key vouches for the\n\
+        next in the log itself, so who has one follows; before `retire log`, witnesses need the new\n\
+        `hallpass trust --note`. The identity is the CA's SSH host key, and is not changed this way."
     )]
     Rotate {
-        /// Which: user, session, host or door
+        /// Which: user, session, host, door or log
         name: KeyName,
         /// Take this private key instead of making one
         #[arg(long, value_name = "FILE")]
@@ -40,7 +42,7 @@ pub(crate) enum KeysCommand {
     },
     /// Let the announced key sign
     Switch {
-        /// Which: user, session, host or door
+        /// Which: user, session, host, door or log
         name: KeyName,
     },
     /// Forget a key that does not sign: what it has signed counts no more
@@ -71,8 +73,10 @@ pub(crate) fn run(site: &Site, command: KeysCommand) -> Result<()> {
             must_be_told(&config, name)?;
             let public = rotate::switch(&config, name)?;
             say(&format!(
-                "the {name} CA will sign with {}\n{RELOAD}\n`hallpass keys list` shows until when the old one is believed",
-                fingerprint(&public)
+                "{} {}\n{RELOAD}\n{}",
+                will_sign(name),
+                fingerprint(&public),
+                after_switch(name)
             ))
         }
         KeysCommand::Retire { which, now } => retire(&config, &which, now),
@@ -89,9 +93,26 @@ fn before_switch(name: KeyName) -> String {
         KeyName::Door => {
             "then let people take the new lines (`ssh ca ssh-config --known-hosts`), and when they have"
         }
+        KeyName::Log => {
+            "then give witnesses and monitors its new lines too (`hallpass trust --note`, `hallpass trust`), and"
+        }
         _ => "then",
     };
     format!("{first}: hallpass keys switch {name}")
+}
+
+fn will_sign(name: KeyName) -> String {
+    match name {
+        KeyName::Log => "the log will be signed with".to_owned(),
+        _ => format!("the {name} CA will sign with"),
+    }
+}
+
+fn after_switch(name: KeyName) -> &'static str {
+    match name {
+        KeyName::Log => "notes are signed with the old one too, until `hallpass keys retire log`",
+        _ => "`hallpass keys list` shows until when the old one is believed",
+    }
 }
 
 fn list(config: &Config, as_json: bool) -> Result<()> {
@@ -124,7 +145,7 @@ fn list(config: &Config, as_json: bool) -> Result<()> {
 fn told(key: &RingKey, now: UnixTime) -> String {
     let standing = match (key.standing, key.until()) {
         (KeyStanding::Old, Some(until)) if key.is_trusted(now) => format!("old until {until}"),
-        (KeyStanding::Old, _) => "old, run out".to_owned(),
+        (KeyStanding::Old, Some(_)) => "old, run out".to_owned(),
         (standing, _) => format!("{standing} since {}", key.since),
     };
     format!(
@@ -186,7 +207,7 @@ fn retire(config: &Config, which: &str, at_once: bool) -> Result<()> {
     }
     rotate::retire(config, key.name, &key.public)?;
     say(&format!(
-        "{} of the {} CA is retired\n{RELOAD}",
+        "{}, the {} key, is retired\n{RELOAD}",
         key.fingerprint(),
         key.name
     ))

@@ -151,20 +151,27 @@ fn verify(
     out: &mut dyn Write,
 ) -> Result<()> {
     let place = Place::of(&log.dir)?;
-    let key = log.key()?;
+    let keys = log.keys()?;
     let (mut lines, mut audit) = (Vec::new(), Audit::default());
-    let view = place.read(&key, |index, line| {
+    let view = place.read(&keys, |index, line| {
         audit.take(index, &line);
         if entries {
             lines.push((index, line));
         }
     })?;
     list(&lines, json, out)?;
-    let found = place.verify(&key)?;
+    let found = place.verify(&keys)?;
     let cosigned = witnesses.hold(&view)?;
     let judged = audit.close();
     let judged = judged.map_err(|why| Failure::new(format!("{}: {why}", log.dir.display())))?;
-    told(log, &found, judged, &cosigned, json, out)
+    told(log, &found, judged, &cosigned, json, out)?;
+    match view.followed() {
+        Some(key) if !json => Ok(writeln!(
+            out,
+            "the log's key is {key} now, and the one that you have vouches for it: `hallpass trust` lists it"
+        )?),
+        _ => Ok(()),
+    }
 }
 
 fn told(
@@ -202,7 +209,7 @@ fn told(
 
 fn show(log: &LogArgs, from: u64, json: bool, out: &mut dyn Write) -> Result<()> {
     let mut lines = Vec::new();
-    Place::of(&log.dir)?.read(&log.key()?, |index, line| {
+    Place::of(&log.dir)?.read(&log.keys()?, |index, line| {
         if index >= from {
             lines.push((index, line));
         }
@@ -212,7 +219,7 @@ fn show(log: &LogArgs, from: u64, json: bool, out: &mut dyn Write) -> Result<()>
 
 fn prove(log: &LogArgs, serial: u64, out: &mut dyn Write) -> Result<()> {
     let mut found = None;
-    let view = Place::of(&log.dir)?.read(&log.key()?, |index, line| {
+    let view = Place::of(&log.dir)?.read(&log.keys()?, |index, line| {
         if matches!(line.entry, Entry::Issue { serial: this, .. } if this == serial) {
             found = Some(index);
         }
@@ -241,13 +248,13 @@ fn list(lines: &[(u64, Line)], json: bool, out: &mut dyn Write) -> Result<()> {
 }
 
 impl LogArgs {
-    fn key(&self) -> Result<PublicKey> {
+    fn keys(&self) -> Result<Vec<PublicKey>> {
         if self.trust.is_none() && Place::is_remote(&self.dir) {
             return Err(Failure::new(
                 "a log on a web server is checked against a copy of its key that you keep: give --trust FILE, as `hallpass trust` prints it",
             ));
         }
-        evidence::log_key(self.trust.as_deref(), &self.dir, &mut io::stderr().lock())
+        evidence::log_keys(self.trust.as_deref(), &self.dir, &mut io::stderr().lock())
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use config::Config;
 use config::keys::KeyName;
 use record::checkpoint::note::NoteKey;
+use record::clock::{Clock as _, SystemClock};
 use record::{checkpoint, krl};
 use ssh_key::PublicKey;
 
@@ -17,27 +18,35 @@ pub(crate) fn print(site: &Site) -> Result<()> {
     Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
-/// Prints the log's key as the tools of transparency logs take it (<https://c2sp.org/signed-note>).
+/// Prints the log's key as the tools of transparency logs take it (<https://c2sp.org/signed-note>); several, the one that
+/// signs first, while one follows another.
 pub(crate) fn print_note(site: &Site) -> Result<()> {
     let config = site.load()?;
     let name = record::log::public_name(&config.ca.address.host)?;
-    let key = NoteKey::new(name, &log_key(&config)?)?;
-    Ok(writeln!(io::stdout(), "{key}")?)
+    let mut out = io::stdout().lock();
+    for key in log_keys(&config)? {
+        writeln!(out, "{}", NoteKey::new(name.clone(), &key)?)?;
+    }
+    Ok(())
 }
 
-/// An OpenSSH `allowed_signers` file (`ssh-keygen(1)`): the log's key and each bastion's identity.
+/// An OpenSSH `allowed_signers` file (`ssh-keygen(1)`): the log's keys and each bastion's identity.
 pub(crate) fn allowed_signers(config: &Config) -> Result<String> {
     let namespaces = format!("{},{}", checkpoint::NAMESPACE, krl::NAMESPACE);
-    let mut lines = line("log", &namespaces, &log_key(config)?)?;
+    let mut lines = String::new();
+    for key in log_keys(config)? {
+        lines += &line("log", &namespaces, &key)?;
+    }
     for (name, bastion) in &config.bastions {
         lines += &line(name.as_str(), checkpoint::NAMESPACE, &bastion.identity)?;
     }
     Ok(lines)
 }
 
-/// The public half of the log's key.
-pub(crate) fn log_key(config: &Config) -> Result<PublicKey> {
-    Ok(ca::public_half(config, KeyName::Log)?)
+/// The log's keys that count now, the one that signs first.
+fn log_keys(config: &Config) -> Result<Vec<PublicKey>> {
+    let now = SystemClock::new().wall();
+    Ok(ca::believed(config, KeyName::Log, now)?)
 }
 
 fn line(principal: &str, namespaces: &str, key: &PublicKey) -> Result<String> {

@@ -125,8 +125,6 @@ pub struct Desk {
     hall: Arc<Hall>,
     queue: Queue,
     identity: PrivateKey,
-    /// Signs checkpoints, and the revocation list.
-    log: PrivateKey,
     /// How far the log's witnesses are.
     published: Published,
     /// Each report reads the whole log: so many at once, and whoever else asks waits.
@@ -142,8 +140,8 @@ impl Desk {
     /// Starts the writer.
     fn serve(opened: Opened) -> Result<Arc<Self>, DeskError> {
         let hall = &opened.writer.hall;
-        let (ca, key) = (&hall.config().ca, opened.log.public_key());
-        let (published, job) = Published::begin(ca, key, hall.durable())?;
+        let (ca, keys) = (&hall.config().ca, hall.log_keys().public());
+        let (published, job) = Published::begin(ca, &keys, hall.durable())?;
         if let Some(job) = job {
             let runtime = tokio::runtime::Handle::try_current();
             let runtime = runtime.map_err(|e| DeskError::Thread(std::io::Error::other(e)))?;
@@ -155,7 +153,6 @@ impl Desk {
             hall: opened.writer.hall.clone(),
             queue: Queue::start(opened.writer).map_err(DeskError::Thread)?,
             identity: opened.identity,
-            log: opened.log,
         }))
     }
 
@@ -164,7 +161,7 @@ impl Desk {
         let hall = self.hall.clone();
         // Files, an agent, a token: not on a thread that serves others.
         let opening = move || {
-            let keys = Keys::again(&config, &hall.signers())?;
+            let keys = Keys::again(&config, &hall.signers(), Some(&hall.log_keys()))?;
             let steps = rules::steps(&hall.state().ring, &keys)?;
             apart(&hall.state().ring, &steps, &config)?;
             Ok::<_, DeskError>((config, keys))
@@ -394,13 +391,13 @@ impl Desk {
             let auditors = config.auditors.iter().cloned().collect();
             return Err(Refused::NotAuditor(auditors));
         }
-        let (key, now) = (self.log.public_key().clone(), self.hall.now());
+        let (keys, now) = (self.hall.log_keys().public(), self.hall.now());
         // It is never closed.
         let _place = self.reports.acquire().await;
         let read = tokio::task::spawn_blocking(move || {
             let mut reader = report::Reader::new(scope);
             let dir = config.ca.data.join("log");
-            LogView::read(&dir, &key, |_, line| reader.take(line))?;
+            LogView::read(&dir, &keys, |_, line| reader.take(line))?;
             Ok::<_, LogError>(reader.close(&config, now))
         });
         match read.await {
@@ -461,7 +458,7 @@ impl Desk {
 
     /// An armoured SSHSIG over the very bytes of [`Desk::krl`], by the log's key, in [`krl::NAMESPACE`].
     pub fn krl_signature(&self) -> Result<String, Refused> {
-        sshsig::sign(&self.log, krl::NAMESPACE, &self.krl()?)
+        sshsig::sign(&self.hall.log_key()?, krl::NAMESPACE, &self.krl()?)
             .map_err(|why| Refused::Unavailable(format!("the revocation list: {why}")))
     }
 

@@ -1,6 +1,6 @@
 //! Where lines become durable, and the proof that they are.
 
-use record::log::{Encoded, Log, LogError, Position};
+use record::log::{Encoded, Log, LogError, LogKeys, Position};
 
 /// Where lines become durable.
 ///
@@ -11,6 +11,9 @@ pub(crate) trait Journal: Send {
 
     /// How far the lines reach that are durable.
     fn position(&self) -> Position;
+
+    /// From now on holds these keys. Which of them signs is what the lines say.
+    fn hold(&mut self, keys: LogKeys);
 }
 
 impl Journal for Log {
@@ -20,6 +23,10 @@ impl Journal for Log {
 
     fn position(&self) -> Position {
         Self::position(self)
+    }
+
+    fn hold(&mut self, keys: LogKeys) {
+        Self::hold(self, keys);
     }
 }
 

@@ -3,9 +3,11 @@
 //!
 //! * [`rotate`]: one key follows another.
 //! * [`signers`]: the four CAs, each with the key that follows and those that were before.
+//! * [`log`]: the log's own key, of which each vouches for the next.
 //! * [`files`]: private keys in OpenSSH's format, which only the CA's own user may read.
 
 mod files;
+mod log;
 pub mod rotate;
 mod signers;
 
@@ -15,12 +17,14 @@ use std::path::PathBuf;
 use config::Config;
 use config::keys::{KeyName, KeySource};
 use config::rules::HostTrust;
+use record::log::LogKeys;
 use ssh_key::{PrivateKey, PublicKey};
 
 use crate::signer::blob;
 use crate::wire::Take;
 
 pub use files::{create_key, init_keys};
+pub use log::log_anchors;
 pub(crate) use signers::{Place, Signers};
 
 /// Why the keys could not be made or loaded. Nothing is served then.
@@ -132,26 +136,34 @@ pub(crate) struct Keys {
     pub(crate) signers: Signers,
     /// Fingerprints that somebody retired by hand.
     pub(crate) retired: Vec<String>,
-    pub(crate) log: PrivateKey,
+    /// The log's, the one of the configuration first.
+    pub(crate) log: LogKeys,
+    /// The one that will sign the log.
+    log_next: Option<PublicKey>,
     pub(crate) identity: PrivateKey,
 }
 
 impl Keys {
     /// Opens the keys; refuses files that others may read, and one key for two purposes.
     pub(crate) fn load(config: &Config) -> Result<Self, KeysError> {
-        Self::again(config, &Signers::default())
+        Self::again(config, &Signers::default(), None)
     }
 
     /// Opens the keys beside a CA that runs. What it holds already is not opened again, so that nobody is asked for a
     /// passphrase twice.
-    pub(crate) fn again(config: &Config, held: &Signers) -> Result<Self, KeysError> {
+    pub(crate) fn again(
+        config: &Config,
+        held: &Signers,
+        held_log: Option<&LogKeys>,
+    ) -> Result<Self, KeysError> {
         let signers = Signers::open(config, held)?;
-        let log = inside(config, KeyName::Log)?;
+        let (log, log_next) = log::open(config, held_log)?;
         let identity = inside(config, KeyName::Identity)?;
         let keys = Self {
             signers,
             retired: files::retired(&config.ca.data)?,
             log,
+            log_next,
             identity,
         };
         distinct(&keys.all())?;
@@ -161,22 +173,29 @@ impl Keys {
     /// The six that are in use.
     pub(crate) fn current(&self) -> Vec<(KeyName, PublicKey)> {
         let mut keys = self.signers.public(Place::Current);
-        keys.push((KeyName::Log, bare(&self.log)));
+        keys.extend(self.log.newest().map(|key| (KeyName::Log, bare(key))));
         keys.push((KeyName::Identity, bare(&self.identity)));
+        keys
+    }
+
+    /// Those that will be.
+    pub(crate) fn announced(&self) -> Vec<(KeyName, PublicKey)> {
+        let mut keys = self.signers.public(Place::Next);
+        keys.extend(self.log_next.clone().map(|key| (KeyName::Log, key)));
         keys
     }
 
     /// Those, and the ones that are announced.
     fn all(&self) -> Vec<(KeyName, PublicKey)> {
         let mut keys = self.current();
-        keys.extend(self.signers.public(Place::Next));
+        keys.extend(self.announced());
         keys
     }
 }
 
-/// The issuance log's key, for whoever opens the log without serving.
-pub(crate) fn log_key(config: &Config) -> Result<PrivateKey, KeysError> {
-    inside(config, KeyName::Log)
+/// The issuance log's keys, for whoever opens the log without serving.
+pub(crate) fn log_keys(config: &Config) -> Result<LogKeys, KeysError> {
+    log::open(config, None).map(|(keys, _)| keys)
 }
 
 /// Whether the CA could start with its keys: where they are, what they are, and that no key serves two purposes. What

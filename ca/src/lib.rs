@@ -46,9 +46,8 @@ mod wire;
 
 pub use desk::{Desk, DeskError, rebuild};
 pub use front::{CaError, read_command, serve, serve_by};
-pub use keys::public_half;
 pub use keys::rotate;
-pub use keys::{KeysError, check_keys, create_key, init_keys};
+pub use keys::{KeysError, check_keys, create_key, init_keys, log_anchors, public_half};
 pub use outside::once::{Once, once};
 pub use outside::trial::{Heard, TrialError, trial};
 pub use ring::{Ring, RingKey, Standing as KeyStanding, believed, ring};

@@ -37,7 +37,7 @@ impl Published {
     /// Begins to publish, if the configuration says so. `durable` is how many entries are durable in the log.
     pub(crate) fn begin(
         ca: &rules::Ca,
-        key: &PublicKey,
+        keys: &[PublicKey],
         durable: watch::Receiver<u64>,
     ) -> Result<(Self, Option<impl Future<Output = ()> + use<>>), Unasked> {
         let (sender, covered) = watch::channel(0);
@@ -52,7 +52,7 @@ impl Published {
         let job = Job {
             log: ca.data.join("log"),
             out,
-            key: key.clone(),
+            keys: keys.to_vec(),
             need: ca.witnesses.need,
             witnesses: witnesses
                 .map(|w| w.map(Arc::new))
@@ -83,7 +83,8 @@ impl Published {
 struct Job {
     log: PathBuf,
     out: PathBuf,
-    key: PublicKey,
+    /// Those that the log had at the start; what came since follows from the log itself.
+    keys: Vec<PublicKey>,
     need: usize,
     witnesses: Vec<Arc<ask::Witness>>,
 }
@@ -137,11 +138,11 @@ impl Job {
         publisher: Option<Publisher>,
         covered: &watch::Sender<u64>,
     ) -> Result<Publisher, Fault> {
-        let (log, out, key) = (self.log.clone(), self.out.clone(), self.key.clone());
+        let (log, out, keys) = (self.log.clone(), self.out.clone(), self.keys.clone());
         let advance = move || -> Result<_, PublishError> {
             let mut publisher = match publisher {
                 Some(publisher) => publisher,
-                None => Publisher::open(&log, &out, &key)?,
+                None => Publisher::open(&log, &out, &keys)?,
             };
             let advanced = publisher.advance()?;
             Ok((publisher, advanced))

@@ -10,7 +10,7 @@ use config::limits;
 use record::clock::UnixTime;
 use record::entry::{Authority, Entry};
 use record::keyring::{KeyChange, KeyStep};
-use record::log::LogView;
+use record::log::{Chain, LogView};
 use serde::Serialize;
 use ssh_key::{HashAlg, PublicKey};
 
@@ -23,6 +23,8 @@ use crate::state::Impossible;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ring {
     keys: Vec<RingKey>,
+    /// The log's own, of which each vouches for the next.
+    chain: Chain,
     /// How many steps there were.
     steps: u64,
 }
@@ -71,9 +73,10 @@ impl fmt::Display for Standing {
 }
 
 impl RingKey {
-    /// Until when an old key is believed: the end of its last certificate, and a little for clocks that are behind.
+    /// Until when an old key is believed: the end of its last certificate, and a little for clocks that are behind. What a
+    /// key of the log has signed does not run out: until it is retired.
     pub fn until(&self) -> Option<UnixTime> {
-        let old = self.standing == Standing::Old;
+        let old = self.standing == Standing::Old && self.name != KeyName::Log;
         let last = self.last.unwrap_or(self.since);
         old.then(|| last.after(limits::CLOCK_SKEW))
     }
@@ -82,6 +85,7 @@ impl RingKey {
     pub fn is_trusted(&self, now: UnixTime) -> bool {
         match self.standing {
             Standing::Announced | Standing::Current => true,
+            Standing::Old if self.name == KeyName::Log => true,
             Standing::Old => self.until().is_some_and(|until| now < until),
             Standing::Retired => false,
         }
@@ -122,6 +126,11 @@ impl Ring {
         keys.find(|key| key.public.key_data() == public.key_data())
     }
 
+    /// The log's own keys, of which each vouches for the next.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
     fn of(&self, name: KeyName) -> impl Iterator<Item = &RingKey> {
         self.keys.iter().filter(move |key| key.name == name)
     }
@@ -137,7 +146,12 @@ impl Ring {
         let mut steps = Vec::new();
         let mut step = |name, step, key: &PublicKey| {
             let key = key.to_openssh().unwrap_or_default();
-            steps.push(KeyChange { name, step, key });
+            steps.push(KeyChange {
+                name,
+                step,
+                key,
+                vouch: None,
+            });
         };
         for (name, key) in current {
             let known = self.find(key);
@@ -194,6 +208,8 @@ impl Ring {
 
     fn step(&mut self, change: &KeyChange, at: UnixTime) -> Result<(), &'static str> {
         let public = plain_key(&change.key)?;
+        // From which size of the log on it signs matters to whoever holds a checkpoint, and not here.
+        self.chain.step(change, 0).map_err(|broken| broken.why)?;
         let known = self.find(&public).map(|key| (key.name, key.standing));
         if known.is_some_and(|(name, _)| name != change.name) {
             return Err("it is the CA's key for something else");
@@ -296,7 +312,7 @@ pub fn ring(config: &Config) -> Result<Ring, DeskError> {
     if !dir.join("entries").exists() {
         return Ok(ring);
     }
-    let key = keys::public_half(config, KeyName::Log)?;
+    let key = keys::log_anchors(config)?;
     let mut wrong = None;
     LogView::read(&dir, &key, |index, line| {
         let done = match &line.entry {

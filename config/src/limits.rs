@@ -149,6 +149,10 @@ pub const TOKENS_OUT: usize = 1024;
 /// Largest orders of a target, in bytes: 100,000 sequential revocations take 170 kB.
 pub const ORDERS_BYTES: usize = 8 << 20;
 
+/// Changes of the log's key that a target follows in one answer, which makes it check as many signatures for each key
+/// that it knows: one change a month for five years.
+pub const LOG_KEYS_FOLLOWED: usize = 64;
+
 /// How old orders may be when a target gets them: clocks of machines differ by less, and an older answer is not one to
 /// the question that was asked.
 pub const ORDERS_AGE: Duration = Duration::from_secs(600);

@@ -6,6 +6,7 @@
 //! DIR/checkpoint.note   the same as a C2SP signed note, under the log's public name
 //! ```
 //!
+//! * [`Chain`]: the log's own keys, of which each vouches for the next.
 //! * [`Log`] is the one writer: it holds an exclusive lock, and answers only for what is durable.
 //! * [`verify_log`] and [`LogView`] read a log without a lock and without a secret.
 //! * [`tiles`] is the same log as files that anybody may serve.
@@ -16,13 +17,16 @@
 //! tampered with. `checkpoint.note` is replaced after it, and may be missing or empty, after a power cut or in a log
 //! that an older version wrote; where it says something, it has to agree.
 
+mod chain;
 mod disk;
+mod error;
+mod held;
 mod read;
+mod signed;
 pub mod tiles;
 mod view;
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -31,13 +35,18 @@ use ssh_key::{PrivateKey, PublicKey};
 
 use crate::checkpoint::note::{self, KeyName, NotAName, NoteError};
 use crate::checkpoint::{self, Checkpoint};
-use crate::entry::{Line, LineError};
+use crate::entry::{Entry, Line, LineError};
+use crate::keyring::KeyChange;
 use crate::lock;
 use crate::sshsig::{self, SignError};
 use crate::tree::{Hash, Tree, leaf_hash};
 
 use disk::{Disk, Synced};
+use error::failed;
 
+pub use chain::{Anchors, Broken, Chain};
+pub use error::LogError;
+pub use held::LogKeys;
 pub use read::{Ending, LogReport, SessionFacts, verify_log, verify_published};
 pub use view::{LogView, ViewError};
 
@@ -69,88 +78,13 @@ pub struct Position {
     pub root: Hash,
 }
 
-/// What is wrong with the log. Nothing may be signed then.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The disk's fault.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another process has the log open for writing.
-    #[error("{}: another process writes this log: stop it first", .0.display())]
-    Locked(PathBuf),
-    /// A line was altered, or never was one.
-    #[error("{}:{line}: {what}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The first bad line, counted from one.
-        line: u64,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The signed checkpoint is missing, altered, or signed by another key.
-    #[error("{}: {what}", path.display())]
-    Checkpoint {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// A tile of a published log does not hold what its checkpoint needs.
-    #[error("{}: {what}: publish the log anew, or keep it as evidence", path.display())]
-    Tile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// Lines that were there have gone.
-    #[error("{}: has {has} lines, and its checkpoint vouches for {size}: lines were removed; restore the log, or keep it as evidence", path.display())]
-    Shorter {
-        /// The file.
-        path: PathBuf,
-        /// How many lines it has.
-        has: u64,
-        /// How many it had.
-        size: u64,
-    },
-    /// Lines that were there have changed.
-    #[error("{}: one of its first {size} lines is not the one that the checkpoint vouches for: restore the log, or keep it as evidence", path.display())]
-    Forked {
-        /// The file.
-        path: PathBuf,
-        /// How many lines the checkpoint covers.
-        size: u64,
-    },
-    /// Lines stand there that the signed checkpoint does not know, more than a writer that died leaves.
-    #[error("{}: has {has} lines, and its checkpoint vouches for {size} only: it is not the newest one; restore it, or keep the log as evidence", path.display())]
-    Unvouched {
-        /// The file.
-        path: PathBuf,
-        /// How many lines it has.
-        has: u64,
-        /// How many the checkpoint covers.
-        size: u64,
-    },
-    /// The CA's address gives the log no name. The configuration's fault.
-    #[error("ca.address: {0}")]
-    Name(#[from] NotAName),
-    /// A line that this program would not read again. A defect of this program.
-    #[error("a line that cannot be written: {0}")]
-    Unwritable(String),
-    /// An earlier write failed: what is on the disk is unknown until a start has read it again.
-    #[error("an earlier write to the log failed: mend the disk, then restart")]
-    Poisoned,
-}
-
 /// A line as it will stand in the log: encoded, and not too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encoded(String);
+pub struct Encoded {
+    text: String,
+    /// What it says of the CA's own keys, so that the log signs with the right one.
+    steps: Vec<KeyChange>,
+}
 
 impl Encoded {
     /// Encodes a line; refuses one that no reader would take.
@@ -161,14 +95,20 @@ impl Encoded {
         if text.len() > LINE_BYTES {
             return Err(LogError::Unwritable("it is too long".to_owned()));
         }
-        Ok(Self(text))
+        let steps = match &line.entry {
+            Entry::Keys { steps } => steps.clone(),
+            _ => Vec::new(),
+        };
+        Ok(Self { text, steps })
     }
 }
 
 /// The log, open for writing by this process alone.
 pub struct Log {
     dir: PathBuf,
-    key: PrivateKey,
+    keys: LogKeys,
+    /// Which of them signs: the log's own lines say so.
+    chain: Chain,
     disk: Box<dyn Disk>,
     tree: Tree,
     /// The public name of the log, under which its notes are written.
@@ -216,15 +156,17 @@ impl Unread {
 
     /// Reads and checks every line, hands each over with its leaf, and holds the log against its checkpoint. A last line
     /// without its line feed was never acknowledged, and is cut; how many bytes it had is told. What was handed over
-    /// counts only if this returns `Ok`.
+    /// counts only if this returns `Ok`. Of the keys that one signs which the log names last; a log that names none is
+    /// signed by the first.
     pub fn read(
         self,
-        key: PrivateKey,
+        keys: impl Into<LogKeys>,
         each: impl FnMut(Line, Hash),
     ) -> Result<(Log, u64), LogError> {
         let Self { dir, file } = self;
-        let path = dir.join("entries");
-        let read = read::read(&dir, key.public_key(), each)?;
+        let (path, keys) = (dir.join("entries"), keys.into());
+        let read = read::read(&dir, &keys.public(), each)?;
+        keys.signer(&read.chain)?;
         if read.torn > 0 {
             file.set_len(read.good).map_err(|e| failed(&path, e))?;
         }
@@ -234,7 +176,8 @@ impl Unread {
         let disk = Box::new(disk::Files::new(&dir, file));
         let mut log = Log {
             dir,
-            key,
+            keys,
+            chain: read.chain,
             disk,
             tree: read.tree,
             name: None,
@@ -249,15 +192,15 @@ impl Unread {
 
 impl Log {
     /// Opens the log in `dir` as [`Unread::read`] does, and keeps every line.
-    pub fn open(dir: &Path, key: PrivateKey) -> Result<Opened, LogError> {
+    pub fn open(dir: &Path, keys: impl Into<LogKeys>) -> Result<Opened, LogError> {
         let mut lines = Vec::new();
-        let (log, cut) = Unread::lock(dir)?.read(key, |line, _| lines.push(line))?;
+        let (log, cut) = Unread::lock(dir)?.read(keys, |line, _| lines.push(line))?;
         Ok(Opened { log, lines, cut })
     }
 
     /// Reads and checks every line again, in order, and hands each over with its leaf.
     pub fn read_again(&self, each: impl FnMut(Line, Hash)) -> Result<(), LogError> {
-        read::read(&self.dir, self.key.public_key(), each).map(drop)
+        read::read(&self.dir, &self.keys.public(), each).map(drop)
     }
 
     /// Appends one line, as [`Self::append_all`] does.
@@ -278,6 +221,7 @@ impl Log {
         if lines.len() > limits::LOG_BATCH_LINES {
             return Err(LogError::Unwritable("the batch is too large".to_owned()));
         }
+        let chain = self.chain_behind(lines)?;
         // Until all have returned, nobody knows what is there.
         self.poisoned = true;
         let ahead = self.tree.size() + lines.len() as u64 - self.settled;
@@ -288,7 +232,7 @@ impl Log {
         let path = self.dir.join("entries");
         let bytes: String = lines
             .iter()
-            .flat_map(|line| [line.0.as_str(), "\n"])
+            .flat_map(|line| [line.text.as_str(), "\n"])
             .collect();
         self.disk
             .append(bytes.as_bytes())
@@ -297,8 +241,10 @@ impl Log {
         // cuts it: nobody was answered, and what an operation wrote is possible up to each of its lines.
         self.disk.sync().map_err(|e| failed(&path, e))?;
         for line in lines {
-            self.tree.push(leaf_hash(line.0.as_bytes()));
+            self.tree.push(leaf_hash(line.text.as_bytes()));
         }
+        // A batch that lets another key sign is the first that this one signs.
+        self.chain = chain.unwrap_or_else(|| std::mem::take(&mut self.chain));
         // If we die here, the lines are durable and the checkpoint is one batch behind; the next start writes it anew.
         self.checkpoint()?;
         // If we die here, the note is one batch behind, and the next start writes it anew. If the power goes from here
@@ -313,6 +259,27 @@ impl Log {
         self.name = Some(name);
         self.note()?;
         self.settle()
+    }
+
+    /// The log's keys behind these lines, if they change anything; refuses what no reader would follow.
+    fn chain_behind(&self, lines: &[Encoded]) -> Result<Option<Chain>, LogError> {
+        let mut chain = None;
+        for (size, line) in (self.tree.size() + 1..).zip(lines) {
+            for step in &line.steps {
+                let chain = chain.get_or_insert_with(|| self.chain.clone());
+                let followed = chain.step(step, size);
+                followed.map_err(|why| LogError::Unwritable(why.to_string()))?;
+            }
+        }
+        if let Some(chain) = &chain {
+            self.keys.signer(chain)?;
+        }
+        Ok(chain)
+    }
+
+    /// From now on has these keys. Which of them signs is still what the log says.
+    pub fn hold(&mut self, keys: LogKeys) {
+        self.keys = keys;
     }
 
     /// How far the log reaches.
@@ -334,7 +301,8 @@ impl Log {
     fn checkpoint(&mut self) -> Result<(), LogError> {
         let body = Checkpoint::of(ORIGIN, &self.tree).to_string();
         let path = self.dir.join(CHECKPOINT);
-        let signature = sshsig::sign(&self.key, checkpoint::NAMESPACE, body.as_bytes())
+        let key = self.keys.signer(&self.chain)?;
+        let signature = sshsig::sign(key, checkpoint::NAMESPACE, body.as_bytes())
             .map_err(|e: SignError| LogError::Unwritable(e.to_string()))?;
         let text = body + &signature;
         let stored = self.disk.replace(CHECKPOINT, text.as_bytes(), Synced::Yes);
@@ -348,7 +316,7 @@ impl Log {
         };
         let body = Checkpoint::of(name.to_string(), &self.tree).to_string();
         let path = self.dir.join(NOTE);
-        let note = note::sign(name, &self.key, &body)
+        let note = note::sign_by(name, self.keys.signing(&self.chain), &body)
             .map_err(|e: NoteError| LogError::Unwritable(e.to_string()))?;
         // It says only what the checkpoint says: a start that finds it empty after a power cut writes it anew.
         let stored = self.disk.replace(NOTE, note.as_bytes(), Synced::No);
@@ -356,15 +324,8 @@ impl Log {
     }
 
     /// The key that signs the checkpoints.
-    pub fn key(&self) -> &PublicKey {
-        self.key.public_key()
-    }
-}
-
-fn failed(path: &Path, source: io::Error) -> LogError {
-    LogError::Io {
-        path: path.to_owned(),
-        source,
+    pub fn key(&self) -> Result<&PublicKey, LogError> {
+        self.keys.signer(&self.chain).map(PrivateKey::public_key)
     }
 }
 

@@ -6,12 +6,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::cidr::Cidr;
+use config::keys::KeyName;
 use config::limits;
 use config::words::{Login, TargetName};
 use serde::{Deserialize, Serialize};
 use ssh_key::{PrivateKey, PublicKey};
 
 use crate::clock::UnixTime;
+use crate::keyring::{KeyChange, KeyStep};
 use crate::krl::{self, KrlDamage};
 use crate::sshsig::{self, SigError, SignError};
 
@@ -53,6 +55,10 @@ pub struct SignedOrders {
     pub orders: String,
     /// The armoured SSHSIG over that text.
     pub signature: String,
+    /// How the keys of the log followed one another, the newest last: a target that has slept through a change follows
+    /// them from the key that it knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub succession: Vec<KeyChange>,
 }
 
 /// What a machine gets that has joined as a target, or asks for it again.
@@ -111,17 +117,23 @@ impl Orders {
     pub fn sign(&self, key: &PrivateKey) -> Result<SignedOrders, SignError> {
         let orders = serde_json::to_string(self).unwrap_or_default();
         let signature = sshsig::sign(key, NAMESPACE, orders.as_bytes())?;
-        Ok(SignedOrders { orders, signature })
+        Ok(SignedOrders {
+            orders,
+            signature,
+            succession: Vec::new(),
+        })
     }
 }
 
 impl SignedOrders {
-    /// Checks who signed, then reads; whose orders these are and how old, the caller checks.
+    /// Checks who signed, then reads; whose orders these are and how old, the caller checks. Besides the keys that are
+    /// allowed, those count for which one of them vouches, and so on.
     pub fn open(&self, allowed: &[PublicKey]) -> Result<Opened, OrdersError> {
         if self.orders.len() > limits::ORDERS_BYTES {
             return Err(OrdersError::TooLarge);
         }
-        sshsig::verify(allowed, NAMESPACE, self.orders.as_bytes(), &self.signature)?;
+        let allowed = self.followed(allowed)?;
+        sshsig::verify(&allowed, NAMESPACE, self.orders.as_bytes(), &self.signature)?;
         let orders = read(&self.orders)?;
         let list = STANDARD.decode(&orders.krl);
         let krl = list.map_err(|_| OrdersError::Malformed("the list is not base64".to_owned()))?;
@@ -134,6 +146,24 @@ impl SignedOrders {
             signers: keys(&orders.signers)?,
             orders,
         })
+    }
+}
+
+impl SignedOrders {
+    /// The allowed keys, and those to which they lead.
+    fn followed(&self, allowed: &[PublicKey]) -> Result<Vec<PublicKey>, OrdersError> {
+        if self.succession.len() > limits::LOG_KEYS_FOLLOWED {
+            return Err(OrdersError::TooLarge);
+        }
+        let mut allowed = allowed.to_vec();
+        for next in &self.succession {
+            let is_next = next.name == KeyName::Log && next.step == KeyStep::Current;
+            let mut known = allowed.iter();
+            if is_next && known.any(|before| next.check_vouch(before).is_ok()) {
+                allowed.push(plain_key(&next.key)?);
+            }
+        }
+        Ok(allowed)
     }
 }
 
@@ -159,7 +189,7 @@ pub fn keys(lines: &[String]) -> Result<Vec<PublicKey>, OrdersError> {
 }
 
 /// A plain key in one line, bounded and looked at before it is parsed.
-fn plain_key(line: &str) -> Result<PublicKey, OrdersError> {
+pub(crate) fn plain_key(line: &str) -> Result<PublicKey, OrdersError> {
     let no = OrdersError::Key;
     if line.len() > limits::KEY_BLOB_BYTES {
         return Err(no("it is too long"));

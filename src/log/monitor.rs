@@ -68,11 +68,11 @@ fn tell(command: &str, why: &str) -> io::Result<()> {
 
 fn watch(args: &MonitorArgs, out: &mut dyn Write) -> Result<()> {
     let (log, state) = (&args.log, &args.state);
-    let key = log.key()?;
+    let keys = log.keys()?;
     let place = Place::of(&log.dir)?;
     let mut lines = Vec::new();
     let kept = kept(state)?;
-    let view = place.read(&key, |index, line| lines.push((index, line)));
+    let view = place.read(&keys, |index, line| lines.push((index, line)));
     let view = view.map_err(|why| {
         if is_out_of_reach(&why) {
             Failure::new(format!("the log cannot be checked: {why}"))
@@ -81,7 +81,7 @@ fn watch(args: &MonitorArgs, out: &mut dyn Write) -> Result<()> {
         }
     })?;
     let had = match &kept {
-        Some(kept) => view.continues(kept, &key).map_err(|why| {
+        Some(kept) => view.continues(kept).map_err(|why| {
             Failure::new(format!(
                 "{}: {why}\n  the older checkpoint: {}",
                 log.dir.display(),

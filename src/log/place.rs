@@ -50,20 +50,20 @@ impl Place {
     /// Reads and checks all of it, and hands over each entry.
     pub(crate) fn read(
         &self,
-        key: &PublicKey,
+        keys: &[PublicKey],
         each: impl FnMut(u64, Line),
     ) -> std::result::Result<LogView, LogError> {
         match self {
-            Self::Own(dir) => LogView::read(dir, key, each),
-            Self::Published(source) => LogView::published(source.as_ref(), key, each),
+            Self::Own(dir) => LogView::read(dir, keys, each),
+            Self::Published(source) => LogView::published(source.as_ref(), keys, each),
         }
     }
 
     /// Reads and checks all of it.
-    pub(crate) fn verify(&self, key: &PublicKey) -> std::result::Result<LogReport, LogError> {
+    pub(crate) fn verify(&self, keys: &[PublicKey]) -> std::result::Result<LogReport, LogError> {
         match self {
-            Self::Own(dir) => verify_log(dir, key),
-            Self::Published(source) => verify_published(source.as_ref(), key),
+            Self::Own(dir) => verify_log(dir, keys),
+            Self::Published(source) => verify_published(source.as_ref(), keys),
         }
     }
 }

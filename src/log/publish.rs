@@ -7,13 +7,12 @@ use record::log::tiles::Publisher;
 
 use crate::cli::Site;
 use crate::failure::Result;
-use crate::trust;
 
 /// Publishes what the log's newest note vouches for.
 pub(super) fn run(site: &Site, out: &Path, said: &mut dyn Write) -> Result<()> {
     let config = site.load()?;
-    let key = trust::log_key(&config)?;
-    let mut publisher = Publisher::open(&config.ca.data.join("log"), out, &key)?;
+    let keys = ca::log_anchors(&config)?;
+    let mut publisher = Publisher::open(&config.ca.data.join("log"), out, &keys)?;
     let advanced = publisher.advance()?;
     publisher.put_checkpoint(&advanced.note)?;
     let entries = advanced.checkpoint.size;

@@ -1,13 +1,15 @@
 """Reads a published log (C2SP tlog-tiles) with nothing of Hallpass: hashlib, and openssl for signatures.
 
-    tlog.py DIR VKEY [WITNESS-VKEY…]
+    tlog.py DIR [--follow] VKEY [WITNESS-VKEY…]
 
 Checks the note's signature and the witnesses' cosignatures, every tile, and the root that follows from the
-entries; then prints the entries, one a line.
+entries; then prints the entries, one a line. With --follow the note has to be signed by the key to which the
+log itself leads from VKEY: each key of the log vouches for the next, as ssh-keygen says.
 """
 
 import base64
 import hashlib
+import json
 import os
 import struct
 import subprocess
@@ -83,8 +85,61 @@ def root_of(hashes):
     return hashlib.sha256(b"\1" + root_of(hashes[:k]) + root_of(hashes[k:])).digest()
 
 
+def ssh_line(key):
+    """An Ed25519 key as OpenSSH writes it."""
+    parts = (b"ssh-ed25519", key)
+    blob = b"".join(struct.pack(">I", len(part)) + part for part in parts)
+    return "ssh-ed25519 " + base64.b64encode(blob).decode()
+
+
+def vouched(before, step):
+    """Whether the key before has signed this step, by ssh-keygen."""
+    text = "hallpass log key v1\nbefore: %s\nstep: %s\nkey: %s\n" % (before, step["step"], step["key"])
+    with tempfile.TemporaryDirectory() as directory:
+        signers, signature = (os.path.join(directory, name) for name in ("signers", "signature"))
+        with open(signers, "w") as file:
+            file.write("log " + before + "\n")
+        with open(signature, "w") as file:
+            file.write(step.get("vouch", ""))
+        command = ["ssh-keygen", "-Y", "verify", "-I", "log", "-n", "log-key@hallpass"]
+        command += ["-f", signers, "-s", signature]
+        run = subprocess.run(command, input=text.encode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return run.returncode == 0
+
+
+def follow(entries, vkey):
+    """The vkey of the log's newest key, if the one that is known leads to it."""
+    name, _, key = vkey.split("+", 2)
+    known = ssh_line(base64.b64decode(key)[1:])
+    current, announced, reached = None, set(), False
+    for entry in entries:
+        steps = json.loads(entry)["entry"]
+        steps = steps.get("keys", {}).get("steps", []) if isinstance(steps, dict) else []
+        for step in steps:
+            if step["name"] != "log" or step["step"] == "retired":
+                continue
+            if current is not None and not vouched(current, step):
+                die("a key of the log that the one before has not signed: " + step["key"])
+            if step["step"] == "announced":
+                announced.add(step["key"])
+                continue
+            if current is not None and step["key"] not in announced:
+                die("a key of the log that was not announced: " + step["key"])
+            current = step["key"]
+            reached = reached or current == known
+    if not reached:
+        die("the log never had the key " + known)
+    blob = base64.b64decode(current.split(" ")[1])
+    key = b"\x01" + blob[-32:]
+    key_id = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4].hex()
+    return "%s+%s+%s" % (name, key_id, base64.b64encode(key).decode())
+
+
 def main(root, *vkeys):
     note = read(root, "checkpoint")
+    following = vkeys[0] == "--follow"
+    if following:
+        known, *vkeys = vkeys[1:]
     for vkey in vkeys:
         if not signed(note, vkey):
             die("not signed by " + vkey)
@@ -100,6 +155,8 @@ def main(root, *vkeys):
             bundle = bundle[2 + length :]
         if bundle:
             die("a bundle has more than it should")
+    if following and not signed(note, follow(entries, known)):
+        die("not signed by the key to which the log leads from " + known)
     hashes = [leaf(entry) for entry in entries]
     if base64.b64encode(root_of(hashes)).decode() != claimed:
         die("the root is not that of the entries")

@@ -23,8 +23,17 @@ pub fn path(path: &Path) -> &str {
 
 /// The log's key, as the tools of transparency logs take it.
 pub fn vkey(world: &World) -> Result<String> {
-    let out = world.hallpass(&["trust", "--note"])?.ok()?;
-    Ok(out.out().trim().to_owned())
+    Ok(vkeys(world)?.swap_remove(0))
+}
+
+/// The log's keys, the one that signs first.
+pub fn vkeys(world: &World) -> Result<Vec<String>> {
+    let out = world.hallpass(&["trust", "--note"])?.ok()?.out();
+    let keys: Vec<String> = out.lines().map(str::to_owned).collect();
+    if keys.is_empty() {
+        return Err(Failure::new("the log has no key"));
+    }
+    Ok(keys)
 }
 
 /// The published directory of a world.
@@ -88,7 +97,10 @@ impl Witness {
     /// Starts one that watches the log of a world.
     pub fn start(world: &World, name: &str, port: u16, key: &Path) -> Result<Self> {
         let mut command = Command::new(programs::hallpass()?);
-        command.args(["log", "witness", "--name", name, "--log", &vkey(world)?]);
+        command.args(["log", "witness", "--name", name]);
+        for key in vkeys(world)? {
+            command.args(["--log", &key]);
+        }
         command.arg("--listen").arg(format!("127.0.0.1:{port}"));
         command.arg("--key").arg(key);
         command

@@ -8,10 +8,12 @@ use config::Config;
 use config::words::RequestId;
 use record::clock::{Clock, UnixTime};
 use record::digest::Digest;
+use record::log::LogKeys;
+use ssh_key::PrivateKey;
 use tokio::sync::watch;
 
 use super::outside::{self, Heard, InForce};
-use super::{Need, Standing};
+use super::{Need, Refused, Standing};
 use crate::alert::Alerts;
 use crate::keys::Signers;
 use crate::policy::{self, Decision};
@@ -23,6 +25,8 @@ pub(super) struct Hall {
     /// What programs, calendars and checks say.
     pub(super) heard: Heard,
     signers: RwLock<Arc<Signers>>,
+    /// The keys of the log. Which of them signs is what the log says.
+    log_keys: RwLock<Arc<LogKeys>>,
     config: RwLock<InForce>,
     /// The digest of the configuration that was asked for last.
     policy: Mutex<(Arc<Config>, Digest)>,
@@ -47,7 +51,7 @@ impl Hall {
         config: Arc<Config>,
         state: State,
         clock: Arc<dyn Clock>,
-        signers: Signers,
+        (signers, log_keys): (Signers, LogKeys),
         store: Arc<dyn Store>,
     ) -> Self {
         // What was over by the log's own time stays over, even if the wall clock was put back since.
@@ -68,6 +72,7 @@ impl Hall {
             heard: Heard::default(),
             policy: Mutex::new((config.clone(), digest(&config))),
             signers: RwLock::new(Arc::new(signers)),
+            log_keys: RwLock::new(Arc::new(log_keys)),
             keys: watch::channel(state.ring.steps()).0,
             config: RwLock::new(InForce::fresh(config.clone(), config)),
             state: RwLock::new(state),
@@ -123,6 +128,27 @@ impl Hall {
     pub(super) fn set_signers(&self, signers: Signers) {
         let mut held = self.signers.write().unwrap_or_else(PoisonError::into_inner);
         *held = Arc::new(signers);
+    }
+
+    /// The keys of the log.
+    pub(super) fn log_keys(&self) -> Arc<LogKeys> {
+        let held = self.log_keys.read();
+        held.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn hold_log_keys(&self, keys: LogKeys) {
+        let mut held = self
+            .log_keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(keys);
+    }
+
+    /// The key that signs for the log now: checkpoints, revocation lists and orders.
+    pub(super) fn log_key(&self) -> Result<PrivateKey, Refused> {
+        let keys = self.log_keys();
+        let signer = keys.signer(self.state().ring.chain()).cloned();
+        signer.map_err(|why| Refused::Unavailable(why.to_string()))
     }
 
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {

@@ -204,6 +204,8 @@ impl Writer {
     pub(super) fn reload(&mut self, file: Arc<Config>, keys: Keys) -> Decided<()> {
         let steps = rules::steps(&self.state.ring, &keys)
             .map_err(|why| unavailable(&format!("another reload came first: {why}")))?;
+        // Held before the log is told: its next batch may be the first that another one signs.
+        self.hold_log_keys(keys.log.clone());
         self.tell_keys(steps)?;
         let policy = Digest::of(file.text.as_bytes());
         self.commit(Entry::Start { policy })?;

@@ -13,7 +13,7 @@ use super::Refused;
 use super::hall::Hall;
 use super::writer::Writer;
 use crate::issue::Ledger as _;
-use crate::keys::{Keys, KeysError, Place};
+use crate::keys::{Keys, KeysError};
 use crate::ring::Ring;
 
 impl Writer {
@@ -55,8 +55,8 @@ impl Writer {
 
 /// The steps from what the log says to the keys that were opened; refuses keys that cannot follow.
 pub(super) fn steps(ring: &Ring, keys: &Keys) -> Result<Vec<KeyChange>, KeysError> {
-    let next = keys.signers.public(Place::Next);
-    let steps = ring.towards(&keys.current(), &next, &keys.retired);
+    let steps = ring.towards(&keys.current(), &keys.announced(), &keys.retired);
+    let steps = keys.vouched(ring, steps)?;
     ring.check(&steps).map_err(KeysError::Ring)?;
     Ok(steps)
 }

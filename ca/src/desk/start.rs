@@ -10,7 +10,7 @@ use config::Config;
 use record::clock::{Clock, UnixTime};
 use record::entry::Line;
 use record::keyring::KeyChange;
-use record::log::{Log, LogError, Position, Unread};
+use record::log::{Log, LogError, LogKeys, Position, Unread};
 use record::tree::{Hash, Tree};
 use ssh_key::PrivateKey;
 
@@ -32,7 +32,6 @@ const ROWS: usize = 4096;
 pub(super) struct Opened {
     pub(super) writer: Writer,
     pub(super) identity: PrivateKey,
-    pub(super) log: PrivateKey,
 }
 
 impl Opened {
@@ -59,7 +58,8 @@ impl Opened {
     ) -> Result<Self, DeskError> {
         let steps = rules::steps(&state.ring, &keys)?;
         apart(&state.ring, &steps, &config)?;
-        let hall = Arc::new(Hall::new(config, state, clock, keys.signers, store));
+        let signing = (keys.signers, keys.log);
+        let hall = Arc::new(Hall::new(config, state, clock, signing, store));
         let mut writer = Writer::new(hall, journal);
         batch::alone(&mut writer, |writer| {
             let config = writer.hall.config();
@@ -70,7 +70,6 @@ impl Opened {
         Ok(Self {
             writer,
             identity: keys.identity,
-            log: keys.log,
         })
     }
 }
@@ -87,7 +86,7 @@ pub(super) fn apart(ring: &Ring, steps: &[KeyChange], config: &Config) -> Result
 /// Reads the log into a state, and brings the store to where it is.
 pub(super) fn read(
     unread: Unread,
-    key: PrivateKey,
+    keys: LogKeys,
     store: &dyn Store,
 ) -> Result<(Log, State), DeskError> {
     let seen = store.position().unwrap_or_else(|why| {
@@ -95,7 +94,7 @@ pub(super) fn read(
         None
     });
     let mut audit = Audit::new(store, seen);
-    let (log, cut) = unread.read(key, |line, leaf| audit.take(line, leaf))?;
+    let (log, cut) = unread.read(keys, |line, leaf| audit.take(line, leaf))?;
     if cut > 0 {
         tracing::warn!(
             bytes = cut,
@@ -108,10 +107,10 @@ pub(super) fn read(
 
 /// Makes the state store again from the log alone. The CA must not run.
 pub fn rebuild(config: &Config) -> Result<u64, DeskError> {
-    let key = keys::log_key(config)?;
+    let keys = keys::log_keys(config)?;
     let unread = Unread::lock(&config.ca.data.join("log"))?;
     // Read whole and found good before anything is touched.
-    let (log, _) = unread.read(key, |_, _| {})?;
+    let (log, _) = unread.read(keys, |_, _| {})?;
     let store = Sled::open(&config.ca.data.join("store"))?;
     make_again(&log, &store)?;
     Ok(log.position().size)

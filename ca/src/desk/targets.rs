@@ -11,6 +11,7 @@ use config::words::{Login, TargetName};
 use record::clock::UnixTime;
 use record::entry::{Authority, Entry, Whom};
 use record::fingerprint::Fingerprint;
+use record::keyring::KeyChange;
 use record::orders::{self, Joined, Orders, SignedOrders};
 use record::token::JoinToken;
 use ssh_key::PublicKey;
@@ -82,9 +83,13 @@ impl Desk {
     /// What a target is to refuse and whom to believe, signed; or the same for a person, without what is a target's.
     pub fn orders(&self, target: Option<&TargetName>) -> Result<SignedOrders, Refused> {
         let orders = self.hall.orders(target)?;
-        orders
-            .sign(&self.log)
-            .map_err(|_| unavailable("the log's key does not sign"))
+        let signed = orders.sign(&self.hall.log_key()?);
+        let signed = signed.map_err(|_| unavailable("the log's key does not sign"))?;
+        let succession = self.hall.succession();
+        Ok(SignedOrders {
+            succession,
+            ..signed
+        })
     }
 }
 
@@ -254,6 +259,15 @@ impl Hall {
     /// The keys that sign orders.
     fn order_signers(&self) -> Vec<String> {
         self.believed(KeyName::Log).iter().map(line).collect()
+    }
+
+    /// How the log's keys followed one another, for a target that has slept: the newest that it would take.
+    fn succession(&self) -> Vec<KeyChange> {
+        let state = self.state();
+        let newest = state.ring.chain().succession().rev();
+        let mut steps: Vec<_> = newest.take(limits::LOG_KEYS_FOLLOWED).cloned().collect();
+        steps.reverse();
+        steps
     }
 
     fn orders(&self, target: Option<&TargetName>) -> Result<Orders, Refused> {

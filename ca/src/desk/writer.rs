@@ -28,7 +28,7 @@ use config::words::{RequestId, SessionId};
 use record::clock::UnixTime;
 use record::digest::Digest;
 use record::entry::{Entry, Line};
-use record::log::Encoded;
+use record::log::{Encoded, LogKeys};
 
 use super::Refused;
 use super::hall::Hall;
@@ -149,6 +149,12 @@ impl Writer {
     /// Signs with these from then on.
     pub(super) fn sign_with(&mut self, signers: Signers) {
         self.signers = Some(signers);
+    }
+
+    /// Has these keys for the log from now on.
+    pub(super) fn hold_log_keys(&mut self, keys: LogKeys) {
+        self.journal.hold(keys.clone());
+        self.hall.hold_log_keys(keys);
     }
 
     /// Builds and lints one certificate, and puts down the intent to sign it.

@@ -1,4 +1,4 @@
-//! Changing a CA's key where it lies: `P.next` is announced, takes the place of `P`, and `P` becomes `P.old-N`.
+//! Changing a key of the CA where it lies: `P.next` is announced, takes the place of `P`, and `P` becomes `P.old-N`.
 //!
 //! Each step is one rename of a whole file. What it means for others is decided by the CA when it reads the files again
 //! (at a start, or when it is told to reload), and stands in the log from then on. If we die in between, the same
@@ -36,8 +36,10 @@ pub enum RotateError {
     )]
     Outside(KeyName),
     /// It cannot be changed while the CA runs.
-    #[error("the {0} key is not changed this way: it signs no certificate")]
-    NotACa(KeyName),
+    #[error(
+        "the identity key is not changed this way: it is the CA's SSH host key, which people, bastions and targets have pinned"
+    )]
+    Identity,
     /// One key is announced already.
     #[error("{} is announced already\n  hint: `hallpass keys switch {name}` lets it sign, `hallpass keys retire {name}` takes it back", path.display())]
     Announced {
@@ -130,8 +132,8 @@ pub fn retire(config: &Config, name: KeyName, public: &PublicKey) -> Result<(), 
 }
 
 fn file(config: &Config, name: KeyName) -> Result<(&Path, Option<&Secret>), RotateError> {
-    if !name.is_authority() {
-        return Err(RotateError::NotACa(name));
+    if name == KeyName::Identity {
+        return Err(RotateError::Identity);
     }
     let place = config.ca.keys.get(&name);
     match source(config, name)? {

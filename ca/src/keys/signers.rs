@@ -193,7 +193,7 @@ fn with(path: &Path, end: &str) -> PathBuf {
 }
 
 /// A file beside another one, under the same passphrase, if it is there.
-fn beside(current: &KeySource, name: impl Fn(&Path) -> PathBuf) -> Option<KeySource> {
+pub(super) fn beside(current: &KeySource, name: impl Fn(&Path) -> PathBuf) -> Option<KeySource> {
     let KeySource::File { path, passphrase } = current else {
         return None;
     };

@@ -1,4 +1,4 @@
-//! [C2SP signed notes](https://c2sp.org/signed-note) with one Ed25519 signature, so that the tools of other
+//! [C2SP signed notes](https://c2sp.org/signed-note) with Ed25519 signatures, so that the tools of other
 //! transparency logs read our checkpoints.
 //!
 //! The same key also makes SSHSIG signatures. Neither can pass for the other: what SSHSIG signs begins with `SSHSIG` and
@@ -175,17 +175,39 @@ pub(super) fn vkey(text: &str, kind: u8) -> Result<(KeyName, VerifyingKey), Note
 
 /// Signs a text that ends in a line feed and has no other control characters, and gives the whole note.
 pub fn sign(name: &KeyName, key: &PrivateKey, text: &str) -> Result<String, NoteError> {
+    sign_by(name, [key], text)
+}
+
+/// The same with a signature by each of several keys of one name, in their order: whoever knows any of them reads it.
+pub fn sign_by<'k>(
+    name: &KeyName,
+    keys: impl IntoIterator<Item = &'k PrivateKey>,
+    text: &str,
+) -> Result<String, NoteError> {
     plain(text)?;
+    let mut note = format!("{text}\n");
+    for key in keys {
+        note.push_str(&line(name, key, text)?);
+    }
+    if note.len() > NOTE_BYTES {
+        return Err(NoteError::TooLong);
+    }
+    Ok(note)
+}
+
+/// One signature.
+fn line(name: &KeyName, key: &PrivateKey, text: &str) -> Result<String, NoteError> {
     let public = NoteKey::new(name.clone(), key.public_key())?;
     let pair = key.key_data().ed25519().ok_or(NoteError::Key)?;
     let signing = SigningKey::try_from(pair).map_err(|_| NoteError::Key)?;
     let mut blob = public.id().to_vec();
     blob.extend_from_slice(&signing.sign(text.as_bytes()).to_bytes());
-    let note = format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(blob));
-    if note.len() > NOTE_BYTES {
-        return Err(NoteError::TooLong);
-    }
-    Ok(note)
+    Ok(format!("\u{2014} {name} {}\n", STANDARD.encode(blob)))
+}
+
+/// The text of a note, which nobody is known to have signed.
+pub(crate) fn text_of(note: &str) -> Result<&str, NoteError> {
+    Ok(parts(note)?.0)
 }
 
 /// A note's text and its signature lines, none of it believed yet. The last empty line parts them.

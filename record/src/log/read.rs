@@ -1,22 +1,21 @@
 //! Reading a log from its first line, and holding it against its checkpoint.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use config::limits;
 use config::words::{BastionName, PersonName, Principal, SessionId};
 use ssh_key::PublicKey;
 
+use super::chain::{Anchors, Chain};
+use super::signed::{self, Claimed, Signed};
 use super::tiles::{self, Source};
-use super::{LINE_BYTES, LogError, NOTE, ORIGIN, Position, failed};
-use crate::checkpoint::note::{NOTE_BYTES, NoteKey};
-use crate::checkpoint::{self, Checkpoint};
+use super::{CHECKPOINT, LINE_BYTES, LogError, NOTE, Position, failed};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::entry::{Entry, Line};
-use crate::sshsig;
 use crate::tree::{Hash, Tree, leaf_hash};
 
 /// What a log says, after every check.
@@ -59,11 +58,11 @@ pub struct Ending {
     pub frames: u64,
 }
 
-/// Checks a log by its directory and the log's public key: each line, the order of serials, and that the
-/// log is the one that its checkpoint vouches for. Takes no lock, so that it may run beside the CA.
-pub fn verify_log(dir: &Path, key: &PublicKey) -> Result<LogReport, LogError> {
+/// Checks a log by its directory and a public key of the log, the newest or an older one: each line, the order of
+/// serials, that each of the log's keys vouches for the next, and that the log is the one that its checkpoint vouches for. Takes no lock, so that it may run beside the CA.
+pub fn verify_log(dir: &Path, key: &(impl Anchors + ?Sized)) -> Result<LogReport, LogError> {
     let mut sessions = BTreeMap::new();
-    let read = read(dir, key, |line, _| collect(&mut sessions, line))?;
+    let read = read(dir, key.keys(), |line, _| collect(&mut sessions, line))?;
     let vouched = read
         .checkpoint
         .as_ref()
@@ -73,9 +72,12 @@ pub fn verify_log(dir: &Path, key: &PublicKey) -> Result<LogReport, LogError> {
 
 /// [`verify_log`] of a log that was published as tiles: each entry, each tile that its checkpoint needs, and the order of
 /// serials.
-pub fn verify_published(source: &dyn Source, key: &PublicKey) -> Result<LogReport, LogError> {
+pub fn verify_published(
+    source: &dyn Source,
+    key: &(impl Anchors + ?Sized),
+) -> Result<LogReport, LogError> {
     let mut sessions = BTreeMap::new();
-    let read = tiles::read(source, key, |line, _| collect(&mut sessions, line))?;
+    let read = tiles::read(source, key.keys(), |line, _| collect(&mut sessions, line))?;
     Ok(report(&read, read.tree.size(), sessions))
 }
 
@@ -139,12 +141,15 @@ pub(super) struct Read {
     pub(super) checkpoint: Option<Signed>,
     /// The checkpoint that is a note, if there is one.
     pub(super) note: Option<Signed>,
+    /// The log's own keys.
+    pub(super) chain: Chain,
 }
 
 impl Read {
     /// A published log, of which every entry is vouched for.
-    pub(super) const fn published(tree: Tree, note: Signed) -> Self {
+    pub(super) const fn published(tree: Tree, note: Signed, chain: Chain) -> Self {
         Self {
+            chain,
             tree,
             good: 0,
             torn: 0,
@@ -154,17 +159,9 @@ impl Read {
     }
 }
 
-/// A checkpoint whose signature holds.
-pub(super) struct Signed {
-    /// What it says.
-    pub(super) said: Checkpoint,
-    /// The file as it was read, with the signature.
-    pub(super) text: String,
-}
-
 pub(super) fn read(
     dir: &Path,
-    key: &PublicKey,
+    anchors: &[PublicKey],
     mut each: impl FnMut(Line, Hash),
 ) -> Result<Read, LogError> {
     let path = dir.join("entries");
@@ -172,31 +169,35 @@ pub(super) fn read(
     // In this order, a log that grows meanwhile has no more lines below this length than the checkpoint
     // vouches for, and a batch that is just written; and no fewer lines than the checkpoint in the end.
     let length = file.metadata().map_err(|e| failed(&path, e))?.len();
-    let note = stored_note(dir, key)?;
-    let checkpoint = stored_checkpoint(dir, key)?;
-    let vouched = checkpoint.as_ref().map(|signed| &signed.said);
-    let noted = note.as_ref().map(|signed| signed.said.size);
+    let note = signed::stored_note(dir)?;
+    let checkpoint = signed::stored_checkpoint(dir)?;
+    let vouched = checkpoint.as_ref().map(|claimed| claimed.said.size);
+    let noted = note.as_ref().map(|claimed| claimed.said.size);
     let mut before = 0;
     let mut lines = Lines::new(&path, file);
-    let mut root_then = (vouched.is_none_or(|c| c.size == 0)).then(|| lines.tree.root());
+    let mut root_then = (vouched.is_none_or(|size| size == 0)).then(|| lines.tree.root());
     let mut root_noted = (noted == Some(0)).then(|| lines.tree.root());
     while let Some((line, leaf)) = lines.next()? {
         each(line, leaf);
         if lines.good <= length {
             before = lines.tree.size();
         }
-        if vouched.map(|c| c.size) == Some(lines.tree.size()) {
+        if vouched == Some(lines.tree.size()) {
             root_then = Some(lines.tree.root());
         }
         if noted == Some(lines.tree.size()) {
             root_noted = Some(lines.tree.root());
         }
     }
+    // Which keys had to sign is known only now.
+    let chain = lines.spelling.chain;
+    let checkpoint = believed(checkpoint, &chain, anchors, dir.join(CHECKPOINT))?;
+    let note = believed(note, &chain, anchors, dir.join(NOTE))?;
     let has = lines.tree.size();
-    match (vouched, root_then) {
+    match (checkpoint.as_ref().map(|signed| &signed.said), root_then) {
         (None, _) if has > 0 => {
             return Err(LogError::Checkpoint {
-                path: dir.join("checkpoint"),
+                path: dir.join(CHECKPOINT),
                 what: "is missing: restore it, or keep the log as evidence".to_owned(),
             });
         }
@@ -230,72 +231,23 @@ pub(super) fn read(
         tree: lines.tree,
         checkpoint,
         note,
+        chain,
     })
 }
 
-/// The checkpoint that is a note.
-pub(super) fn stored_note(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> {
-    let path = dir.join(NOTE);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed(&path, e)),
-    };
-    let mut text = String::new();
-    file.take(NOTE_BYTES as u64 + 1)
-        .read_to_string(&mut text)
-        .map_err(|e| failed(&path, e))?;
-    if text.is_empty() {
-        // What a power cut can leave of one that was just replaced.
+/// A checkpoint, if it is signed by the key that had to sign it when the log was as long as it claims.
+fn believed(
+    claimed: Option<Claimed>,
+    chain: &Chain,
+    anchors: &[PublicKey],
+    path: PathBuf,
+) -> Result<Option<Signed>, LogError> {
+    let Some(claimed) = claimed else {
         return Ok(None);
-    }
-    let note = verified_note(text, key);
-    note.map(Some)
-        .map_err(|what| LogError::Checkpoint { path, what })
-}
-
-/// What a note says, if this key has signed it; or what is wrong with it. Its name is its own: whoever has the key
-/// decides what it signs under.
-pub(super) fn verified_note(text: String, key: &PublicKey) -> Result<Signed, String> {
-    let name = text.lines().next().unwrap_or_default();
-    let name = name.parse().map_err(|_| "has no name")?;
-    let key = NoteKey::new(name, key).map_err(|e| e.to_string())?;
-    let body = key.open(&text).map_err(|e| e.to_string())?;
-    let said = Checkpoint::parse(body).map_err(|e| e.to_string())?;
-    Ok(Signed { said, text })
-}
-
-fn stored_checkpoint(dir: &Path, key: &PublicKey) -> Result<Option<Signed>, LogError> {
-    let path = dir.join("checkpoint");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed(&path, e)),
     };
-    let said = signed_checkpoint(&text, key).map_err(|what| LogError::Checkpoint { path, what })?;
-    Ok(Some(Signed { said, text }))
-}
-
-/// What a checkpoint of an issuance log says, if this key has signed it; or what is wrong with it.
-pub(super) fn signed_checkpoint(text: &str, key: &PublicKey) -> Result<Checkpoint, String> {
-    let at = text.find("-----BEGIN").ok_or("has no signature")?;
-    let (body, signature) = text.split_at(at);
-    sshsig::verify([key], checkpoint::NAMESPACE, body.as_bytes(), signature)
-        .map_err(|e| e.to_string())?;
-    let read = Checkpoint::parse(body).map_err(|e| e.to_string())?;
-    if read.origin != ORIGIN {
-        return Err("is a checkpoint of something else".to_owned());
-    }
-    Ok(read)
-}
-
-/// [`signed_checkpoint`] or [`verified_note`], whichever it is.
-pub(super) fn signed_either(text: &str, key: &PublicKey) -> Result<Checkpoint, String> {
-    if text.contains("-----BEGIN") {
-        signed_checkpoint(text, key)
-    } else {
-        verified_note(text.to_owned(), key).map(|signed| signed.said)
-    }
+    let signers = chain.signers(claimed.said.size, anchors);
+    let signed = claimed.by(&signers).map(Some);
+    signed.map_err(|what| LogError::Checkpoint { path, what })
 }
 
 struct Lines {
@@ -334,7 +286,7 @@ impl Lines {
             self.torn = count;
             return Ok(None);
         }
-        let line = self.spelling.check(&bytes);
+        let line = self.spelling.check(&bytes, self.tree.size() + 1);
         let line = line.map_err(|what| self.bad(what))?;
         let leaf = leaf_hash(&bytes);
         self.tree.push(leaf);
@@ -355,11 +307,13 @@ impl Lines {
 #[derive(Default)]
 pub(super) struct Spelling {
     serial: u64,
+    /// The log's own keys so far.
+    pub(super) chain: Chain,
 }
 
 impl Spelling {
-    /// The line, or what is wrong with it.
-    pub(super) fn check(&mut self, bytes: &[u8]) -> Result<Line, String> {
+    /// The line that makes the tree `size` leaves large, or what is wrong with it.
+    pub(super) fn check(&mut self, bytes: &[u8], size: u64) -> Result<Line, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "is not text")?;
         let line = Line::parse(text).map_err(|e| e.to_string())?;
         if line.encode().as_deref() != Ok(text) {
@@ -374,6 +328,8 @@ impl Spelling {
             }
             self.serial = *serial;
         }
+        let follows = self.chain.take(&line.entry, size);
+        follows.map_err(|why| why.to_string())?;
         Ok(line)
     }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use ssh_key::PublicKey;
 
-use super::read::{self, Signed, signed_either};
+use super::chain::{Anchors, Chain, fingerprint};
+use super::read::{self, Read};
+use super::signed::{Claimed, Signed};
 use super::tiles::{self, Source};
 use super::{LogError, Position};
 use crate::checkpoint::Checkpoint;
@@ -21,6 +23,8 @@ pub struct LogView {
     leaves: Vec<Hash>,
     checkpoint: Option<Signed>,
     note: Option<Signed>,
+    chain: Chain,
+    anchors: Vec<PublicKey>,
 }
 
 /// Why a log proves nothing.
@@ -41,7 +45,9 @@ pub enum ViewError {
         size: u64,
     },
     /// What was kept of the log is not a checkpoint that its key has signed.
-    #[error("the checkpoint that was kept {0}: find out who altered it")]
+    #[error(
+        "ALARM: the checkpoint that was kept {0}: it was altered, or this log is not the one that it was taken from"
+    )]
     Kept(String),
     /// The log has fewer entries than it once had.
     #[error(
@@ -70,41 +76,52 @@ impl LogView {
     /// Reads and checks a log as [`super::verify_log`] does, and hands over each line with its index.
     pub fn read(
         dir: &Path,
-        key: &PublicKey,
+        key: &(impl Anchors + ?Sized),
         mut each: impl FnMut(u64, Line),
     ) -> Result<Self, LogError> {
         let mut leaves = Vec::new();
         let mut index = 0;
-        let read = read::read(dir, key, |line, leaf| {
+        let read = read::read(dir, key.keys(), |line, leaf| {
             each(index, line);
             leaves.push(leaf);
             index += 1;
         })?;
-        Ok(Self {
-            leaves,
-            checkpoint: read.checkpoint,
-            note: read.note,
-        })
+        Ok(Self::of(leaves, read, key.keys()))
     }
 
     /// [`Self::read`] of a log that was published as tiles.
     pub fn published(
         source: &dyn Source,
-        key: &PublicKey,
+        key: &(impl Anchors + ?Sized),
         mut each: impl FnMut(u64, Line),
     ) -> Result<Self, LogError> {
         let mut leaves = Vec::new();
         let mut index = 0;
-        let read = tiles::read(source, key, |line, leaf| {
+        let read = tiles::read(source, key.keys(), |line, leaf| {
             each(index, line);
             leaves.push(leaf);
             index += 1;
         })?;
-        Ok(Self {
+        Ok(Self::of(leaves, read, key.keys()))
+    }
+
+    fn of(leaves: Vec<Hash>, read: Read, anchors: &[PublicKey]) -> Self {
+        Self {
             leaves,
             checkpoint: read.checkpoint,
             note: read.note,
-        })
+            chain: read.chain,
+            anchors: anchors.to_vec(),
+        }
+    }
+
+    /// The fingerprint of the log's key of now, if it is another one than those that the log was checked against: they
+    /// vouch for it.
+    pub fn followed(&self) -> Option<String> {
+        let current = self.chain.current()?;
+        let mut known = self.anchors.iter();
+        let known = known.any(|anchor| anchor.key_data() == current.key_data());
+        (!known).then(|| fingerprint(current))
     }
 
     /// The newest checkpoint: of a published log, the note.
@@ -151,9 +168,12 @@ impl LogView {
     }
 
     /// Whether the log is a continuation of what a checkpoint said that was kept from before, and how many entries it
-    /// had then. The newer checkpoint is held against the older one by a consistency proof.
-    pub fn continues(&self, kept: &str, key: &PublicKey) -> Result<u64, ViewError> {
-        let older = signed_either(kept, key).map_err(ViewError::Kept)?;
+    /// had then. The newer checkpoint is held against the older one by a consistency proof. The older one may be signed by
+    /// any key that the log ever had: it proves nothing but what the log once said.
+    pub fn continues(&self, kept: &str) -> Result<u64, ViewError> {
+        let claimed = Claimed::either(kept.to_owned());
+        let older = claimed.and_then(|claimed| claimed.by(&self.chain.ever(&self.anchors)));
+        let older = older.map_err(ViewError::Kept)?.said;
         let newer = self.signed()?;
         let had = older.size;
         if newer.size < had {

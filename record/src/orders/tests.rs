@@ -61,10 +61,61 @@ fn nobody_else_gives_orders_and_no_byte_of_them_is_changed() {
     let elsewhere = SignedOrders {
         signature: sshsig::sign(&key(3), krl::NAMESPACE, text.as_bytes()).unwrap(),
         orders: text,
+        succession: Vec::new(),
     };
     assert_eq!(
         elsewhere.open(&pinned).unwrap_err(),
         OrdersError::Signature(SigError::Namespace(config::words::shown(krl::NAMESPACE)))
+    );
+}
+
+#[test]
+fn a_target_that_slept_follows_the_keys_and_no_other() {
+    let step = |seed, before| {
+        let change = KeyChange {
+            name: KeyName::Log,
+            step: KeyStep::Current,
+            key: line(seed),
+            vouch: None,
+        };
+        change.vouched_by(&key(before)).unwrap()
+    };
+    let by = |signer, succession: Vec<KeyChange>| {
+        let signed = orders().sign(&key(signer)).unwrap();
+        let signed = SignedOrders {
+            succession,
+            ..signed
+        };
+        signed.open(&[key(3).public_key().clone()]).map(drop)
+    };
+    assert_eq!(by(3, vec![step(4, 3), step(5, 4)]), Ok(()));
+    assert_eq!(by(5, vec![step(4, 3), step(5, 4)]), Ok(()));
+    let unknown = |seed| {
+        let fingerprint = key(seed).public_key().fingerprint(ssh_key::HashAlg::Sha256);
+        Err(OrdersError::Signature(SigError::UnknownKey(
+            fingerprint.to_string(),
+        )))
+    };
+    // A gap, a vouch by another key, one for another key, one that only announces.
+    assert_eq!(by(5, vec![step(5, 4)]), unknown(5));
+    assert_eq!(by(4, vec![step(4, 9)]), unknown(4));
+    let lent = KeyChange {
+        key: line(9),
+        ..step(4, 3)
+    };
+    assert_eq!(by(9, vec![lent]), unknown(9));
+    let announced = KeyChange {
+        step: KeyStep::Announced,
+        vouch: None,
+        ..step(4, 3)
+    };
+    let announced = announced.vouched_by(&key(3)).unwrap();
+    assert_eq!(by(4, vec![announced]), unknown(4));
+    let most = limits::LOG_KEYS_FOLLOWED;
+    assert_eq!(by(3, vec![step(4, 3); most]), Ok(()));
+    assert_eq!(
+        by(3, vec![step(4, 3); most + 1]),
+        Err(OrdersError::TooLarge)
     );
 }
 

@@ -364,9 +364,10 @@ async fn promise_26_an_approval_by_a_certified_key_or_a_ca_key_is_refused() {
             Err(Refused::Signature(SigError::Algorithm | SigError::TooLong))
         ));
     }
-    let ca = Keys::load(&world.config()).unwrap().log;
+    let keys = Keys::load(&world.config()).unwrap();
+    let ca = keys.log_key().unwrap();
     let by_ca =
-        record::sshsig::sign(&ca, record::request::APPROVAL_NAMESPACE, text.as_bytes()).unwrap();
+        record::sshsig::sign(ca, record::request::APPROVAL_NAMESPACE, text.as_bytes()).unwrap();
     assert!(matches!(
         desk.approve(&bob, &id, &by_ca).await,
         Err(Refused::Signature(SigError::UnknownKey(_)))

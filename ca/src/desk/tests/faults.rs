@@ -5,7 +5,7 @@ use crate::cert::Plan;
 use crate::signer::{SignFault, Signer};
 use crate::state::Rows;
 use record::entry::Authority;
-use record::log::Encoded;
+use record::log::{Encoded, LogKeys};
 use ssh_key::PublicKey;
 use std::sync::Mutex as SyncMutex;
 
@@ -88,6 +88,10 @@ impl Journal for FaultyJournal {
 
     fn position(&self) -> Position {
         self.0.position()
+    }
+
+    fn hold(&mut self, keys: LogKeys) {
+        self.0.hold(keys);
     }
 }
 

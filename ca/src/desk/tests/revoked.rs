@@ -84,7 +84,8 @@ async fn the_signature_is_the_logs_over_the_very_bytes() {
     let list = desk.krl().unwrap();
     let signature = desk.krl_signature().unwrap();
     assert_eq!(signature, desk.krl_signature().unwrap());
-    let log = desk.log.public_key();
+    let key = desk.hall.log_key().unwrap();
+    let log = key.public_key();
     assert_eq!(sshsig::verify([log], NAMESPACE, &list, &signature), Ok(log));
     asked(&desk).await;
     assert_eq!(

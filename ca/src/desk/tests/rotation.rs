@@ -195,3 +195,132 @@ async fn a_bastion_that_waits_hears_of_another_key_at_once() {
     let heard = tokio::time::timeout(Duration::from_secs(5), waiting).await;
     assert!(heard.unwrap().unwrap().keys > keys);
 }
+
+/// The log's keys as the desk's own files have them: the newest first.
+fn log_keys(world: &World) -> Vec<PublicKey> {
+    keys::log_anchors(&world.config()).unwrap()
+}
+
+fn verified(world: &World, key: &PublicKey) -> Result<(), LogError> {
+    let dir = world.path().join("ca/log");
+    record::log::verify_log(&dir, key).map(drop)
+}
+
+fn ring_says(found: Result<(), DeskError>, words: &str) {
+    assert!(
+        matches!(&found, Err(DeskError::Keys(KeysError::Ring(why))) if *why == words),
+        "{found:?}"
+    );
+}
+
+fn signing(desk: &Desk) -> ssh_key::public::KeyData {
+    let key = desk.hall.log_key().unwrap();
+    key.public_key().key_data().clone()
+}
+
+/// What is signed with the new key is believed by whoever knows either.
+async fn switched(world: &World, desk: &Desk, old: &PublicKey, new: &PublicKey) {
+    assert_eq!(signing(desk), *new.key_data());
+    let standing = standing(desk, KeyName::Log);
+    assert_eq!(standing, [Stands::Old, Stands::Current]);
+    granted(desk).await;
+    for known in [old, new] {
+        verified(world, known).unwrap();
+        let orders = desk.orders(None).unwrap();
+        orders.open(std::slice::from_ref(known)).unwrap();
+    }
+    let (list, signature) = (desk.krl().unwrap(), desk.krl_signature().unwrap());
+    let by = sshsig::verify([old, new], krl::NAMESPACE, &list, &signature).unwrap();
+    assert_eq!(by.key_data(), new.key_data());
+}
+
+#[tokio::test]
+async fn the_log_s_key_vouches_for_the_next_and_everything_follows() {
+    let world = World::new();
+    let desk = world.open();
+    let old = log_keys(&world).remove(0);
+    let (_, new) = rotate::announce(&world.config(), KeyName::Log, None).unwrap();
+    again(&world, &desk).await;
+    assert_eq!(desk.hall.believed(KeyName::Log).len(), 2);
+    assert_eq!(signing(&desk), *old.key_data());
+    let slept = desk.orders(None).unwrap();
+    slept.open(std::slice::from_ref(&old)).unwrap();
+
+    rotate::switch(&world.config(), KeyName::Log).unwrap();
+    // Before the CA is told, everybody reads on, and so does a start of it.
+    verified(&world, &old).unwrap();
+    assert_eq!(crate::ring(&world.config()).unwrap().keys().len(), 7);
+    again(&world, &desk).await;
+    switched(&world, &desk, &old, &new).await;
+    drop(desk);
+    let desk = world.open();
+    switched(&world, &desk, &old, &new).await;
+
+    rotate::retire(&world.config(), KeyName::Log, &old).unwrap();
+    again(&world, &desk).await;
+    assert_eq!(
+        standing(&desk, KeyName::Log),
+        [Stands::Retired, Stands::Current]
+    );
+    assert_eq!(desk.hall.believed(KeyName::Log).len(), 1);
+    assert!(!world.path().join("ca/keys/log.old-1").exists());
+    verified(&world, &old).unwrap();
+    let late = desk.orders(None).unwrap();
+    late.open(std::slice::from_ref(&old)).unwrap();
+    drop(desk);
+    assert_eq!(signing(&world.open()), *new.key_data());
+}
+
+#[tokio::test]
+async fn a_log_key_that_the_one_before_does_not_vouch_for_is_refused() {
+    let world = World::new();
+    let desk = world.open();
+    let file = world.path().join("ca/keys/log");
+    let first = std::fs::read(&file).unwrap();
+    let put = |bytes: &[u8]| std::fs::write(&file, bytes).unwrap();
+    // Exchanged by hand.
+    let other = world.path().join("other");
+    keys::create_key(&other, "other").unwrap();
+    let other = std::fs::read(other).unwrap();
+    put(&other);
+    let reload = || async { desk.reload(config(world.path(), &world.text)).await };
+    ring_says(reload().await, "it was not announced before it signs");
+    put(&first);
+    // What was another CA's.
+    rotate::announce(&world.config(), KeyName::Session, None).unwrap();
+    again(&world, &desk).await;
+    rotate::switch(&world.config(), KeyName::Session).unwrap();
+    again(&world, &desk).await;
+    let session = world.path().join("ca/keys/session.old-1");
+    rotate::announce(&world.config(), KeyName::Log, Some(&session)).unwrap();
+    ring_says(reload().await, "it is the CA's key for something else");
+    std::fs::remove_file(world.path().join("ca/keys/log.next")).unwrap();
+    std::fs::remove_file(world.path().join("ca/keys/log.next.pub")).unwrap();
+    // Back to the one before, as long as it counts and when it does not.
+    rotate::announce(&world.config(), KeyName::Log, None).unwrap();
+    again(&world, &desk).await;
+    rotate::switch(&world.config(), KeyName::Log).unwrap();
+    again(&world, &desk).await;
+    let second = std::fs::read(&file).unwrap();
+    put(&first);
+    ring_says(reload().await, "it was not announced before it signs");
+    put(&second);
+    let old = log_keys(&world).remove(1);
+    rotate::retire(&world.config(), KeyName::Log, &old).unwrap();
+    again(&world, &desk).await;
+    put(&first);
+    ring_says(reload().await, "it was not announced before it signs");
+    rotate::announce(&world.config(), KeyName::Identity, None).unwrap_err();
+    drop(desk);
+    // A start is as strict: neither the old one nor a stranger's signs on.
+    for bytes in [&first, &other] {
+        put(bytes);
+        let opened = world.try_open();
+        assert!(matches!(
+            opened.map(drop),
+            Err(DeskError::Log(_) | DeskError::Keys(_))
+        ));
+    }
+    put(&second);
+    world.open();
+}

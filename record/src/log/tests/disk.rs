@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use std::io;
+
+use super::proofs::{published, view};
 use super::*;
 use crate::log::disk::{Disk, Files, Synced};
 
@@ -117,7 +120,7 @@ fn of_a_batch_that_was_torn_the_whole_lines_stay() {
     let whole = fs::read(&path).unwrap();
     let next: String = batch(3, 3)
         .iter()
-        .map(|line| line.0.clone() + "\n")
+        .map(|line| line.text.clone() + "\n")
         .collect();
     for torn in 1..=next.len() {
         let mut bytes = whole.clone();

@@ -1,4 +1,4 @@
-//! Reading a published log, believing nothing of it but its signature.
+//! Reading a published log, believing nothing of it but its signature, and that only by the keys that have to sign it.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ssh_key::PublicKey;
 
-use super::super::read::{Read, Spelling, verified_note};
+use super::super::read::{Read, Spelling};
+use super::super::signed::Claimed;
 use super::super::{LINE_BYTES, LogError, failed};
 use super::path::{Kind, Tile};
 use super::{CHECKPOINT, HASH_BYTES, WIDTH};
@@ -56,7 +57,7 @@ impl Dir {
 /// Reads a published log from its first entry, and holds every tile of it against its checkpoint.
 pub(in super::super) fn read(
     source: &dyn Source,
-    key: &PublicKey,
+    anchors: &[PublicKey],
     mut each: impl FnMut(Line, Hash),
 ) -> Result<Read, LogError> {
     let place = source.place(CHECKPOINT);
@@ -67,30 +68,35 @@ pub(in super::super) fn read(
         what: what.to_owned(),
     };
     let text = String::from_utf8(text).map_err(|_| wrong("is not text"))?;
-    let note = verified_note(text, key).map_err(|what| wrong(&what))?;
-    let size = note.said.size;
+    let claimed = Claimed::note(text).map_err(|what| wrong(&what))?;
+    // It is believed at the end, and until then no more is read than a log can have.
+    let size = claimed.said.size;
     let mut spelling = Spelling::default();
     let (mut tree, mut leaves) = (Tree::new(), Vec::new());
     for index in 0..size.div_ceil(u64::from(WIDTH)) {
         let tile = tile_of(Kind::Entries, index, size);
         for bytes in entries(source, tile)? {
-            let line = spelling.check(&bytes).map_err(|what| LogError::Line {
-                path: source.place(&tile.to_string()),
-                line: tree.size() + 1,
-                what,
-            })?;
+            let line = spelling
+                .check(&bytes, tree.size() + 1)
+                .map_err(|what| LogError::Line {
+                    path: source.place(&tile.to_string()),
+                    line: tree.size() + 1,
+                    what,
+                })?;
             let leaf = leaf_hash(&bytes);
             tree.push(leaf);
             leaves.push(leaf);
             each(line, leaf);
         }
     }
+    let signers = spelling.chain.signers(size, anchors);
+    let note = claimed.by(&signers).map_err(|what| wrong(&what))?;
     if tree.root() != note.said.root {
         let path = source.place("tile/entries");
         return Err(LogError::Forked { path, size });
     }
     hold_tiles(source, leaves, size)?;
-    Ok(Read::published(tree, note))
+    Ok(Read::published(tree, note, spelling.chain))
 }
 
 /// The proof that the tree of the first `older` entries is the beginning of the tree of `size`, from the tiles of a

@@ -4,14 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use config::words::RequestId;
-use ssh_key::PrivateKey;
 use ssh_key::private::Ed25519Keypair;
+use ssh_key::{PrivateKey, PublicKey};
 use tempfile::TempDir;
 
 use super::*;
 use crate::clock::UnixTime;
 use crate::entry::{Authority, Entry, Line};
-use crate::log::{Log, LogError, LogView, public_name, verify_published};
+use crate::keyring::{KeyChange, KeyStep};
+use crate::log::{Log, LogError, LogKeys, LogView, public_name, verify_published};
 use crate::tree::proof::verify_consistency;
 use crate::tree::{Tree, leaf_hash};
 
@@ -233,15 +234,57 @@ fn what_a_monitor_kept_of_one_form_is_held_against_the_other() {
     let own = LogView::read(&site.at("log"), &public, |_, _| {}).unwrap();
     let published = LogView::published(&Dir(site.at("out")), &public, |_, _| {}).unwrap();
     assert_eq!(own.signed(), published.signed());
-    assert_eq!(
-        published.continues(own.checkpoint().unwrap(), &public),
-        Ok(5)
-    );
-    assert_eq!(
-        own.continues(published.checkpoint().unwrap(), &public),
-        Ok(5)
-    );
+    assert_eq!(published.continues(own.checkpoint().unwrap()), Ok(5));
+    assert_eq!(own.continues(published.checkpoint().unwrap()), Ok(5));
     assert_eq!(own.prove(3), published.prove(3));
+}
+
+#[test]
+fn another_key_of_the_log_is_followed_while_it_is_published() {
+    let site = Site::new();
+    let (old, new) = (key(), PrivateKey::from(Ed25519Keypair::from_seed(&[8; 32])));
+    let keys = LogKeys::new(vec![new.clone(), old.clone()]);
+    let mut log = Log::open(&site.at("log"), keys).unwrap().log;
+    log.publish_as(public_name("ca.example.com").unwrap())
+        .unwrap();
+    let step = |step, key: &PrivateKey| KeyChange {
+        name: config::keys::KeyName::Log,
+        step,
+        key: PublicKey::from(key.public_key().key_data().clone())
+            .to_openssh()
+            .unwrap(),
+        vouch: None,
+    };
+    let vouched = |kind| step(kind, &new).vouched_by(&old).unwrap();
+    let mut publisher = None;
+    for change in [
+        step(KeyStep::Current, &old),
+        vouched(KeyStep::Announced),
+        vouched(KeyStep::Current),
+    ] {
+        let steps = vec![change];
+        log.append(&Line::new(UnixTime::from_secs(1), Entry::Keys { steps }))
+            .unwrap();
+        // One publisher, which knew the old key only when it began.
+        let publisher = publisher.get_or_insert_with(|| site.publisher("log"));
+        let advanced = publisher.advance().unwrap();
+        publisher.put_checkpoint(&advanced.note).unwrap();
+    }
+    assert_eq!(site.verify().unwrap(), 3);
+    let out = Dir(site.at("out"));
+    verify_published(&out, new.public_key()).unwrap();
+    let read = LogView::published(&out, old.public_key(), |_, _| {}).unwrap();
+    assert!(read.followed().is_some());
+    // The old key alone signs nothing more: what it signed is no longer believed of a log that has gone on.
+    let note = fs::read_to_string(site.at("out/checkpoint")).unwrap();
+    let kept: String = {
+        let (text, lines) = note.rsplit_once("\n\n").unwrap();
+        let second = lines.lines().nth(1).unwrap();
+        format!("{text}\n\n{second}\n")
+    };
+    fs::write(site.at("out/checkpoint"), kept).unwrap();
+    let said = site.verify().unwrap_err().to_string();
+    assert!(said.contains("has not signed this note"), "{said}");
 }
 
 /// A source that sends more than was asked for.

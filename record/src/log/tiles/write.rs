@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use ssh_key::PublicKey;
 
-use super::super::{LINE_BYTES, LogError, failed, read};
+use super::super::chain::{Anchors, Chain};
+use super::super::{LINE_BYTES, LogError, NOTE, failed, signed};
 use super::path::{Kind, Tile};
 use super::{CHECKPOINT, HASH_BYTES, WIDTH};
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::note::NOTE_BYTES;
+use crate::entry::Line;
 use crate::lock;
 use crate::tree::{Hash, Tree, leaf_hash};
 
@@ -47,7 +49,9 @@ pub enum PublishError {
 pub struct Publisher {
     log: PathBuf,
     out: PathBuf,
-    key: PublicKey,
+    anchors: Vec<PublicKey>,
+    /// The log's own keys so far: who has to sign follows from it, also when another key has come while this runs.
+    chain: Chain,
     entries: BufReader<File>,
     tree: Tree,
     /// The hashes of each level that make no full tile yet.
@@ -71,7 +75,11 @@ pub struct Advanced {
 impl Publisher {
     /// Begins to follow the log in `log` from its first line, to publish it in `out`. Tiles that are there already are
     /// held against it, and not written again.
-    pub fn open(log: &Path, out: &Path, key: &PublicKey) -> Result<Self, PublishError> {
+    pub fn open(
+        log: &Path,
+        out: &Path,
+        key: &(impl Anchors + ?Sized),
+    ) -> Result<Self, PublishError> {
         fs::create_dir_all(out).map_err(|e| failed(out, e))?;
         let path = out.join(".lock");
         let mut options = fs::OpenOptions::new();
@@ -85,7 +93,8 @@ impl Publisher {
         Ok(Self {
             log: log.to_owned(),
             out: out.to_owned(),
-            key: key.clone(),
+            anchors: key.keys().to_vec(),
+            chain: Chain::default(),
             entries: BufReader::new(entries),
             tree: Tree::new(),
             levels: Vec::new(),
@@ -100,9 +109,9 @@ impl Publisher {
     /// The checkpoint is not replaced yet, so that readers see the old tree, whose tiles are all still there, until
     /// [`Self::put_checkpoint`].
     pub fn advance(&mut self) -> Result<Advanced, PublishError> {
-        let note = read::stored_note(&self.log, &self.key)?;
-        let note = note.ok_or_else(|| PublishError::NoNote(self.log.clone()))?;
-        let has = note.said.size;
+        let claimed = signed::stored_note(&self.log)?;
+        let claimed = claimed.ok_or_else(|| PublishError::NoNote(self.log.clone()))?;
+        let has = claimed.said.size;
         let had = self.published.as_ref().map_or(0, |said| said.size);
         if has < had || has < self.tree.size() {
             return Err(PublishError::RolledBack {
@@ -117,6 +126,12 @@ impl Publisher {
             self.push(&line)?;
             self.hold()?;
         }
+        let note = claimed
+            .by(&self.chain.signers(has, &self.anchors))
+            .map_err(|what| LogError::Checkpoint {
+                path: self.log.join(NOTE),
+                what,
+            })?;
         if self.tree.root() != note.said.root {
             let path = self.log.join("entries");
             return Err(LogError::Forked { path, size: has }.into());
@@ -163,7 +178,27 @@ impl Publisher {
         Ok(bytes)
     }
 
+    /// Follows the log's own keys, of which few lines speak.
+    fn follow(&mut self, line: &[u8]) -> Result<(), LogError> {
+        let text = str::from_utf8(line).unwrap_or_default();
+        if !text.contains("\"keys\":{") {
+            return Ok(());
+        }
+        let size = self.tree.size() + 1;
+        let followed = Line::parse(text).map_err(|e| e.to_string());
+        let followed = followed.and_then(|line| {
+            let followed = self.chain.take(&line.entry, size);
+            followed.map_err(|e| e.to_string())
+        });
+        followed.map_err(|what| LogError::Line {
+            path: self.log.join("entries"),
+            line: size,
+            what,
+        })
+    }
+
     fn push(&mut self, line: &[u8]) -> Result<(), PublishError> {
+        self.follow(line)?;
         let length = u16::try_from(line.len()).map_err(|_| LogError::Line {
             path: self.log.join("entries"),
             line: self.tree.size() + 1,
