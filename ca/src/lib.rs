@@ -45,7 +45,7 @@ mod warrant;
 mod wire;
 
 pub use desk::{Desk, DeskError, rebuild};
-pub use front::{CaError, read_command, serve, serve_by};
+pub use front::{CaError, read_command, read_machine_command, serve, serve_by};
 pub use keys::rotate;
 pub use keys::{KeysError, check_keys, create_key, init_keys, log_anchors, public_half};
 pub use outside::once::{Once, once};

@@ -2,6 +2,7 @@
 //! the parser breaks its law.
 
 mod evidence;
+mod watched;
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -22,6 +23,14 @@ pub use evidence::{api, checkpoint, join_token, log_line, request, revocation_li
 use evidence::{
     api_seeds, checkpoint_seeds, list_seeds, log_line_seeds, note_seeds, request_seeds, token_seeds,
 };
+use watched::{
+    answer_seeds, ask_seeds, bundle_seeds, cosignature_seeds, kept_seeds, machine_seeds,
+    orders_seeds,
+};
+pub use watched::{
+    cosignature, entry_bundle, http_answer, kept_checkpoint, machine_line, target_orders,
+    witness_ask,
+};
 
 /// A parser under test.
 #[derive(Clone, Copy)]
@@ -36,72 +45,31 @@ pub struct Target {
 
 /// All of them.
 pub const ALL: &[Target] = &[
-    Target {
-        name: "certificate",
-        seeds: certificate_seeds,
-        run: certificate,
-    },
-    Target {
-        name: "user-name",
-        seeds: user_name_seeds,
-        run: user_name,
-    },
-    Target {
-        name: "words",
-        seeds: word_seeds,
-        run: words,
-    },
-    Target {
-        name: "key-line",
-        seeds: key_line_seeds,
-        run: key_line,
-    },
-    Target {
-        name: "command-line",
-        seeds: command_line_seeds,
-        run: command_line,
-    },
-    Target {
-        name: "signature",
-        seeds: signature_seeds,
-        run: signature,
-    },
-    Target {
-        name: "request",
-        seeds: request_seeds,
-        run: request,
-    },
-    Target {
-        name: "api",
-        seeds: api_seeds,
-        run: api,
-    },
-    Target {
-        name: "log-line",
-        seeds: log_line_seeds,
-        run: log_line,
-    },
-    Target {
-        name: "checkpoint",
-        seeds: checkpoint_seeds,
-        run: checkpoint,
-    },
-    Target {
-        name: "note",
-        seeds: note_seeds,
-        run: signed_note,
-    },
-    Target {
-        name: "revocation-list",
-        seeds: list_seeds,
-        run: revocation_list,
-    },
-    Target {
-        name: "join-token",
-        seeds: token_seeds,
-        run: join_token,
-    },
+    target("certificate", certificate_seeds, certificate),
+    target("user-name", user_name_seeds, user_name),
+    target("words", word_seeds, words),
+    target("key-line", key_line_seeds, key_line),
+    target("command-line", command_line_seeds, command_line),
+    target("signature", signature_seeds, signature),
+    target("request", request_seeds, request),
+    target("api", api_seeds, api),
+    target("log-line", log_line_seeds, log_line),
+    target("checkpoint", checkpoint_seeds, checkpoint),
+    target("note", note_seeds, signed_note),
+    target("revocation-list", list_seeds, revocation_list),
+    target("join-token", token_seeds, join_token),
+    target("entry-bundle", bundle_seeds, entry_bundle),
+    target("kept-checkpoint", kept_seeds, kept_checkpoint),
+    target("witness-ask", ask_seeds, witness_ask),
+    target("cosignature", cosignature_seeds, cosignature),
+    target("http-answer", answer_seeds, http_answer),
+    target("machine-line", machine_seeds, machine_line),
+    target("orders", orders_seeds, target_orders),
 ];
+
+const fn target(name: &'static str, seeds: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -> bool) -> Target {
+    Target { name, seeds, run }
+}
 
 const CA: &str = include_str!("../seeds/ca.pub");
 const ALICE: &str = include_str!("../seeds/alice.pub");

@@ -180,8 +180,9 @@ impl Read for Hurried {
     }
 }
 
-/// Parts an answer; one that is cut short of the length that it says does not count.
-fn answer(bytes: &[u8], most: usize) -> io::Result<Answer> {
+/// Parts the bytes of an answer (RFC 9112 §2.1), whose body has at most `most` bytes; one that is cut short of the length
+/// that it says does not count. The fault is the server's.
+pub fn answer(bytes: &[u8], most: usize) -> io::Result<Answer> {
     let bad = |what: &'static str| io::Error::new(io::ErrorKind::InvalidData, what);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let end = end.ok_or_else(|| bad("not an HTTP answer"))?;

@@ -42,3 +42,4 @@ mod watch;
 
 pub use command::read_command;
 pub use listen::{CaError, serve, serve_by};
+pub use machine::read_machine_command;

@@ -124,7 +124,8 @@ pub fn checkpoint(input: &[u8]) -> bool {
     true
 }
 
-const BODY: &str = "ca.internal/hallpass\n42\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
+pub(super) const BODY: &str =
+    "ca.internal/hallpass\n42\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
 
 pub(super) fn checkpoint_seeds() -> Vec<Vec<u8>> {
     vec![
@@ -133,7 +134,7 @@ pub(super) fn checkpoint_seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-fn log_name() -> Option<KeyName> {
+pub(super) fn log_name() -> Option<KeyName> {
     "ca.internal/hallpass".parse().ok()
 }
 
