@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::Config;
-use config::keys::KeyName;
 use config::words::{GroupName, PersonName};
 use record::clock::UnixTime;
 use record::entry::{Entry, Whom};
@@ -33,9 +32,9 @@ impl Remembered {
         if !dir.join("entries").exists() {
             return Ok(known);
         }
-        let key = keys::public_half(config, KeyName::Log)?;
+        let keys = keys::log_anchors(config)?;
         let mut wrong = None;
-        LogView::read(&dir, &key, |index, line| {
+        LogView::read(&dir, &keys, |index, line| {
             if let Entry::Groups { groups, .. } = &line.entry {
                 known.groups.clone_from(groups);
             }
