@@ -34,7 +34,7 @@ pub(crate) use place::Place;
 /// What is asked of the log.
 #[derive(Subcommand)]
 pub(crate) enum LogCommand {
-    /// Check that the log is whole, the one that its signed checkpoints vouch for, and that each grant has its approvals
+    /// Check that the log is whole and signed, and that each grant in it has its approvals
     #[command(
         after_help = "Each grant is judged by the log alone: the approvals' own signatures, over the text of the request, are\n\
         counted against what the log said about the role and its approvers. No key of the CA can replace them.\n\

@@ -21,8 +21,8 @@ fn reload(world: &mut World, standings: &[&str]) -> Result<()> {
         let rows = out
             .lines()
             .filter_map(|row| serde_json::from_str::<Value>(row).ok());
-        let own = rows.filter(|row| row["name"] == "log");
-        let now: Vec<Value> = own.map(|row| row["standing"].clone()).collect();
+        let own = rows.filter(|row| row.get("name").is_some_and(|name| name == "log"));
+        let now: Vec<Value> = own.filter_map(|row| row.get("standing").cloned()).collect();
         if now == standings {
             return Ok(());
         }
@@ -197,7 +197,7 @@ fn the_log_s_key_follows_another_one_and_nobody_takes_it_on_trust() -> Result<()
     world.kill_ca();
     world.start_ca()?;
     world.take(&world.alice, &at, &[])?;
-    assert_eq!(vkeys(&world)?, [second.clone()]);
+    assert_eq!(vkeys(&world)?, std::slice::from_ref(&second));
     published(&world, &[&second])?;
     peer(&out(&world), &[&first])?.exits(1)?;
     published(&world, &["--follow", &first])?;

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use hallpass_tests::process::{self, LIMIT};
 use hallpass_tests::watch::{entries, path};
-use hallpass_tests::{Failure, Result, World, keys, programs};
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Failure, Pager, Result, World, keys, programs};
 use record::entry::{Entry, Line};
 use record::log::Log;
 use record::request::APPROVAL_NAMESPACE;
@@ -15,7 +16,13 @@ use ssh_key::PrivateKey;
 
 #[test]
 fn promise_25_a_stolen_user_ca_key_opens_nothing_and_is_told_once() -> Result<()> {
-    let (mut world, at) = World::on_web1()?;
+    let pager = Pager::new(false)?;
+    let mut world = World::with(&Setup {
+        extra: format!("[report]\nauditors = [\"security\"]\n{}", pager.table()),
+        ..Setup::default()
+    })?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &[])?;
     let stolen = keys::Certificate {
         id: "hallpass:0000-0000:alice\u{7}",
         principals: &at,
@@ -32,6 +39,17 @@ fn promise_25_a_stolen_user_ca_key_opens_nothing_and_is_told_once() -> Result<()
     world
         .ca()?
         .wait_log("ALARM: the user CA's key has signed", LIMIT)?;
+    // A real program gets the alert, once, for those who audit.
+    let alert = pager.wait("stray-certificate", LIMIT)?;
+    assert_eq!(alert["tell"], serde_json::json!(["carol"]));
+    let event = &alert["event"]["stray-certificate"];
+    assert_eq!(event["bastion"], "bastion");
+    let what = event["what"].as_str().unwrap_or_default();
+    assert!(
+        what.starts_with("serial 2, ") && what.contains(&at) && !what.contains('\u{7}'),
+        "{alert}"
+    );
+    assert_eq!(pager.events().matches("stray-certificate").count(), 1);
     // The attempt is an entry, once, for everybody who watches.
     let log = world.log();
     let shown = world.hallpass(&["log", "show", path(&log)])?.ok()?.out();
