@@ -260,8 +260,8 @@ fn sources(terms: &Terms) -> Option<String> {
     (!blocks.is_empty()).then(|| blocks.join(","))
 }
 
-/// Judges a whole log, line after line: that each line can follow from those before it, and that each certificate which
-/// rests on a grant has its approvals.
+/// Judges a whole log, line after line: that each line can follow from those before it, and that each certificate rests
+/// on what was approved, or on a target that joined.
 #[derive(Debug, Default)]
 pub struct Auditor {
     state: State,
@@ -300,11 +300,7 @@ impl Auditor {
     pub fn take(&mut self, line: Line) -> Result<(), Unbelievable> {
         self.told |= matches!(line.entry, Entry::Law { .. });
         let issued = match &line.entry {
-            Entry::Issue {
-                serial,
-                authority: Authority::User | Authority::Session,
-                ..
-            } => Some(*serial),
+            Entry::Issue { serial, .. } => Some(*serial),
             _ => None,
         };
         self.state.apply(line)?;
