@@ -206,9 +206,9 @@ fn verified(world: &World, key: &PublicKey) -> Result<(), LogError> {
     record::log::verify_log(&dir, key).map(drop)
 }
 
-fn ring_says(found: Result<(), DeskError>, words: &str) {
+fn ring_says(found: &Result<(), DeskError>, words: &str) {
     assert!(
-        matches!(&found, Err(DeskError::Keys(KeysError::Ring(why))) if *why == words),
+        matches!(found, Err(DeskError::Keys(KeysError::Ring(why))) if *why == words),
         "{found:?}"
     );
 }
@@ -284,7 +284,7 @@ async fn a_log_key_that_the_one_before_does_not_vouch_for_is_refused() {
     let other = std::fs::read(other).unwrap();
     put(&other);
     let reload = || async { desk.reload(config(world.path(), &world.text)).await };
-    ring_says(reload().await, "it was not announced before it signs");
+    ring_says(&reload().await, "it was not announced before it signs");
     put(&first);
     // What was another CA's.
     rotate::announce(&world.config(), KeyName::Session, None).unwrap();
@@ -293,7 +293,7 @@ async fn a_log_key_that_the_one_before_does_not_vouch_for_is_refused() {
     again(&world, &desk).await;
     let session = world.path().join("ca/keys/session.old-1");
     rotate::announce(&world.config(), KeyName::Log, Some(&session)).unwrap();
-    ring_says(reload().await, "it is the CA's key for something else");
+    ring_says(&reload().await, "it is the CA's key for something else");
     std::fs::remove_file(world.path().join("ca/keys/log.next")).unwrap();
     std::fs::remove_file(world.path().join("ca/keys/log.next.pub")).unwrap();
     // Back to the one before, as long as it counts and when it does not.
@@ -303,13 +303,13 @@ async fn a_log_key_that_the_one_before_does_not_vouch_for_is_refused() {
     again(&world, &desk).await;
     let second = std::fs::read(&file).unwrap();
     put(&first);
-    ring_says(reload().await, "it was not announced before it signs");
+    ring_says(&reload().await, "it was not announced before it signs");
     put(&second);
     let old = log_keys(&world).remove(1);
     rotate::retire(&world.config(), KeyName::Log, &old).unwrap();
     again(&world, &desk).await;
     put(&first);
-    ring_says(reload().await, "it was not announced before it signs");
+    ring_says(&reload().await, "it was not announced before it signs");
     rotate::announce(&world.config(), KeyName::Identity, None).unwrap_err();
     drop(desk);
     // A start is as strict: neither the old one nor a stranger's signs on.
