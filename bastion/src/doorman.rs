@@ -16,6 +16,7 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 use ssh_key::Certificate;
 use tokio::sync::oneshot;
 
+use crate::flow::Gate;
 use crate::forward::STDERR;
 use crate::jump::{self, Place};
 use crate::prelude::{Prelude, Runs, Start};
@@ -40,6 +41,8 @@ pub(crate) struct Doorman {
     refusal: Option<Refusal>,
     places: Arc<AtomicUsize>,
     sessions: HashMap<ChannelId, Opened>,
+    /// Of each session, what waits that the person sent.
+    gates: HashMap<ChannelId, Arc<Gate>>,
     /// What was refused on which channel: said once, or a client that takes nothing would fill our memory with it.
     told: HashSet<(ChannelId, &'static str)>,
 }
@@ -78,6 +81,7 @@ impl Doorman {
             refusal: None,
             places: Arc::default(),
             sessions: HashMap::new(),
+            gates: HashMap::new(),
             told: HashSet::new(),
         }
     }
@@ -230,6 +234,8 @@ impl Doorman {
                 start,
             },
         );
+        let gate = Arc::<Gate>::default();
+        self.gates.insert(channel.id(), Arc::clone(&gate));
         reply.accept().await;
         session::begin(
             Arc::clone(&self.site),
@@ -237,7 +243,7 @@ impl Doorman {
             channel,
             handle,
             started,
-            place,
+            (place, gate),
         );
     }
 

@@ -1,18 +1,21 @@
 //! Who waits: the flow control between two SSH connections, without input or output.
 //!
-//! russh gives window credit on receipt, and then waits until the channel's queue takes what it received
-//! (0.65). So not to take from a channel stops its whole connection: its other channels, the other direction, and
-//! the window credit that the other direction waits for. Hence the rules:
+//! Each channel of SSH has a window: so many bytes may still be sent, until the other side gives more (RFC 4254 §5.2).
+//! russh gives more as soon as bytes have arrived, whether or not anybody has taken them from it, and waits with its
+//! whole connection where a channel's queue is full (0.65). Hence the rules. Each direction has a [`Gate`], which counts
+//! what waits in it, and where much waits, its source is slowed down:
 //!
-//! * up to [`limits::SPOOL_SOFT`] of one direction, everything is taken at once;
-//! * past it, a side is left to wait only while nothing waits for it in the other direction, and no other
-//!   channel lives on its connection;
-//! * after something was given to a waiting side, a little is taken from it, so that its connection turns over
-//!   and really sends what it was given;
-//! * while both directions stand still, a side is taken from slowly, and slower the more of it waits: what
-//!   sets it going again may be stuck behind what it sends;
-//! * past [`limits::SPOOL_HARD`] the session ends by name.
+//! * the person's connection may have other channels, so what arrives from it is always taken at once, and the
+//!   person is given [`SHUT`] instead of [`OPEN`]: a trickle, because russh asks for the next size of the window only when
+//!   it gives some. The channel stops on its own, and its connection goes on with all else;
+//! * the target's connection has one channel, and russh gives it one size of the window for ever. So from [`limits::SPOOL_SOFT`] on nothing is
+//!   taken from it, and the whole connection waits. What is on its way to the target then waits too, hence a little is taken now
+//!   and then while there is any: less often, the more waits already;
+//! * past [`limits::SPOOL_HARD`] the session ends by name. So much waits only if a side sends more than its window, or
+//!   takes nothing for hours while it sends, or has other channels, for which russh knows but one size of the window.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use config::limits;
@@ -26,18 +29,74 @@ pub enum Way {
     Down,
 }
 
-impl Way {
-    /// The other one.
-    #[must_use]
-    pub const fn back(self) -> Self {
-        match self {
-            Self::Up => Self::Down,
-            Self::Down => Self::Up,
+/// The window of a side that may send, in bytes.
+pub const OPEN: u32 = 2 << 20;
+
+/// The window of a side that should not send: the least that russh gives again, which it does once none of it is left.
+pub const SHUT: u32 = 2;
+
+/// So many bytes wait when a gate shuts: what may be sent of the last window comes on top of it.
+const SHUTS: usize = limits::SPOOL_SOFT / 4;
+
+/// How long the loop of a connection rests after a trickle has arrived through a gate that is shut, or a peer that is
+/// near would trickle ten thousand times a second.
+pub const TRICKLE: Duration = Duration::from_millis(10);
+
+/// Counts what waits in one direction of one channel, and says how much more may come.
+#[derive(Debug, Default)]
+pub struct Gate {
+    waiting: AtomicUsize,
+    shut: AtomicBool,
+}
+
+impl Gate {
+    /// So many bytes have arrived, and wait.
+    pub fn took(&self, bytes: usize) {
+        let before = self.waiting.fetch_add(bytes, Ordering::AcqRel);
+        if before.saturating_add(bytes) >= SHUTS {
+            self.shut.store(true, Ordering::Release);
         }
+    }
+
+    /// So many bytes were handed to the connection that they go to; they do not wait any more. A gate that is shut
+    /// opens when half of it is free.
+    pub fn gave(&self, bytes: usize) {
+        let before = self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+        if before.saturating_sub(bytes) <= SHUTS / 2 {
+            self.shut.store(false, Ordering::Release);
+        }
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// The window to give when russh asks for it.
+    #[must_use]
+    pub fn window(&self) -> u32 {
+        if self.shut.load(Ordering::Acquire) {
+            SHUT
+        } else {
+            OPEN
+        }
+    }
+
+    /// How long the connection rests after so many bytes have arrived.
+    #[must_use]
+    pub fn rest(&self, bytes: usize) -> Option<Duration> {
+        (self.window() == SHUT && bytes <= SHUT as usize).then_some(TRICKLE)
+    }
+
+    /// Whether more waits than may: the session must end.
+    #[must_use]
+    pub fn over(&self) -> bool {
+        self.waiting() > limits::SPOOL_HARD
     }
 }
 
-/// Whether to take from the side that a direction comes from.
+/// Whether to take from the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Take {
     /// Whatever it has.
@@ -48,78 +107,64 @@ pub enum Take {
     Not,
 }
 
-/// The slowest pace, at a full spool. With it, both sides may stand still for about a quarter of an hour at
-/// full speed before the spool is full.
-const SLOWEST: Duration = Duration::from_secs(1);
+/// How long a message of a target that waits is put off when the spool is full; at a half, a quarter of it. Both sides
+/// may stand still for about eleven hours, while both send, before the spool is full.
+const SLOWEST: Duration = Duration::from_secs(60);
 
-/// Messages that are taken from a waiting side after something was given to it.
-const TURNS: u8 = 2;
-
-/// What waits in each direction.
-#[derive(Debug, Default)]
+/// The two gates of a session.
+#[derive(Debug)]
 pub struct Flow {
-    up: Lane,
-    down: Lane,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    waiting: usize,
-    turns: u8,
+    up: Arc<Gate>,
+    down: Arc<Gate>,
+    /// Something was handed to the target's connection since it last had a turn, and may wait there.
+    owed: bool,
 }
 
 impl Flow {
-    /// Whether to take what comes this way. `alone`: no other channel lives on the connection that it comes from.
-    pub fn take(&self, way: Way, alone: bool) -> Take {
-        let (own, back) = (self.lane(way), self.lane(way.back()));
-        if own.waiting < limits::SPOOL_SOFT || own.turns > 0 || !alone {
+    /// `up` counts what comes from the person, `down` what comes from the target.
+    #[must_use]
+    pub const fn new(up: Arc<Gate>, down: Arc<Gate>) -> Self {
+        Self {
+            up,
+            down,
+            owed: false,
+        }
+    }
+
+    /// Whether to take from the target.
+    #[must_use]
+    pub fn take(&self) -> Take {
+        let waiting = self.down.waiting();
+        if waiting < limits::SPOOL_SOFT {
             return Take::Now;
         }
-        if back.waiting == 0 {
+        if !self.owed && self.up.waiting() == 0 {
             return Take::Not;
         }
-        let full = u32::try_from(own.waiting >> 10).unwrap_or(u32::MAX);
-        let most = u32::try_from(limits::SPOOL_HARD >> 10).unwrap_or(u32::MAX);
-        Take::After(SLOWEST.saturating_mul(full) / most.max(1))
+        let of_1024 = |waiting: usize| u32::try_from((waiting << 10) / limits::SPOOL_HARD);
+        let full = of_1024(waiting).unwrap_or(1024).min(1024);
+        Take::After((SLOWEST * (full * full)) / (1 << 20))
     }
 
-    /// A message of so many bytes was taken; they wait now.
-    pub fn took(&mut self, way: Way, bytes: usize) {
-        let lane = self.lane_mut(way);
-        lane.waiting = lane.waiting.saturating_add(bytes);
-        lane.turns = lane.turns.saturating_sub(1);
+    /// A message of the target was taken, so that its connection has a turn.
+    pub fn took_down(&mut self) {
+        self.owed = false;
     }
 
-    /// So many bytes were handed to the connection that they go to; they do not wait any more.
-    pub fn gave(&mut self, way: Way, bytes: usize) {
-        let lane = self.lane_mut(way);
-        lane.waiting = lane.waiting.saturating_sub(bytes);
-        self.lane_mut(way.back()).turns = TURNS;
-    }
-
-    /// How many bytes wait.
-    pub fn waiting(&self, way: Way) -> usize {
-        self.lane(way).waiting
+    /// Something was handed to the target's connection.
+    pub fn gave_up(&mut self) {
+        self.owed = true;
     }
 
     /// The direction that has filled its spool, if one has: the session must end.
+    #[must_use]
     pub fn over(&self) -> Option<Way> {
-        [Way::Up, Way::Down]
-            .into_iter()
-            .find(|way| self.waiting(*way) > limits::SPOOL_HARD)
-    }
-
-    fn lane(&self, way: Way) -> &Lane {
-        match way {
-            Way::Up => &self.up,
-            Way::Down => &self.down,
-        }
-    }
-
-    fn lane_mut(&mut self, way: Way) -> &mut Lane {
-        match way {
-            Way::Up => &mut self.up,
-            Way::Down => &mut self.down,
+        if self.up.over() {
+            Some(Way::Up)
+        } else if self.down.over() {
+            Some(Way::Down)
+        } else {
+            None
         }
     }
 }

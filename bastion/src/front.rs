@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::doorman::Doorman;
+use crate::flow::OPEN;
 use crate::line::Line;
 use crate::site::{self, Site};
 
@@ -120,6 +121,7 @@ fn settings(site: &Site, certificate: Certificate) -> server::Config {
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![site.doors.key().clone()],
         certificates: vec![certificate],
+        window_size: OPEN,
         channel_buffer_size: site::QUEUE,
         preferred: Preferred {
             cipher: Cow::Borrowed(site::CIPHERS),

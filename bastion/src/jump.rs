@@ -66,11 +66,6 @@ impl Place {
             .ok()?;
         Some(Self(Arc::clone(places)))
     }
-
-    /// Whether no other place is taken.
-    pub(crate) fn alone(&self) -> bool {
-        self.0.load(Ordering::Acquire) <= 1
-    }
 }
 
 impl Drop for Place {

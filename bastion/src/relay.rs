@@ -1,4 +1,4 @@
-//! Moves a session's bytes: records them, lets them wait where [`Flow`] says so, and hands them on.
+//! Moves a session's bytes: records them, counts in each direction's [`Gate`] what waits, and hands them on.
 
 mod outlet;
 mod source;
@@ -12,17 +12,20 @@ use config::limits;
 use record::recording::{Exit, RecordError, Recorded, Recorder, Stream};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-use crate::flow::{Flow, Way};
+use crate::flow::{Flow, Gate, Take, Way};
 use crate::forward::{Item, STDERR};
 use crate::sftp::{Act, Broken, Sftp};
-use outlet::{Given, Outlet};
+use outlet::{Lost, Outlet};
 use source::{Source, Turn};
 
 /// How long the end of the target's output rests before it is handed on: mostly the exit status and the close
 /// follow at once.
 const EOF_REST: Duration = Duration::from_millis(200);
+
+/// How many messages of a side are taken at once, before anything else has its turn.
+const AT_ONCE: usize = 16;
 
 /// Why a relay is over.
 #[derive(Debug)]
@@ -69,7 +72,7 @@ pub(crate) enum News {
     Stop(Stop),
 }
 
-/// The two channels of a session, and what they had said before the relay began.
+/// The two channels of a session, their gates, and what they had said before the relay began.
 pub(crate) struct Sides<'a> {
     pub(crate) client: &'a mut ChannelReadHalf,
     pub(crate) client_said: VecDeque<ChannelMsg>,
@@ -77,42 +80,33 @@ pub(crate) struct Sides<'a> {
     pub(crate) target: &'a mut ChannelReadHalf,
     pub(crate) target_said: VecDeque<ChannelMsg>,
     pub(crate) to_target: Arc<ChannelWriteHalf<russh::client::Msg>>,
+    /// Counts what comes from the client, and waits for the target.
+    pub(crate) up: Arc<Gate>,
 }
 
 /// Moves bytes until the session is over. Unless it was stopped, all that the target sent before its end has been
-/// handed to the person's channel by then. `alone` says whether no other channel lives on the person's connection.
+/// handed to the person's channel by then.
 pub(crate) async fn run(
     recorder: &mut Recorder,
     pty: bool,
     files: Option<Sftp>,
     sides: Sides<'_>,
-    alone: impl Fn() -> bool,
     news: &mut mpsc::UnboundedReceiver<News>,
 ) -> Over {
-    let (gave, mut given) = mpsc::unbounded_channel();
-    let up = Outlet::new(sides.to_target, Way::Up, gave.clone());
-    let down = Outlet::new(sides.to_client, Way::Down, gave);
+    let mut client = Source::new(sides.client_said, sides.client);
+    let mut target = Source::new(sides.target_said, sides.target);
+    let down = Arc::<Gate>::default();
     let mut relay = Relay {
         recorder,
         pty,
         files,
-        flow: Flow::default(),
-        up,
-        down,
+        up: Outlet::new(sides.to_target, Arc::clone(&sides.up)),
+        down: Outlet::new(sides.to_client, Arc::clone(&down)),
+        flow: Flow::new(sides.up, down),
         exit: None,
         client_done: false,
         eof_due: None,
         target_closed: false,
-    };
-    let mut client = Source {
-        said: sides.client_said,
-        channel: sides.client,
-        due: None,
-    };
-    let mut target = Source {
-        said: sides.target_said,
-        channel: sides.target,
-        due: None,
     };
     let over = loop {
         if let Some(over) = relay.over() {
@@ -121,37 +115,37 @@ pub(crate) async fn run(
         let now = Instant::now();
         relay.rested(now);
         let behind = relay.recorder.behind();
-        let from_client = client.turn(relay.flow.take(Way::Up, alone()), behind, now);
+        let from_client = client.turn(Take::Now, behind, now);
         let from_target = if relay.target_closed {
             Turn::Not
         } else {
-            target.turn(relay.flow.take(Way::Down, true), behind, now)
+            target.turn(relay.flow.take(), behind, now)
         };
-        let pause = [from_client, from_target]
-            .into_iter()
-            .filter_map(Turn::at)
-            .chain(relay.eof_due)
-            .min();
+        let due = [from_client.at(), from_target.at(), relay.eof_due];
+        let pause = due.into_iter().flatten().min();
         let took = tokio::select! {
             Some(news) = news.recv() => match news {
                 News::Say(line) => relay.say(&line).map_err(Over::from),
                 News::Stop(stop) => break Over::Stopped(stop),
             },
-            Some(given) = given.recv() => match given {
-                Given::Taken(way, bytes) => {
-                    relay.given(way, bytes);
-                    Ok(())
+            handed = relay.up.turn() => {
+                // What the target had said before it went is still to come.
+                if handed.is_ok() {
+                    relay.flow.gave_up();
                 }
-                // What it had said before it went is still to come.
-                Given::Lost(Way::Up) => Ok(()),
-                Given::Lost(Way::Down) => break Over::ClientClosed,
+                Ok(())
+            }
+            handed = relay.down.turn() => match handed {
+                Ok(()) => Ok(()),
+                Err(Lost) => break Over::ClientClosed,
             },
-            message = client.next(), if from_client.is_now() => match message {
-                Some(ChannelMsg::Close) | None => break Over::ClientClosed,
-                Some(message) => relay.client_said(message),
-            },
-            message = target.next(), if from_target.is_now() => relay.target_said(message),
-            () = tokio::time::sleep_until(pause.unwrap_or(now)), if pause.is_some() => Ok(()),
+            message = client.next(), if from_client == Turn::Now => {
+                relay.client_all(message, &mut client)
+            }
+            message = target.next(), if from_target == Turn::Now => {
+                relay.target_all(message, &mut target)
+            }
+            () = sleep_until(pause.unwrap_or(now)), if pause.is_some() => Ok(()),
         };
         if let Err(over) = took {
             break over;
@@ -164,9 +158,9 @@ struct Relay<'a> {
     recorder: &'a mut Recorder,
     pty: bool,
     files: Option<Sftp>,
+    up: Outlet<russh::client::Msg>,
+    down: Outlet<russh::server::Msg>,
     flow: Flow,
-    up: Outlet,
-    down: Outlet,
     exit: Option<Exit>,
     client_done: bool,
     eof_due: Option<Instant>,
@@ -178,19 +172,47 @@ impl Relay<'_> {
         if let Some(way) = self.flow.over() {
             return Some(Over::Full(way));
         }
-        if self.target_closed && self.down.pending == 0 {
+        if self.target_closed && self.down.empty() {
             return Some(self.exit.take().map_or(Over::TargetClosed, Over::Exit));
         }
         None
     }
 
-    fn given(&mut self, way: Way, bytes: usize) {
-        let outlet = match way {
-            Way::Up => &mut self.up,
-            Way::Down => &mut self.down,
-        };
-        outlet.pending = outlet.pending.saturating_sub(1);
-        self.flow.gave(way, bytes);
+    /// Takes a message, and those that are there already.
+    fn client_all(
+        &mut self,
+        first: Option<ChannelMsg>,
+        client: &mut Source<'_>,
+    ) -> Result<(), Over> {
+        let mut next = first.ok_or(Over::ClientClosed)?;
+        for _ in 1..AT_ONCE {
+            self.client_said(next)?;
+            match client.ready() {
+                Some(more) => next = more,
+                None => return Ok(()),
+            }
+        }
+        self.client_said(next)
+    }
+
+    /// Takes a message, and those that are there already.
+    fn target_all(
+        &mut self,
+        first: Option<ChannelMsg>,
+        target: &mut Source<'_>,
+    ) -> Result<(), Over> {
+        let mut next = first;
+        for _ in 1..AT_ONCE {
+            self.target_said(next)?;
+            if self.target_closed || self.flow.take() != Take::Now {
+                return Ok(());
+            }
+            match target.ready() {
+                Some(more) => next = Some(more),
+                None => return Ok(()),
+            }
+        }
+        self.target_said(next)
     }
 
     /// Hands on the end of the target's output, once it has rested. A client that has sent its own end closes as
@@ -200,25 +222,22 @@ impl Relay<'_> {
         if self.eof_due.is_some_and(|due| due <= now) {
             self.eof_due = None;
             if !self.client_done {
-                let weight = self.down.put(Item::Eof, 0);
-                self.flow.took(Way::Down, weight);
+                self.down.put(Item::Eof, 0);
             }
         }
     }
 
     fn client_said(&mut self, message: ChannelMsg) -> Result<(), Over> {
-        let weight = match message {
-            ChannelMsg::Data { data } if self.files.is_some() => {
-                return self.follow(Way::Up, &data);
-            }
+        match message {
+            ChannelMsg::Data { data } if self.files.is_some() => self.follow(Way::Up, &data)?,
             ChannelMsg::Data { data } => {
                 let bytes = data.len();
                 let recorded = self.recorder.input(data)?;
-                self.up.put(Item::Bytes(recorded), bytes)
+                self.up.put(Item::Bytes(recorded), bytes);
             }
             ChannelMsg::Eof => {
                 self.client_done = true;
-                self.up.put(Item::Eof, 0)
+                self.up.put(Item::Eof, 0);
             }
             ChannelMsg::WindowChange {
                 col_width,
@@ -226,46 +245,39 @@ impl Relay<'_> {
                 pix_width,
                 pix_height,
             } => {
-                let recorded = self.recorder.resize(col_width, row_height)?;
-                self.up
-                    .put(Item::Resize(recorded, pix_width, pix_height), 0)
+                let size = self.recorder.resize(col_width, row_height)?;
+                self.up.put(Item::Resize(size, pix_width, pix_height), 0);
             }
             ChannelMsg::Signal { signal } => {
                 let recorded = self.recorder.marker(&format!("signal {}", name(&signal)))?;
-                self.up.put(Item::Signal(recorded, signal), 0)
+                self.up.put(Item::Signal(recorded, signal), 0);
             }
+            ChannelMsg::Close => return Err(Over::ClientClosed),
             // Answered, or refused by name, in the doorman.
-            _ => 0,
-        };
-        self.flow.took(Way::Up, weight);
+            _ => {}
+        }
         Ok(())
     }
 
     fn target_said(&mut self, message: Option<ChannelMsg>) -> Result<(), Over> {
-        let weight = match message {
+        self.flow.took_down();
+        match message {
             Some(ChannelMsg::Data { data }) if self.files.is_some() => {
-                return self.follow(Way::Down, &data);
+                self.follow(Way::Down, &data)?;
             }
             Some(ChannelMsg::Data { data }) => {
                 let bytes = data.len();
                 let recorded = self.recorder.output(data)?;
-                self.down.put(Item::Bytes(recorded), bytes)
+                self.down.put(Item::Bytes(recorded), bytes);
             }
             Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => {
                 let bytes = data.len();
                 let recorded = self.recorder.error_output(data)?;
-                self.down.put(Item::Errors(recorded), bytes)
+                self.down.put(Item::Errors(recorded), bytes);
             }
-            Some(other) => {
-                self.target_told(other)?;
-                0
-            }
-            None => {
-                self.target_closed = true;
-                0
-            }
-        };
-        self.flow.took(Way::Down, weight);
+            Some(other) => self.target_told(other)?,
+            None => self.target_closed = true,
+        }
         Ok(())
     }
 
@@ -291,12 +303,10 @@ impl Relay<'_> {
             let bytes = packet.len();
             let told = std::mem::take(&mut events);
             let recorded = self.recorder.files(stream, told, packet)?;
-            let outlet = match way {
-                Way::Up => &mut self.up,
-                Way::Down => &mut self.down,
-            };
-            let weight = outlet.put(Item::Bytes(recorded), bytes);
-            self.flow.took(way, weight);
+            match way {
+                Way::Up => self.up.put(Item::Bytes(recorded), bytes),
+                Way::Down => self.down.put(Item::Bytes(recorded), bytes),
+            }
         }
         self.recorder.files_left(events)?;
         Ok(())
@@ -333,8 +343,7 @@ impl Relay<'_> {
 
     fn say(&mut self, line: &str) -> Result<(), RecordError> {
         let recorded = said(self.recorder, line, self.pty)?;
-        let weight = self.down.put(Item::Errors(recorded), line.len());
-        self.flow.took(Way::Down, weight);
+        self.down.put(Item::Errors(recorded), line.len());
         Ok(())
     }
 }
@@ -364,34 +373,31 @@ pub(crate) fn name(signal: &Sig) -> String {
         .collect()
 }
 
-/// Collects what a side says before the relay begins, and returns when the side is gone. It stops taking
-/// at [`limits::SPOOL_SOFT`] if nothing else needs the connection, and else counts as gone at
-/// [`limits::SPOOL_HARD`].
+/// Collects what a side says before the relay begins, and counts it in the side's gate. Returns when the side is gone,
+/// or has sent more than may wait.
 pub(crate) async fn hold(
     channel: &mut ChannelReadHalf,
     said: &mut VecDeque<ChannelMsg>,
     held: &mut usize,
-    alone: impl Fn() -> bool,
+    gate: &Gate,
 ) {
-    while *held <= limits::SPOOL_HARD {
-        while *held >= limits::SPOOL_SOFT && alone() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        match channel.wait().await {
+    while !gate.over() {
+        let (message, bytes) = match channel.wait().await {
             None | Some(ChannelMsg::Close) => return,
             Some(ChannelMsg::Data { data }) => {
-                *held += data.len() + limits::ITEM_BYTES;
-                said.push_back(ChannelMsg::Data { data });
+                let bytes = data.len();
+                (ChannelMsg::Data { data }, bytes)
             }
             Some(
                 message @ (ChannelMsg::Eof
                 | ChannelMsg::WindowChange { .. }
                 | ChannelMsg::Signal { .. }),
-            ) => {
-                *held += limits::ITEM_BYTES;
-                said.push_back(message);
-            }
-            Some(_) => {}
-        }
+            ) => (message, 0),
+            Some(_) => continue,
+        };
+        let weight = bytes + limits::ITEM_BYTES;
+        *held += weight;
+        gate.took(weight);
+        said.push_back(message);
     }
 }

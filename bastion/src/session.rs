@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::doorman::HEARD;
 use crate::ends::end_of;
-use crate::flow::Way;
+use crate::flow::{Gate, Way};
 use crate::forward::{Item, STDERR, forward};
 use crate::jump::Place;
 use crate::prelude::Start;
@@ -41,7 +41,7 @@ pub(crate) fn begin(
     channel: Channel<Msg>,
     handle: Handle,
     started: oneshot::Receiver<Start>,
-    place: Place,
+    (place, gate): (Place, Arc<Gate>),
 ) {
     tokio::spawn(async move {
         let (read, write) = channel.split();
@@ -52,7 +52,8 @@ pub(crate) fn begin(
             handle,
             said: VecDeque::new(),
             held: 0,
-            place,
+            gate,
+            _place: place,
         };
         Box::pin(attend(&site, &route, client, started)).await;
     });
@@ -168,17 +169,11 @@ async fn carry(
         target: &mut target_read,
         target_said,
         to_target: target_write,
+        up: Arc::clone(&client.gate),
     };
-    let place = &client.place;
-    let over = relay::run(
-        &mut recorder,
-        pty,
-        files,
-        sides,
-        || place.alone(),
-        &mut news,
-    )
-    .await;
+    // Counted again as the relay takes it.
+    client.gate.gave(std::mem::take(&mut client.held));
+    let over = relay::run(&mut recorder, pty, files, sides, &mut news).await;
     drop(herald);
     // Whatever comes now is neither recorded nor forwarded. A target that stands still is not waited for.
     let _ = tokio::time::timeout(LAST_WORD, target.close()).await;
@@ -311,7 +306,8 @@ struct Client {
     handle: Handle,
     said: VecDeque<ChannelMsg>,
     held: usize,
-    place: Place,
+    gate: Arc<Gate>,
+    _place: Place,
 }
 
 impl Client {
@@ -321,14 +317,14 @@ impl Client {
             read,
             said,
             held,
-            place,
+            gate,
             ..
         } = self;
         tokio::select! {
             // What is ready is not given up because the client has just gone.
             biased;
             done = something => Some(done),
-            () = relay::hold(read, said, held, || place.alone()) => None,
+            () = relay::hold(read, said, held, gate) => None,
         }
     }
 

@@ -16,6 +16,7 @@ use ssh_key::{Algorithm, Certificate, PrivateKey};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::flow::OPEN;
 use crate::host::{self, HostFault, Proof};
 use usher::Usher;
 
@@ -285,6 +286,7 @@ fn settings(proof: &Proof, kinds: Vec<Algorithm>) -> client::Config {
             compression: Cow::Borrowed(&[compression::NONE]),
             ..Preferred::DEFAULT
         },
+        window_size: OPEN,
         channel_buffer_size: crate::site::QUEUE,
         inactivity_timeout: None,
         keepalive_interval: Some(crate::site::KEEPALIVE),

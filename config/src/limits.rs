@@ -212,15 +212,17 @@ pub const ENV_BYTES: usize = 4096;
 /// All environment variables of one session together, in bytes: they stand in the recording's first line.
 pub const ENV_ALL_BYTES: usize = 32 << 10;
 
-/// Bytes of one direction that may wait in memory before the side they come from is made to wait.
+/// Bytes of one direction that may wait before the target that they come from is made to wait; a person is from a quarter
+/// of them on.
 pub const SPOOL_SOFT: usize = 1 << 20;
 
 /// What one thing that waits costs beside its bytes, in bytes: counted too, or a side that sends single bytes, resizes
 /// or signals would hold a hundred times the memory that is meant.
 pub const ITEM_BYTES: usize = 128;
 
-/// Bytes of one direction that may wait at all; past it the session ends by name. It is reached only if both
-/// directions stand still at once.
+/// Bytes of one direction that may wait at all, in memory; past it the session ends by name. It is reached only by a side
+/// that sends more than its window, by two that stand still and send for hours, and by a channel that stands still beside
+/// others that send half as much.
 pub const SPOOL_HARD: usize = 64 << 20;
 
 /// Largest terminal that is recorded or replayed, columns and rows: an emulator's memory grows with their

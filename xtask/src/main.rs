@@ -2,7 +2,7 @@
 //!
 //! * [`install`] brings the stock programs that the tests and the demo run.
 //! * [`test`] is everything that has to pass.
-//! * [`bench`] measures the CA beside its peers.
+//! * [`bench`] measures the CA and the bastion beside their peers.
 //! * [`demo`] shows the whole product, step by checked step.
 
 use std::env;
@@ -21,6 +21,8 @@ usage: cargo xtask COMMAND
   demo --keep    the same, and leave the world running to be entered by hand
   bench ca [--json]          certificates per second, beside `ssh-keygen -s` and bare signing
   bench ca --million [N]     resident memory over a million certificates, or N
+  bench bastion [--json]     what a session costs, beside `ssh -J` through sshd and beside sshd alone;
+                             --size MIB, --runs N, --idle SESSIONS, --only LETTERS for less of it
 ";
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
         ["bench", "ca", rest @ ..] => bench::ca(rest),
+        ["bench", "bastion", rest @ ..] => bench::bastion(rest),
         ["help" | "--help" | "-h"] => {
             print(HELP);
             Ok(())

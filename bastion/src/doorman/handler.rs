@@ -10,6 +10,7 @@ use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
 use ssh_key::Certificate;
 
 use super::{Doorman, HEARD, Who, answer, tell};
+use crate::flow::OPEN;
 use crate::prelude::{Runs, Terminal};
 use crate::route::Route;
 use crate::visitor::{Entry, Refusal};
@@ -83,7 +84,25 @@ impl Handler for Doorman {
 
     async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
         self.sessions.remove(&id);
+        self.gates.remove(&id);
         self.told.retain(|(channel, _)| *channel != id);
+        Ok(())
+    }
+
+    /// The next size of the window, of this channel or whichever sends next. What has no gate is taken as it comes.
+    fn adjust_window(&mut self, id: ChannelId, _: u32) -> u32 {
+        self.gates.get(&id).map_or(OPEN, |gate| gate.window())
+    }
+
+    async fn data(
+        &mut self,
+        id: ChannelId,
+        data: &[u8],
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        if let Some(rest) = self.gates.get(&id).and_then(|gate| gate.rest(data.len())) {
+            tokio::time::sleep(rest).await;
+        }
         Ok(())
     }
 

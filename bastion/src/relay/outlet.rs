@@ -1,70 +1,89 @@
-//! What goes to a side, in its order.
+//! Hands things to a channel, in their order and when it takes them.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use config::limits;
 use russh::{ChannelId, ChannelMsg, ChannelWriteHalf};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-use crate::flow::Way;
+use crate::flow::Gate;
 use crate::forward::{Item, forward};
 
-/// What a channel did with what it was handed.
-pub(super) enum Given {
-    /// It took something of so many bytes.
-    Taken(Way, usize),
-    /// It takes nothing any more.
-    Lost(Way),
+/// The channel takes nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lost;
+
+/// What waits for a channel, and what it is taking.
+pub(super) struct Outlet<S: From<(ChannelId, ChannelMsg)>> {
+    channel: Arc<ChannelWriteHalf<S>>,
+    gate: Arc<Gate>,
+    waiting: VecDeque<(Item, usize)>,
+    handing: Option<Handing>,
+    lost: bool,
 }
 
-/// A task that hands things to a channel in their order.
-pub(super) struct Outlet {
-    items: mpsc::UnboundedSender<(Item, usize)>,
-    pub(super) pending: usize,
-    task: JoinHandle<()>,
+/// The channel takes something of this weight.
+struct Handing {
+    taking: Pin<Box<dyn Future<Output = Result<(), russh::Error>> + Send>>,
+    weight: usize,
 }
 
-impl Outlet {
-    pub(super) fn new<S>(
-        channel: Arc<ChannelWriteHalf<S>>,
-        way: Way,
-        gave: mpsc::UnboundedSender<Given>,
-    ) -> Self
-    where
-        S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
-    {
-        let (items, mut waiting) = mpsc::unbounded_channel::<(Item, usize)>();
-        let task = tokio::spawn(async move {
-            while let Some((item, weight)) = waiting.recv().await {
-                let given = match forward(&channel, item).await {
-                    Ok(()) => Given::Taken(way, weight),
-                    Err(_) => Given::Lost(way),
-                };
-                if gave.send(given).is_err() {
-                    break;
-                }
-            }
-        });
+impl<S> Outlet<S>
+where
+    S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
+{
+    pub(super) fn new(channel: Arc<ChannelWriteHalf<S>>, gate: Arc<Gate>) -> Self {
         Self {
-            items,
-            pending: 0,
-            task,
+            channel,
+            gate,
+            waiting: VecDeque::new(),
+            handing: None,
+            lost: false,
         }
     }
 
-    /// Lets something wait for its turn; says how much more waits now.
-    pub(super) fn put(&mut self, item: Item, bytes: usize) -> usize {
-        self.pending += 1;
-        let weight = bytes + limits::ITEM_BYTES;
-        // The task ends after this outlet, or has said that the side is lost.
-        let _ = self.items.send((item, weight));
-        weight
+    /// Lets something wait for its turn.
+    pub(super) fn put(&mut self, item: Item, bytes: usize) {
+        if !self.lost {
+            let weight = bytes + limits::ITEM_BYTES;
+            self.gate.took(weight);
+            self.waiting.push_back((item, weight));
+        }
     }
-}
 
-impl Drop for Outlet {
-    fn drop(&mut self) {
-        self.task.abort();
+    /// Whether everything was handed on.
+    pub(super) fn empty(&self) -> bool {
+        self.handing.is_none() && self.waiting.is_empty()
+    }
+
+    /// Hands one thing on, unless the channel takes nothing any more; for ever, if none waits. May be given up and
+    /// begun again at any time.
+    pub(super) async fn turn(&mut self) -> Result<(), Lost> {
+        let Some(handing) = self.handing.take().or_else(|| self.next()) else {
+            return std::future::pending().await;
+        };
+        let weight = handing.weight;
+        let handed = self.handing.insert(handing).taking.as_mut().await;
+        self.handing = None;
+        self.gate.gave(weight);
+        handed.map_err(|_| {
+            self.lose();
+            Lost
+        })
+    }
+
+    fn next(&mut self) -> Option<Handing> {
+        let (item, weight) = self.waiting.pop_front()?;
+        let channel = Arc::clone(&self.channel);
+        let taking = Box::pin(async move { forward(&channel, item).await });
+        Some(Handing { taking, weight })
+    }
+
+    fn lose(&mut self) {
+        self.lost = true;
+        for (_, weight) in self.waiting.drain(..) {
+            self.gate.gave(weight);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What comes from a side, and when the next of it may be taken.
 
 use std::collections::VecDeque;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use russh::{ChannelMsg, ChannelReadHalf};
@@ -13,13 +15,13 @@ const BEHIND: Duration = Duration::from_millis(5);
 
 /// A side's messages, in order, and when the next may be taken.
 pub(super) struct Source<'a> {
-    pub(super) said: VecDeque<ChannelMsg>,
-    pub(super) channel: &'a mut ChannelReadHalf,
-    pub(super) due: Option<Instant>,
+    said: VecDeque<ChannelMsg>,
+    channel: &'a mut ChannelReadHalf,
+    due: Option<Instant>,
 }
 
 /// Whether a message may be taken.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     Now,
     At(Instant),
@@ -27,10 +29,6 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    pub(super) fn is_now(self) -> bool {
-        matches!(self, Self::Now)
-    }
-
     pub(super) fn at(self) -> Option<Instant> {
         match self {
             Self::At(at) => Some(at),
@@ -39,7 +37,17 @@ impl Turn {
     }
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// `said` comes before all that the channel has.
+    pub(super) fn new(said: VecDeque<ChannelMsg>, channel: &'a mut ChannelReadHalf) -> Self {
+        Self {
+            said,
+            channel,
+            due: None,
+        }
+    }
+
+    /// The next message, or that there is none any more.
     pub(super) async fn next(&mut self) -> Option<ChannelMsg> {
         let message = match self.said.pop_front() {
             Some(message) => Some(message),
@@ -49,14 +57,28 @@ impl Source<'_> {
         message
     }
 
+    /// A message that is there already.
+    pub(super) fn ready(&mut self) -> Option<ChannelMsg> {
+        let next = pin!(self.next());
+        match next.poll(&mut Context::from_waker(Waker::noop())) {
+            // That there is none any more is seen by whoever waits for the next.
+            Poll::Ready(message) => message,
+            Poll::Pending => None,
+        }
+    }
+
+    /// Whether the next message may be taken. `behind`: the recorder cannot seal as fast as it writes.
     pub(super) fn turn(&mut self, take: Take, behind: bool, now: Instant) -> Turn {
         let pause = match take {
-            Take::Not => {
-                self.due = None;
-                return Turn::Not;
-            }
             Take::Now if behind => BEHIND,
-            Take::Now => return Turn::Now,
+            Take::Now | Take::Not => {
+                self.due = None;
+                return if take == Take::Now {
+                    Turn::Now
+                } else {
+                    Turn::Not
+                };
+            }
             Take::After(pause) => pause,
         };
         let due = *self.due.get_or_insert(now + pause);

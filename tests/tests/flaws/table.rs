@@ -314,15 +314,19 @@ pub(super) const FLAWS: &[Flaw] = &[
         found: "warpgate",
         part: Relay,
         tests: &[
-            "bastion/src/flow/tests.rs::promise_14_one_that_stands_still_costs_little",
-            "bastion/src/flow/tests.rs::promise_15_nothing_is_lost_and_nobody_locks_up",
+            "bastion/src/flow/tests/duplex.rs::promise_14_one_that_stands_still_costs_little",
+            "bastion/src/flow/tests/duplex.rs::promise_15_nothing_is_lost_and_nobody_locks_up",
+            "tests/tests/flow.rs::promise_13_a_target_that_stands_still_and_goes_on_gets_every_byte",
+            "tests/tests/flow.rs::promise_15_a_channel_that_stands_still_stops_no_other_of_its_connection",
         ],
     },
     Flaw {
         what: "new keys after an hour disconnect",
         found: "warpgate",
-        part: Later("a session that lives through a rekey"),
-        tests: &[],
+        part: Relay,
+        tests: &[
+            "tests/tests/flow.rs::keys_are_exchanged_again_in_the_middle_of_a_transfer_on_both_legs",
+        ],
     },
     Flaw {
         what: "a live recording is shown without authorization; an identity header is taken from outside; a link runs a script",

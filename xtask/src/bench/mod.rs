@@ -1,4 +1,15 @@
 //! Measurements, in release builds, each beside its peer in the same run on the same machine.
+//!
+//! * [`bastion`] is what `cargo xtask bench bastion` measures, row by row.
+//! * [`ways`] are the ways to a target that it compares, [`delay`] makes one of them longer.
+//! * [`measure`] takes one measurement.
+//! * [`table`] is what is printed.
+
+mod bastion;
+mod delay;
+mod measure;
+mod table;
+mod ways;
 
 use std::env;
 use std::process::Command;
@@ -6,6 +17,8 @@ use std::process::Command;
 use hallpass_tests::{Failure, Result};
 
 use crate::install;
+
+pub(crate) use bastion::bastion;
 
 /// Certificates per second, and the memory that they leave behind; `args` go to `ca/benches/issue.rs`.
 pub(crate) fn ca(args: &[&str]) -> Result<()> {
