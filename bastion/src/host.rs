@@ -14,7 +14,12 @@ use crate::visitor::Trust;
 #[derive(Debug, Clone)]
 pub enum Proof {
     /// By a host certificate of the host CA for its name.
-    Ca(Arc<Trust>),
+    Ca {
+        /// The host CA's keys.
+        trust: Arc<Trust>,
+        /// The key that the target joined with last, and that the certificate is for; none: it has not joined.
+        joined: Option<PublicKey>,
+    },
     /// By one of these keys.
     Pinned(Vec<PublicKey>),
 }
@@ -58,6 +63,14 @@ pub enum HostFault {
     /// The certificate's signature is wrong.
     #[error("the signature of its host certificate is wrong")]
     Signature,
+    /// The certificate is for a key that the target had before, or that the host CA's key was used for behind our back.
+    #[error(
+        "its host certificate is for the key {0}, and it has joined with another one: if it has a new key, let it show that"
+    )]
+    Replaced(String),
+    /// The CA knows no key of the target's.
+    #[error("it has not joined: the CA has certified no host key of its")]
+    NotJoined,
     /// None of the pinned keys.
     #[error("its host key is {0}, which the configuration does not list")]
     OtherKey(String),
@@ -71,10 +84,11 @@ pub fn check(
     now: UnixTime,
 ) -> Result<(), HostFault> {
     match (proof, shown) {
-        (Proof::Ca(trust), HostShown::Certificate(certificate)) => {
-            certified(certificate, name, trust, now)
+        (Proof::Ca { trust, joined }, HostShown::Certificate(certificate)) => {
+            certified(certificate, name, trust, now)?;
+            is_of(certificate, joined.as_ref())
         }
-        (Proof::Ca(_), HostShown::Key(_)) => Err(HostFault::NoCertificate),
+        (Proof::Ca { .. }, HostShown::Key(_)) => Err(HostFault::NoCertificate),
         (Proof::Pinned(keys), HostShown::Key(key)) => pinned(keys, key.key_data()),
         (Proof::Pinned(keys), HostShown::Certificate(certificate)) => {
             pinned(keys, certificate.public_key())
@@ -85,7 +99,7 @@ pub fn check(
 /// The kinds of host key to ask for, one list for each attempt, so that the target shows one that can be judged.
 pub fn attempts(proof: &Proof) -> Vec<Vec<Algorithm>> {
     match proof {
-        Proof::Ca(_) => vec![vec![
+        Proof::Ca { .. } => vec![vec![
             Algorithm::Ed25519,
             Algorithm::Ecdsa {
                 curve: EcdsaCurve::NistP256,
@@ -140,6 +154,20 @@ fn certified(
     match certificate.critical_options().keys().next() {
         Some(option) => Err(HostFault::Critical(option.clone())),
         None => Ok(()),
+    }
+}
+
+/// Whether a certificate is for the one key that the log says is the target's now. What was issued before is good for days
+/// yet, and no bastion takes it any more.
+fn is_of(certificate: &Certificate, joined: Option<&PublicKey>) -> Result<(), HostFault> {
+    let shown = certificate.public_key();
+    match joined {
+        Some(key) if key.key_data() == shown => Ok(()),
+        Some(_) => {
+            let fingerprint = shown.fingerprint(ssh_key::HashAlg::Sha256);
+            Err(HostFault::Replaced(fingerprint.to_string()))
+        }
+        None => Err(HostFault::NotJoined),
     }
 }
 

@@ -274,7 +274,7 @@ impl Connection {
 
 fn settings(proof: &Proof, kinds: Vec<Algorithm>) -> client::Config {
     let certificates = match proof {
-        Proof::Ca(_) => kinds.clone(),
+        Proof::Ca { .. } => kinds.clone(),
         Proof::Pinned(_) => Vec::new(),
     };
     client::Config {

@@ -108,9 +108,16 @@ impl Machine {
     }
 
     fn ca(&self) -> Proof {
-        Proof::Ca(Arc::new(
-            Trust::new(&[self.public("user")], &[self.public("host")]).unwrap(),
-        ))
+        self.joined_with(Some("host_ed25519"))
+    }
+
+    /// By a certificate for the key of this name.
+    fn joined_with(&self, key: Option<&str>) -> Proof {
+        let trust = Trust::new(&[self.public("user")], &[self.public("host")]).unwrap();
+        Proof::Ca {
+            trust: Arc::new(trust),
+            joined: key.map(|key| self.public(key)),
+        }
     }
 
     /// A question with a fresh key and a session certificate for `principal`.
@@ -215,6 +222,20 @@ async fn a_host_certificate_counts_only_as_it_was_meant() {
             "{ca} {names} {window}: {fault}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_good_certificate_for_another_key_than_the_one_that_joined_proves_nothing() {
+    let mut machine = Machine::new();
+    machine.certify("host", "db1.prod", "-1m:+10m");
+    machine.start();
+    let shown = machine
+        .public("host_ed25519")
+        .fingerprint(ssh_key::HashAlg::Sha256);
+    let replaced = machine.fault(machine.joined_with(Some("other"))).await;
+    assert_eq!(replaced, HostFault::Replaced(shown.to_string()));
+    let unknown = machine.fault(machine.joined_with(None)).await;
+    assert_eq!(unknown, HostFault::NotJoined);
 }
 
 #[tokio::test]

@@ -139,8 +139,9 @@ pub struct SessionGiven {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostTrust {
-    /// By a host certificate of the host CA whose principal is the target's name.
-    Ca,
+    /// By a host certificate of the host CA whose principal is the target's name, for this key, OpenSSH's one-line form: the
+    /// one that the target joined with last. None: it has not joined, and so proves itself by nothing.
+    Ca(Option<String>),
     /// By one of these keys, OpenSSH's one-line form.
     Pinned(Vec<String>),
 }

@@ -13,16 +13,20 @@
 //! * [`person`] is somebody with a key, an agent and an ssh configuration.
 //! * [`target`] is a real `sshd` that trusts the session CA.
 //! * [`watch`]: those who watch the issuance log.
+//! * [`fresh`] is a machine that becomes a target by itself.
+//! * [`ring`] watches the CA's keys follow one another.
 //! * [`world`] puts them together, and [`access`] is what people do in it most.
 
 pub mod access;
 pub mod failure;
+pub mod fresh;
 pub mod keys;
 pub mod pager;
 pub mod person;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod ring;
 pub mod target;
 pub mod watch;
 pub mod world;

@@ -3,145 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hallpass_tests::keys::Certificate;
+use hallpass_tests::fresh::Fresh;
 use hallpass_tests::process::{self, LIMIT, Live};
-use hallpass_tests::target::Target;
-use hallpass_tests::world::Setup;
 use hallpass_tests::{Failure, Output, Result, World, keys, programs};
-
-/// `new1.prod`: in the inventory, and nobody has set it up.
-struct Fresh {
-    world: World,
-    target: Target,
-    directory: tempfile::TempDir,
-}
-
-impl Fresh {
-    fn new() -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("hp-").tempdir()?;
-        let target = Target::new("new1.prod", &directory.path().join("new1"))?;
-        let extra = format!(
-            "[target.\"new1.prod\"]\naddress = \"127.0.0.1:{}\"\nhost = \"ca\"\n\n\
-             [target.\"new2.prod\"]\naddress = \"127.0.0.1:1\"\nhost = \"ca\"\n\n\
-             [role.new-look]\ngroups = [\"oncall\"]\nlogins = [\"LOGIN\"]\ntargets = [\"new1.prod\", \"new2.prod\"]\n\
-             longest = \"30m\"\napprovals = {{ count = 0 }}\n",
-            target.port
-        );
-        let ca = "revokers = [\"security\"]\nenrollers = [\"security\"]\n".to_owned();
-        let world = World::with(&Setup {
-            extra,
-            ca,
-            ..Setup::default()
-        })?;
-        Ok(Self {
-            world,
-            target,
-            directory,
-        })
-    }
-
-    /// And it has joined, with its `sshd` running.
-    fn joined() -> Result<Self> {
-        let mut fresh = Self::new()?;
-        let token = fresh.token("new1.prod")?;
-        fresh.join("new1.prod", Some(&token))?.ok()?;
-        fresh.start()?;
-        Ok(fresh)
-    }
-
-    fn etc(&self) -> PathBuf {
-        self.directory.path().join("etc")
-    }
-
-    fn revoked(&self) -> PathBuf {
-        self.etc().join("hallpass/revoked")
-    }
-
-    fn at(&self) -> String {
-        format!("{}@new1.prod", self.world.login)
-    }
-
-    fn token(&self, target: &str) -> Result<String> {
-        let made = self.world.carol.ssh(&["ca", "token", target])?.ok()?;
-        Ok(made.out().trim().to_owned())
-    }
-
-    fn join_command(&self, name: &str, token: Option<&str>, key: &Path) -> Result<Command> {
-        let ca = format!("127.0.0.1:{}", self.world.ca_port);
-        let pin = fingerprint(&self.world.public_of("identity")?)?;
-        let mut command = Command::new(programs::hallpass()?);
-        command
-            .args(["target", "join", name, "--units", "", "--ca", &ca])
-            .args(["--ca-key", &pin, "--etc"])
-            .arg(self.etc())
-            .arg("--host-key")
-            .arg(key);
-        if let Some(token) = token {
-            command.args(["--token", token]);
-        }
-        Ok(command)
-    }
-
-    fn join(&self, name: &str, token: Option<&str>) -> Result<Output> {
-        process::run(&mut self.join_command(name, token, &self.target.host_key())?)
-    }
-
-    fn sync_command(&self) -> Result<Command> {
-        let mut command = Command::new(programs::hallpass()?);
-        command.args(["target", "sync", "--etc"]).arg(self.etc());
-        Ok(command)
-    }
-
-    fn sync(&self) -> Result<Output> {
-        process::run(&mut self.sync_command()?)
-    }
-
-    /// Starts `sshd` with what the join has written, and nothing else that lets anybody in.
-    fn start(&mut self) -> Result<()> {
-        let include = format!("Include {}/sshd_config.d/*.conf", self.etc().display());
-        let nobody = self.world.public_of("door")?;
-        self.target.start(&nobody, &self.world.login, &include)
-    }
-
-    /// Logs in at the target itself, with a certificate that is made by hand with the session CA's key.
-    fn steal(&self, serial: u64) -> Result<Output> {
-        let subject = self.directory.path().join("stolen");
-        if !subject.exists() {
-            keys::make(&subject, "stolen")?;
-        }
-        let principals = self.at();
-        let fields = Certificate {
-            serial,
-            principals: &principals,
-            ..Certificate::default()
-        };
-        keys::certify(&self.world.ca_key("session"), &subject, &fields)?;
-        let mut command = Command::new(programs::find("ssh")?);
-        command
-            .args(["-F", "/dev/null", "-o", "IdentitiesOnly=yes"])
-            .args(["-o", "BatchMode=yes", "-o", "IdentityAgent=none"])
-            .args(["-o", "StrictHostKeyChecking=no"])
-            .args(["-o", "UserKnownHostsFile=/dev/null", "-i"])
-            .arg(&subject)
-            .args(["-l", &self.world.login, "-p"])
-            .args([&self.target.port.to_string(), "127.0.0.1", "echo in"]);
-        process::run(&mut command)
-    }
-
-    /// The certificate of the target, as `ssh-keygen -L` shows it.
-    fn certificate(&self) -> Result<String> {
-        keys::show(&keys::certificate(&self.target.host_key()))
-    }
-}
-
-fn fingerprint(line: &str) -> Result<String> {
-    let key = ssh_key::PublicKey::from_openssh(line).map_err(|e| Failure::new(e.to_string()))?;
-    Ok(key.fingerprint(ssh_key::HashAlg::Sha256).to_string())
-}
 
 /// The serials of the session certificates under a grant.
 fn session_serials(world: &World, id: &str) -> Result<Vec<u64>> {
@@ -254,7 +122,10 @@ fn a_token_is_good_once_and_for_its_target() -> Result<()> {
             "--ca",
             &ca,
         ])
-        .args(["--ca-key", &fingerprint(&fresh.world.public_of("door")?)?])
+        .args([
+            "--ca-key",
+            &hallpass_tests::fresh::fingerprint(&fresh.world.public_of("door")?)?,
+        ])
         .args(["--units", "", "--etc"])
         .arg(fresh.etc())
         .arg("--host-key")
@@ -440,7 +311,7 @@ fn ends_within_a_second(fresh: &Fresh, words: &[&str]) -> Result<Output> {
 fn promise_32_shutting_out_ends_every_session_within_a_second() -> Result<()> {
     let fresh = Fresh::joined()?;
     let world = &fresh.world;
-    let key = fingerprint(&keys::public_line(&world.alice.key())?)?;
+    let key = hallpass_tests::fresh::fingerprint(&keys::public_line(&world.alice.key())?)?;
     let at = fresh.at();
     for words in [
         ["--target", "new1.prod"],
@@ -511,7 +382,7 @@ fn a_key_that_is_shut_out_is_refused_wherever_it_was_forgotten() -> Result<()> {
         "echo in",
     ];
     world.alice.ssh(&goes)?.ok()?.prints("in\n")?;
-    let key = fingerprint(&keys::public_line(&world.alice.key())?)?;
+    let key = hallpass_tests::fresh::fingerprint(&keys::public_line(&world.alice.key())?)?;
     // Everybody shuts out their own key.
     world
         .alice

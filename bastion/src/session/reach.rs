@@ -64,9 +64,11 @@ pub(super) async fn reach(
 
 fn proof(site: &Site, trust: &api::HostTrust) -> Result<Proof, Fault> {
     match trust {
-        api::HostTrust::Ca => {
+        api::HostTrust::Ca(joined) => {
             let trust = site.trust.get().ok_or(Fault::Given("no host CA"))?;
-            Ok(Proof::Ca(trust))
+            let joined = joined.as_ref().map(|line| PublicKey::from_openssh(line));
+            let joined = joined.transpose().map_err(|_| Fault::Given("a host key"))?;
+            Ok(Proof::Ca { trust, joined })
         }
         api::HostTrust::Pinned(lines) => {
             let keys: Result<Vec<_>, _> = lines

@@ -150,7 +150,7 @@ impl Writer {
             record_input: role.record_input,
             host: target.address.host.clone(),
             port: target.address.port,
-            host_trust: host_trust(target)?,
+            host_trust: host_trust(&self.state, &ask.access.target, target)?,
         };
         let hall = self.hall.clone();
         Ok(Answer::after(move |press| {
@@ -272,9 +272,16 @@ fn known<'a>(
     ))
 }
 
-fn host_trust(target: &rules::Target) -> Result<api::HostTrust, Refused> {
+fn host_trust(
+    state: &State,
+    name: &TargetName,
+    target: &rules::Target,
+) -> Result<api::HostTrust, Refused> {
     match &target.host {
-        HostTrust::Ca => Ok(api::HostTrust::Ca),
+        HostTrust::Ca => {
+            let own = state.machines.enrolled.get(name);
+            Ok(api::HostTrust::Ca(own.map(|own| own.key.clone())))
+        }
         HostTrust::Pinned(keys) => {
             let lines = keys
                 .iter()

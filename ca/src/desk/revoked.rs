@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::keys::KeyName;
 use config::limits;
+use config::words::TargetName;
 use record::clock::UnixTime;
+use record::digest::Digest;
 use record::entry::{Authority, Whom};
 use record::krl::{Krl, KrlError};
 
@@ -38,7 +40,7 @@ impl Hall {
     }
 
     /// What people's `ssh` is to refuse (`RevokedHostKeys`): door certificates of bastions, host certificates of targets
-    /// and host keys that are shut out.
+    /// and host keys that are shut out, and host certificates for a key that its target has another one instead of.
     pub(super) fn host_krl(&self) -> Result<Vec<u8>, KrlError> {
         let state = self.state();
         let at = state.last.unwrap_or(UnixTime::from_secs(0));
@@ -49,7 +51,7 @@ impl Hall {
             (Authority::Host, KeyName::Host),
         ] {
             let out = state.certificates.values().filter(|one| {
-                one.authority == authority && is_good_after(one, at) && is_shut_out(&state, one)
+                one.authority == authority && is_good_after(one, at) && is_out(&state, one)
             });
             let serials: Vec<u64> = out.map(|one| one.serial).collect();
             for ca in state.ring.trusted(name, at) {
@@ -63,18 +65,28 @@ impl Hall {
     }
 }
 
-/// Whether the key id of a host or door certificate names somebody who is shut out.
-fn is_shut_out(state: &State, certificate: &Certificate) -> bool {
+/// Whether a host or door certificate is of somebody who is shut out, or for a host key that its target has no more.
+fn is_out(state: &State, certificate: &Certificate) -> bool {
     let bytes = STANDARD.decode(&certificate.to_be_signed);
     let fields = bytes.as_deref().ok().and_then(read_to_be_signed);
     let Some(fields) = fields else { return true };
     let mut words = fields.key_id.split(':').skip(1);
-    let whom = match (words.next(), words.next()) {
-        (Some("door"), Some(name)) => name.parse().map(Whom::Bastion),
-        (Some("host"), Some(name)) => name.parse().map(Whom::Target),
-        _ => return false,
-    };
-    whom.is_ok_and(|whom| state.excluded.of(&whom).is_some())
+    match (words.next(), words.next()) {
+        (Some("door"), Some(name)) => {
+            let whom = name.parse().map(Whom::Bastion);
+            whom.is_ok_and(|whom| state.excluded.of(&whom).is_some())
+        }
+        (Some("host"), Some(name)) => {
+            let Ok(target) = name.parse::<TargetName>() else {
+                return false;
+            };
+            let subject = Digest::of(&fields.subject());
+            let own = state.machines.enrolled.get(&target);
+            let replaced = own.is_none_or(|own| own.fingerprint.digest() != subject);
+            replaced || state.excluded.of(&Whom::Target(target)).is_some()
+        }
+        _ => false,
+    }
 }
 
 /// The serials of session certificates that a target may still take at this time, and must not.
