@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use config::cidr::Cidr;
 use config::limits;
 use record::clock::{Clock as _, SystemClock, UnixTime};
 use record::fingerprint::Fingerprint;
@@ -16,6 +17,7 @@ use ssh_key::{Certificate, PrivateKey, PublicKey};
 use super::link::{Link, block_on};
 use super::orders::{self, Expected};
 use super::place::{Pins, Place, host_key, replace};
+use super::sshd;
 use crate::failure::{Failure, Result};
 
 /// What a sync is told.
@@ -72,9 +74,24 @@ async fn follow(place: &Place, pins: &Pins, link: &Link, accept_older: bool) -> 
     };
     let checked = orders::checked(&signed, &expected)?;
     orders::install(place, &checked)?;
+    exempt(place, checked.bastions())?;
     let pins = pins.clone().signed_by(checked.signers())?;
     replace(&place.pins_file(), 0o644, pins.text()?.as_bytes())?;
     Ok(checked.number())
+}
+
+/// Lets sshd exempt the bastions of now from its penalties, in the file that a join or a setup has made; one that is not there
+/// is not made.
+fn exempt(place: &Place, bastions: &[Cidr]) -> Result<()> {
+    let path = place.snippet();
+    let text = match fs::read_to_string(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        read => read.map_err(|e| Failure::file("read", &path, &e))?,
+    };
+    match sshd::exempted(&text, bastions, sshd::knows) {
+        Some(text) => replace(&path, 0o644, text.as_bytes()).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Renews the host certificate if it is time; says whether it did.

@@ -82,6 +82,7 @@ fn units(place: &Place) -> impl Iterator<Item = (&'static str, String)> {
     let key = format!("{etc}/ssh_host_ed25519_key-cert.pub");
     let own = move |text: &str| {
         text.replace("/etc/ssh/ssh_host_ed25519_key-cert.pub", &key)
+            .replace("/etc/ssh/sshd_config.d", &format!("{etc}/sshd_config.d"))
             .replace("--etc /etc/ssh", &format!("--etc {etc}"))
             .replace("ReadWritePaths=/etc/ssh", &format!("ReadWritePaths={etc}"))
     };

@@ -30,6 +30,8 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("strace", "strace"),
+    ("setsid", "util-linux"),
+    ("systemd-analyze", "systemd"),
     ("tmux", "tmux"),
     ("zstd", "zstd"),
     // A make-believe hardware security module, and what makes keys in it.
