@@ -41,6 +41,13 @@ pub(super) fn break_glass(
             "remove break-glass, or say which approvals it goes before",
         );
     }
+    if role.askers.iter().all(|group| known.is_told(group)) {
+        return flaw(
+            given.span(),
+            "break-glass for groups that only a program fills",
+            "name a group of persons in this file too: break-glass has to work while that program is down",
+        );
+    }
     if let Some(count) = &terms.per_week
         && !(1..=limits::BREAK_GLASS_PER_WEEK).contains(count.get_ref())
     {
