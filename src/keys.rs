@@ -31,7 +31,9 @@ pub(crate) enum KeysCommand {
         Before `switch session`, every target needs the new `hallpass target setup`; before\n\
         `switch door`, people need the new lines of `ssh ca ssh-config`. A log key vouches for the\n\
         next in the log itself, so who has one follows; before `retire log`, witnesses need the new\n\
-        `hallpass trust --note`. The identity is the CA's SSH host key, and is not changed this way."
+        `hallpass trust --note`. The identity is the CA's SSH host key, and is not changed this way.\n\
+        A key in an agent or a token is made there: name it in [ca.key.NAME.next] and reload, which\n\
+        is `rotate`; then name it in [ca.key.NAME] instead and reload, which is `switch`."
     )]
     Rotate {
         /// Which: user, session, host, door or log
@@ -63,9 +65,10 @@ pub(crate) fn run(site: &Site, command: KeysCommand) -> Result<()> {
         KeysCommand::Rotate { name, new_key } => {
             let (path, public) = rotate::announce(&config, name, new_key.as_deref())?;
             say(&format!(
-                "{} is announced: {}\n{RELOAD}\n{}",
+                "{} is announced: {}\n{}\n{}",
                 path.display(),
                 fingerprint(&public),
+                reload(&config, name),
                 before_switch(name)
             ))
         }
@@ -73,9 +76,10 @@ pub(crate) fn run(site: &Site, command: KeysCommand) -> Result<()> {
             must_be_told(&config, name)?;
             let public = rotate::switch(&config, name)?;
             say(&format!(
-                "{} {}\n{RELOAD}\n{}",
+                "{} {}\n{}\n{}",
                 will_sign(name),
                 fingerprint(&public),
+                reload(&config, name),
                 after_switch(name)
             ))
         }
@@ -84,6 +88,15 @@ pub(crate) fn run(site: &Site, command: KeysCommand) -> Result<()> {
 }
 
 const RELOAD: &str = "now: systemctl reload hallpass-ca";
+
+/// What lets the CA read its keys again. One that runs has nobody to ask for a passphrase.
+fn reload(config: &Config, name: KeyName) -> &'static str {
+    let place = config.ca.keys.get(&name);
+    if place.is_some_and(|place| place.current.is_prompted()) {
+        return "now: start the CA again where it can ask for the passphrase";
+    }
+    RELOAD
+}
 
 fn before_switch(name: KeyName) -> String {
     let first = match name {

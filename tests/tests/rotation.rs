@@ -3,43 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use hallpass_tests::keys::Certificate;
 use hallpass_tests::process::{self, LIMIT};
-use hallpass_tests::{Failure, Output, Result, World, keys, programs};
-use serde_json::Value;
+use hallpass_tests::{Output, Result, World, keys, programs, ring};
 
 const CAS: [&str; 4] = ["user", "session", "host", "door"];
-
-/// What `hallpass keys list` says of one CA's keys.
-fn listed(world: &World, name: &str) -> Result<Vec<Value>> {
-    let out = world.hallpass(&["keys", "list", "--json"])?.ok()?.out();
-    let rows = out.lines().map(serde_json::from_str::<Value>);
-    let rows = rows.collect::<std::result::Result<Vec<_>, _>>();
-    let mut rows = rows.map_err(|e| Failure::new(format!("{e} in:\n{out}")))?;
-    rows.retain(|row| row["name"] == name);
-    Ok(rows)
-}
-
-/// Tells the CA to read its keys again, and waits until the log says so.
-fn reload(world: &mut World, name: &str, standings: &[&str]) -> Result<()> {
-    world.ca()?.signal("HUP")?;
-    let end = Instant::now() + LIMIT;
-    loop {
-        let rows = listed(world, name)?;
-        let now: Vec<_> = rows.iter().map(|row| &row["standing"]).collect();
-        if now == standings {
-            return Ok(());
-        }
-        if Instant::now() > end {
-            return Err(Failure::new(format!(
-                "{name} stands {now:?}, not {standings:?}"
-            )));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// What an administrator brings to each target: the session CA's keys, as `target setup` prints them.
 fn set_targets_up(world: &World) -> Result<Vec<String>> {
@@ -116,7 +85,7 @@ fn keys_follow_one_another_while_people_are_inside() -> Result<()> {
             said.out().contains("systemctl reload hallpass-ca"),
             "{said}"
         );
-        reload(&mut world, name, &["current", "announced"])?;
+        ring::reload(&mut world, name, &["current", "announced"])?;
     }
     assert_eq!(set_targets_up(&world)?.len(), 2);
     world.introduce(&world.alice)?;
@@ -130,7 +99,7 @@ fn keys_follow_one_another_while_people_are_inside() -> Result<()> {
     // The new ones sign. Who is inside stays, who has a certificate goes in, and who asks gets a new one.
     for name in CAS {
         world.hallpass(&["keys", "switch", name])?.ok()?;
-        reload(&mut world, name, &["old", "current"])?;
+        ring::reload(&mut world, name, &["old", "current"])?;
     }
     inside.send("echo \"af$((1))ter\"\n")?;
     inside.wait_out("af1ter", LIMIT)?;
@@ -141,7 +110,7 @@ fn keys_follow_one_another_while_people_are_inside() -> Result<()> {
     world.kill_bastion();
     world.start_bastion()?;
     world.jump(&[&at, "echo new"])?.ok()?.prints("new\n")?;
-    let session = listed(&world, "session")?;
+    let session = ring::listed(&world, "session")?;
     let new = session[1]["fingerprint"].as_str().unwrap_or_default();
     assert!(
         world.web1.log().contains(new),
@@ -156,7 +125,7 @@ fn keys_follow_one_another_while_people_are_inside() -> Result<()> {
         .says("certificates under it are good until")?;
     for name in CAS {
         world.hallpass(&["keys", "retire", name, "--now"])?.ok()?;
-        reload(&mut world, name, &["retired", "current"])?;
+        ring::reload(&mut world, name, &["retired", "current"])?;
     }
     assert_eq!(set_targets_up(&world)?.len(), 1);
     straight(&world, &stolen)?

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use hallpass_tests::process::{self, Service};
+use hallpass_tests::process::{self, LIMIT, Service};
 use hallpass_tests::world::Setup;
-use hallpass_tests::{Result, World, keys, programs};
+use hallpass_tests::{Live, Result, World, keys, programs, ring};
 
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
@@ -204,5 +204,162 @@ fn promise_44_a_key_that_is_not_there_stops_the_start() -> Result<()> {
         .says("it does not open the key")?;
     fs::write(&door, "open sesame")?;
     world.hallpass(&["check"])?.ok()?;
+    world.end()
+}
+
+/// Puts a table in the place of another one in the configuration.
+fn edit(world: &World, from: &str, to: &str) -> Result<()> {
+    let text = fs::read_to_string(world.config())?;
+    assert!(text.contains(from), "{from} stands in:\n{text}");
+    Ok(fs::write(world.config(), text.replacen(from, to, 1))?)
+}
+
+/// A key that is not a file of ours follows another one by two edits of the configuration; one under a passphrase by the
+/// same commands as a plain one.
+#[test]
+fn keys_in_an_agent_a_token_and_under_a_passphrase_follow_one_another() -> Result<()> {
+    let (mut world, _agent) = laid_out()?;
+    world.start_ca()?;
+    world.start_bastion()?;
+    world.introduce(&world.alice)?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &[])?;
+    world.jump(&[&at, "echo in"])?.ok()?.prints("in\n")?;
+
+    // The agent.
+    let refused = world.hallpass(&["keys", "rotate", "user"])?.exits(1)?;
+    refused.says("name it in [ca.key.user.next]")?;
+    let second = world.root().join("second");
+    keys::make(&second, "second")?;
+    let socket = world.root().join("signer");
+    let mut add = Command::new(programs::find("ssh-add")?);
+    add.arg("-q").arg(&second).env("SSH_AUTH_SOCK", &socket);
+    process::run(&mut add)?.ok()?;
+    let line = keys::public_line(&second)?;
+    let table = format!("agent = \"{}\"\npublic = \"{line}\"\n", socket.display());
+    let own = format!("agent = \"{}\"\npublic = ", socket.display());
+    let next = format!("[ca.key.user.next]\n{table}[ca.key.door]\n");
+    edit(&world, "[ca.key.door]\n", &next)?;
+    ring::reload(&mut world, "user", &["current", "announced"])?;
+    edit(&world, &next, "[ca.key.door]\n")?;
+    let before = fs::read_to_string(world.config())?;
+    let before = before.lines().find(|line| line.starts_with("public = "));
+    let before = before.unwrap_or_default().to_owned();
+    edit(
+        &world,
+        &format!("{own}{}", before.trim_start_matches("public = ")),
+        table.trim_end(),
+    )?;
+    ring::reload(&mut world, "user", &["old", "current"])?;
+    // Who is inside by the old one stays so, and who comes now has one of the new.
+    world.jump(&[&at, "echo still"])?.ok()?.prints("still\n")?;
+    world.take(&world.alice, &at, &[])?;
+    let shown = keys::show(&world.alice.certificate())?;
+    assert!(shown.contains(&keys::fingerprint(&second)?), "{shown}");
+    world.jump(&[&at, "echo new"])?.ok()?.prints("new\n")?;
+
+    // The token: another key under another label. The first of each was of the world's making.
+    let conf = world.root().join("softhsm2.conf");
+    let mut made = Command::new(programs::find("pkcs11-tool")?);
+    made.args(["--module", MODULE, "--token-label", "hallpass", "--login"])
+        .args(["--pin", "4321", "--keypairgen", "--key-type"])
+        .args(["EC:edwards25519", "--label", "host-2"])
+        .env("SOFTHSM2_CONF", &conf);
+    process::run(&mut made)?.ok()?;
+    let token = |label: &str| {
+        format!(
+            "pkcs11 = \"{MODULE}\"\ntoken = \"hallpass\"\nlabel = \"{label}\"\npin = \"credential:pin\"\n"
+        )
+    };
+    let (host, host_2) = (token("host"), token("host-2"));
+    edit(
+        &world,
+        &host,
+        &format!("{host}[ca.key.host.next]\n{host_2}"),
+    )?;
+    ring::reload(&mut world, "host", &["old", "current", "announced"])?;
+    edit(
+        &world,
+        &format!("{host}[ca.key.host.next]\n{host_2}"),
+        &host_2,
+    )?;
+    ring::reload(&mut world, "host", &["old", "old", "current"])?;
+    let db1 = world.at_db1();
+    world.grant(&world.alice, &db1, &[])?;
+    // Its certificate is of the host CA's key before, which is believed until it has run out.
+    world.jump(&[&db1, "echo in"])?.ok()?.prints("in\n")?;
+
+    // The file under a passphrase, which a credential brings.
+    world.hallpass(&["keys", "rotate", "door"])?.ok()?;
+    ring::reload(&mut world, "door", &["old", "current", "announced"])?;
+    world.hallpass(&["keys", "switch", "door"])?.ok()?;
+    ring::reload(&mut world, "door", &["old", "old", "current"])?;
+    let mut open = Command::new(programs::find("ssh-keygen")?);
+    open.args(["-y", "-P", "open sesame", "-f"])
+        .arg(world.ca_key("door"));
+    process::run(&mut open)?.ok()?;
+    world.introduce(&world.alice)?;
+    world.jump(&[&db1, "echo in"])?.ok()?.prints("in\n")?;
+    world.end()
+}
+
+/// What somebody types is asked for on the terminal, shown nowhere, and wrong once is wrong.
+#[test]
+fn a_passphrase_is_typed_where_nobody_sees_it() -> Result<()> {
+    let mut world = World::lay_out(&Setup::default())?;
+    let user = world.ca_key("user");
+    let mut locked = Command::new(programs::find("ssh-keygen")?);
+    locked
+        .args(["-q", "-p", "-P", "", "-N", "open sesame", "-f"])
+        .arg(&user);
+    process::run(&mut locked)?.ok()?;
+    let tables = format!(
+        "\n[ca.key.user]\nfile = \"{}\"\npassphrase = \"prompt\"\n",
+        user.display()
+    );
+    let text = fs::read_to_string(world.config())? + &tables;
+    fs::write(world.config(), text)?;
+    world.hallpass(&["check"])?.ok()?;
+    let typed = |world: &World, args: &[&str], words: &str| -> Result<Live> {
+        let command = process::in_terminal(&world.hallpass_command(args)?)?;
+        let mut live = Live::start(&mut { command })?;
+        live.wait_out(&format!("passphrase of {}: ", user.display()), LIMIT)?;
+        live.send(format!("{words}\n"))?;
+        Ok(live)
+    };
+    // Without a terminal there is nobody to ask.
+    let mut alone = Command::new(programs::find("setsid")?);
+    let serve = world.hallpass_command(&["ca"])?;
+    alone
+        .arg("-w")
+        .arg(serve.get_program())
+        .args(serve.get_args());
+    let nobody = process::run(&mut alone)?;
+    nobody.exits(1)?.says("no terminal to ask for it on")?;
+
+    let wrong = typed(&world, &["ca"], "open barley")?.finish(LIMIT)?;
+    let wrong = wrong.exits(1)?.prints("it does not open the key")?;
+    assert!(!wrong.out().contains("barley"), "{wrong}");
+    let wrong = typed(&world, &["keys", "rotate", "user"], "open barley")?.finish(LIMIT)?;
+    wrong.exits(1)?.prints("it does not open the key")?;
+    let next = world.ca_key("user.next");
+    assert!(!next.exists(), "nobody could open it");
+
+    let made = typed(&world, &["keys", "rotate", "user"], "open sesame")?.finish(LIMIT)?;
+    let made = made.ok()?.prints("start the CA again where it can ask")?;
+    assert!(!made.out().contains("sesame"), "{made}");
+    let mut open = Command::new(programs::find("ssh-keygen")?);
+    open.args(["-y", "-P", "open sesame", "-f"]).arg(&next);
+    process::run(&mut open)?.ok()?;
+
+    // It asks for each of the two, and then it serves.
+    let mut ca = typed(&world, &["ca"], "open sesame")?;
+    ca.wait_out(&format!("passphrase of {}: ", next.display()), LIMIT)?;
+    ca.send("open sesame\n")?;
+    hallpass_tests::ports::wait_for(world.ca_port, LIMIT)?;
+    assert!(!ca.out().contains("sesame"), "{}", ca.out());
+    ring::wait(&world, "user", &["current", "announced"])?;
+    drop(ca);
+    world.kill_ca();
     world.end()
 }

@@ -33,8 +33,10 @@ pub fn create_key(path: &Path, comment: &str) -> Result<PublicKey, KeysError> {
     write_key(path, &key)
 }
 
-/// Makes one as [`create_key`] does, under the same passphrase as the key that it follows.
+/// Makes one as [`create_key`] does, under the same passphrase as the key that it follows: one that does not open that key was
+/// mistyped, and nobody would ever open the new one.
 pub(super) fn create_like(
+    before: &Path,
     path: &Path,
     name: KeyName,
     passphrase: Option<&Secret>,
@@ -43,11 +45,13 @@ pub(super) fn create_like(
     let Some(passphrase) = passphrase else {
         return write_key(path, &key);
     };
-    let secret = secret::read(passphrase, &format!("passphrase of {}", path.display()));
-    let secret = secret.map_err(|why| KeysError::Secret {
-        name,
-        why: why.to_string(),
-    })?;
+    let wrong = |why: String| KeysError::Secret { name, why };
+    let what = format!("passphrase of {}", before.display());
+    let secret = secret::read(passphrase, &what).map_err(|why| wrong(why.to_string()))?;
+    let follows = read(before)?;
+    if follows.is_encrypted() && follows.decrypt(secret.as_bytes()).is_err() {
+        return Err(wrong("it does not open the key".to_owned()));
+    }
     let sealed = key.encrypt(&mut ssh_key::getrandom::SysRng, secret.as_bytes());
     write_key(path, &sealed.map_err(|_| KeysError::Unmade)?)
 }

@@ -32,7 +32,7 @@ pub enum RotateError {
     },
     /// It is in an agent or a token.
     #[error(
-        "the {0} key is not a file of this program\n  hint: make the new key there, name it in [ca.key.{0}.next], and reload the CA; later move it to [ca.key.{0}], and reload again"
+        "the {0} key is where the configuration says, and this program changes neither an agent, nor a token, nor the configuration\n  hint: make the new key there, name it in [ca.key.{0}.next], and reload the CA: it is announced; later name it in [ca.key.{0}] instead, and reload again: it signs; `hallpass keys list` shows each step"
     )]
     Outside(KeyName),
     /// It cannot be changed while the CA runs.
@@ -73,7 +73,7 @@ pub fn announce(
     }
     let public = match from {
         Some(from) => taken(from, &next, name, passphrase)?,
-        None => files::create_like(&next, name, passphrase)?,
+        None => files::create_like(path, &next, name, passphrase)?,
     };
     sync(&next)?;
     Ok((next, public))
