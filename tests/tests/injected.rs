@@ -52,14 +52,19 @@ fn ask(world: &World) -> Result<Output> {
     ssh.finish(LIMIT)
 }
 
-/// What tokio says when the wake-up call between its own threads fails. That write goes to an eventfd, where no kernel
-/// and no disk fails; who injects a fault there stops the runtime, and learns nothing about the CA.
-const MUTE: &str = "failed to wake I/O driver";
+/// Whether the fault struck the wake-up call between the runtime's own threads: `strace` says what each descriptor is. That
+/// write goes to an eventfd, where no kernel and no disk fails; who injects a fault there stops the runtime, and learns
+/// nothing about the CA.
+fn is_mute(world: &World) -> Result<bool> {
+    let found = findings(world)?;
+    let mut struck = found.lines().filter(|line| line.contains("INJECTED"));
+    Ok(struck.any(|line| line.contains("<anon_inode:[eventfd")))
+}
 
-/// Asks, unless the fault struck the runtime's own wake-up call: then nobody answers any more.
-fn ask_unless_mute(world: &mut World) -> Result<Option<Output>> {
+/// Asks, unless the runtime cannot be woken up: then nobody answers any more.
+fn ask_unless_mute(world: &World) -> Result<Option<Output>> {
     match ask(world) {
-        Err(_) if world.ca()?.log().contains(MUTE) => Ok(None),
+        Err(_) if is_mute(world)? => Ok(None),
         answered => answered.map(Some),
     }
 }
@@ -68,7 +73,7 @@ fn ask_unless_mute(world: &mut World) -> Result<Option<Output>> {
 fn traced(world: &mut World, args: &[&str]) -> Result<Live> {
     let id = world.ca()?.id().to_string();
     let mut strace = Command::new(programs::find("strace")?);
-    strace.args(["-f", "-p", &id, "-o"]);
+    strace.args(["-f", "-y", "-p", &id, "-o"]);
     strace.arg(world.root().join("strace")).args(args);
     let mut live = Live::start(&mut strace)?;
     live.wait_err("attached", LIMIT)?;
@@ -146,7 +151,7 @@ fn at_every_place(
             let injection = format!("inject={call}:{fault}:when={nth}");
             let filter = format!("trace={call}");
             let strace = traced(&mut world, &["-e", &filter, "-e", &injection])?;
-            let output = ask_unless_mute(&mut world)?;
+            let output = ask_unless_mute(&world)?;
             tried += 1;
             let hit = !world.ca()?.runs() || findings(&world)?.contains("INJECTED");
             struck += u32::from(hit);
