@@ -2,7 +2,7 @@
 //!
 //! * [`install`] brings the stock programs that the tests and the demo run.
 //! * [`test`] is everything that has to pass.
-//! * [`bench`] measures the CA and the bastion beside their peers.
+//! * [`bench`] measures the CA, its revocation lists and the bastion beside their peers.
 //! * [`demo`] shows the whole product, step by checked step.
 
 use std::env;
@@ -23,6 +23,7 @@ usage: cargo xtask COMMAND
   bench ca --million [N]     resident memory over a million certificates, or N
   bench bastion [--json]     what a session costs, beside `ssh -J` through sshd and beside sshd alone;
                              --size MIB, --runs N, --idle SESSIONS, --only LETTERS for less of it
+  bench krl [--json]         the size of 100,000 revocations, and how long OpenSSH takes to load them
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["demo", "--keep"] => demo::run(true),
         ["bench", "ca", rest @ ..] => bench::ca(rest),
         ["bench", "bastion", rest @ ..] => bench::bastion(rest),
+        ["bench", "krl", rest @ ..] => bench::krl(rest),
         ["help" | "--help" | "-h"] => {
             print(HELP);
             Ok(())

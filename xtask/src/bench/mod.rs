@@ -22,18 +22,20 @@ pub(crate) use bastion::bastion;
 
 /// Certificates per second, and the memory that they leave behind; `args` go to `ca/benches/issue.rs`.
 pub(crate) fn ca(args: &[&str]) -> Result<()> {
+    run("hallpass-ca", "issue", args)
+}
+
+/// The size of revocation lists, and how long OpenSSH takes to load them; `args` go to `record/benches/krl.rs`.
+pub(crate) fn krl(args: &[&str]) -> Result<()> {
+    run("hallpass-record", "krl", args)
+}
+
+fn run(package: &str, bench: &str, args: &[&str]) -> Result<()> {
     install::install(&[("ssh-keygen", "openssh-client")])?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args([
-        "bench",
-        "--quiet",
-        "--locked",
-        "-p",
-        "hallpass-ca",
-        "--bench",
-        "issue",
-        "--",
+        "bench", "--quiet", "--locked", "-p", package, "--bench", bench, "--",
     ]);
     let status = command.args(args).status()?;
     if status.success() {
