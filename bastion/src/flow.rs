@@ -29,8 +29,9 @@ pub enum Way {
     Down,
 }
 
-/// The window of a side that may send, in bytes.
-pub const OPEN: u32 = 2 << 20;
+/// The window of a person who may send, in bytes: twice that of `OpenSSH`, because russh gives more only when half of it is
+/// used up, and less would slow down who is far away.
+pub const OPEN: u32 = 4 << 20;
 
 /// The window of a side that should not send: the least that russh gives again, which it does once none of it is left.
 pub const SHUT: u32 = 2;
