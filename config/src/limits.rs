@@ -149,6 +149,10 @@ pub const TOKENS_OUT: usize = 1024;
 /// Largest orders of a target, in bytes: 100,000 sequential revocations take 170 kB.
 pub const ORDERS_BYTES: usize = 8 << 20;
 
+/// Most entries of a published log that are read before a key of it is known to have signed that it has so many: from an
+/// older key the newest one follows only at the end. Their hashes take 512 MiB.
+pub const LOG_FOLLOWED_ENTRIES: u64 = 1 << 24;
+
 /// Changes of the log's key that a target follows in one answer, which makes it check as many signatures for each key
 /// that it knows: one change a month for five years.
 pub const LOG_KEYS_FOLLOWED: usize = 64;

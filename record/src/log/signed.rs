@@ -70,6 +70,12 @@ impl Claimed {
         }
     }
 
+    /// Whether one of these keys has signed it, whatever the log says of them.
+    pub(super) fn is_by_any(&self, keys: &[PublicKey]) -> bool {
+        keys.iter()
+            .any(|key| self.check(std::slice::from_ref(key)).is_ok())
+    }
+
     /// Believes it, if one of these keys has signed it; or says what is wrong.
     pub(super) fn by(self, keys: &[PublicKey]) -> Result<Signed, String> {
         if keys.is_empty() {
@@ -78,16 +84,20 @@ impl Claimed {
                     .to_owned(),
             );
         }
-        let good = match &self.form {
+        self.check(keys)?;
+        let Self { said, text, .. } = self;
+        Ok(Signed { said, text })
+    }
+
+    fn check(&self, keys: &[PublicKey]) -> Result<(), String> {
+        match &self.form {
             Form::Sshsig(at) => {
                 let (body, signature) = self.text.split_at(*at);
                 let good = sshsig::verify(keys, checkpoint::NAMESPACE, body.as_bytes(), signature);
                 good.map(drop).map_err(|e| e.to_string())
             }
             Form::Note(name) => opened(name, &self.text, keys).map_err(|e| e.to_string()),
-        };
-        let Self { said, text, .. } = self;
-        good.map(|()| Signed { said, text })
+        }
     }
 }
 

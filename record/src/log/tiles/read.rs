@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use config::limits;
 use ssh_key::PublicKey;
 
 use super::super::read::{Read, Spelling};
@@ -69,8 +70,13 @@ pub(in super::super) fn read(
     };
     let text = String::from_utf8(text).map_err(|_| wrong("is not text"))?;
     let claimed = Claimed::note(text).map_err(|what| wrong(&what))?;
-    // It is believed at the end, and until then no more is read than a log can have.
     let size = claimed.said.size;
+    // It is believed at the end: a newer key than those that are known follows from the entries alone.
+    if size > limits::LOG_FOLLOWED_ENTRIES && !claimed.is_by_any(anchors) {
+        return Err(wrong(
+            "is signed by none of the keys that it is checked against, and is too long to follow them: take the log's keys of now, from `hallpass trust`",
+        ));
+    }
     let mut spelling = Spelling::default();
     let (mut tree, mut leaves) = (Tree::new(), Vec::new());
     for index in 0..size.div_ceil(u64::from(WIDTH)) {

@@ -3,6 +3,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use config::limits;
 use config::words::RequestId;
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{PrivateKey, PublicKey};
@@ -60,7 +61,7 @@ impl Site {
     }
 }
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, note};
 
 /// Every published file with its bytes.
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -312,6 +313,37 @@ fn a_hostile_source_is_refused() {
     fs::write(dir.at("x"), "12345").unwrap();
     assert!(Dir(dir.at("")).get("x", 4).is_err());
     assert_eq!(Dir(dir.at("")).get("x", 5).unwrap(), b"12345");
+}
+
+/// A checkpoint, and entries without end.
+struct Endless(String);
+
+impl Source for Endless {
+    fn get(&self, path: &str, _: usize) -> io::Result<Vec<u8>> {
+        if path == CHECKPOINT {
+            return Ok(self.0.clone().into_bytes());
+        }
+        panic!("{path} is read of a log that nobody has signed");
+    }
+
+    fn place(&self, path: &str) -> PathBuf {
+        path.into()
+    }
+}
+
+#[test]
+fn a_stranger_s_size_is_not_followed_without_end() {
+    let name = public_name("ca.example.com").unwrap();
+    let checkpoint = Checkpoint {
+        origin: name.to_string(),
+        size: limits::LOG_FOLLOWED_ENTRIES + 1,
+        root: leaf_hash(b"x"),
+    };
+    let stranger = PrivateKey::from(Ed25519Keypair::from_seed(&[9; 32]));
+    let note = note::sign(&name, &stranger, &checkpoint.to_string()).unwrap();
+    let read = verify_published(&Endless(note), key().public_key());
+    let said = read.unwrap_err().to_string();
+    assert!(said.contains("too long to follow"), "{said}");
 }
 
 #[test]
