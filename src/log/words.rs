@@ -21,7 +21,16 @@ pub(super) fn told(entry: &Entry) -> String {
             let told = steps.iter().map(|step| {
                 let key = ssh_key::PublicKey::from_openssh(&step.key);
                 let key = key.map(|key| key.fingerprint(ssh_key::HashAlg::Sha256).to_string());
-                format!("{} {} {}", step.name, key.unwrap_or_default(), step.step)
+                let by = match &step.vouch {
+                    Some(_) => ", vouched for by the one before",
+                    None => "",
+                };
+                format!(
+                    "{} {} {}{by}",
+                    step.name,
+                    key.unwrap_or_default(),
+                    step.step
+                )
             });
             format!("keys: {}", told.collect::<Vec<_>>().join(", "))
         }

@@ -173,6 +173,12 @@ fn the_log_s_key_follows_another_one_and_nobody_takes_it_on_trust() -> Result<()
     world.hallpass(&["keys", "switch", "log"])?.ok()?;
     old.believes(&world, false)?;
     reload(&mut world, &["old", "current"])?;
+    let shown = world
+        .hallpass(&["log", "show", path(&world.log())])?
+        .ok()?
+        .out();
+    let vouched = "current, vouched for by the one before";
+    assert_eq!(shown.matches(vouched).count(), 1, "{shown}");
     let second = vkeys(&world)?.remove(0);
     assert_eq!(second, both[1]);
     let new = Watcher::new(&world, "new")?;
