@@ -13,13 +13,10 @@ pub(crate) fn of(state: &State, request: &Request, now: UnixTime) -> History {
         broken: state.glass.taken(&request.person, &request.role, now),
         ..History::default()
     };
-    let own = state.cases_of(&request.person);
-    for case in own.filter(|case| case.request.id != request.id) {
-        if case.running().is_some_and(|grant| grant.until > now) {
-            let running = history.running.entry(case.request.role.clone());
-            *running.or_default() += 1;
-        }
-    }
+    let running = state.running_of(&request.person, &request.role, now);
+    let others = running.filter(|id| **id != request.id).count();
+    let others = u32::try_from(others).unwrap_or(u32::MAX);
+    history.running.insert(request.role.clone(), others);
     let unpaid = state.glass.unpaid();
     let unpaid = unpaid.filter_map(|id| state.cases.get(id));
     for case in unpaid.filter(|case| case.request.person == request.person) {

@@ -7,6 +7,7 @@ mod excluded;
 mod fold;
 mod glass;
 mod machines;
+mod people;
 mod retire;
 mod rows;
 
@@ -15,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::words::{
-    BastionName, CheckName, PersonName, Principal, RequestId, RosterName, SessionId,
+    BastionName, CheckName, PersonName, Principal, RequestId, RoleName, RosterName, SessionId,
 };
 use record::clock::UnixTime;
 use record::digest::Digest;
@@ -32,7 +33,7 @@ pub(crate) use excluded::Excluded;
 pub use fold::Impossible;
 pub(crate) use machines::{Enrolled, Machines};
 pub(crate) use retire::{Ended, Gone};
-pub(crate) use rows::{Key, Rows};
+pub(crate) use rows::{Key, Rows, SESSIONS};
 
 use retire::Due;
 
@@ -65,21 +66,14 @@ pub(crate) struct State {
     pub(crate) names: BTreeSet<Whom>,
     /// Access certificates by the digest of what was to be signed.
     access: HashMap<Digest, u64>,
-    /// The requests of each person.
-    of: HashMap<PersonName, BTreeSet<RequestId>>,
+    /// The requests of each person that wait.
+    open: HashMap<PersonName, BTreeSet<RequestId>>,
+    /// The grants of each person under each role that have not ended early, by their deadlines.
+    running: HashMap<(PersonName, RoleName), BTreeSet<(UnixTime, RequestId)>>,
     /// What may be over, and when.
     due: BTreeSet<(UnixTime, Due)>,
     /// The last serial that was given out.
     serial: u64,
-}
-
-/// What a line changed.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    /// The rows that are others now.
-    pub(crate) keys: Vec<Key>,
-    /// What left the state before the line was taken.
-    pub(crate) gone: Vec<Gone>,
 }
 
 /// A request and what became of it.
@@ -252,12 +246,6 @@ pub(crate) struct SessionEnd {
 }
 
 impl State {
-    /// The requests of a person.
-    pub(crate) fn cases_of(&self, person: &PersonName) -> impl Iterator<Item = &Case> {
-        let own = self.of.get(person).into_iter().flatten();
-        own.filter_map(|id| self.cases.get(id))
-    }
-
     /// The serial that the next certificate gets.
     pub(crate) const fn next_serial(&self) -> u64 {
         self.serial + 1

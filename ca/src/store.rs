@@ -1,10 +1,18 @@
-//! The state store: what the log says, in a form that other tools can look up.
+//! The state store: what is over, and has left the memory.
+//!
+//! ```text
+//! DIR/rows   each row as a line: its key, a space, its JSON; appended, never changed
+//! DIR/…      sled: where each row stands, and the position in the log that all of it reflects
+//! ```
 //!
 //! It is derived: nothing is decided on its word, and a start that finds it behind, different or
-//! unreadable makes it again from the log.
+//! unreadable makes it again from the log. sled alone would keep some hundred bytes in memory for each row of this size.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use record::log::Position;
 
@@ -54,10 +62,13 @@ pub enum StoreError {
     /// A row or the position cannot be read or written.
     #[error("the state store: {0}")]
     Row(#[from] serde_json::Error),
-    /// A broken store could not be set aside.
+    /// A row is not where it should stand.
+    #[error("the state store: a row is not where it should stand")]
+    Lost,
+    /// Its file of rows cannot be read or written, or a broken store not be set aside.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The directory.
+        /// The file or directory.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -66,56 +77,129 @@ pub enum StoreError {
 
 const POSITION: &str = "position";
 
-/// Bytes of rows that are kept in memory: history is looked up rarely.
+/// Bytes of places that are kept in memory: history is looked up rarely.
 const CACHE_BYTES: u64 = 16 << 20;
 
-/// sled 0.34, for one CA without any set-up.
+/// sled 0.34 and a file, for one CA without any set-up.
 pub(crate) struct Sled {
     tree: sled::Db,
+    path: PathBuf,
+    rows: File,
+    /// How long the file of rows is.
+    end: Mutex<u64>,
 }
 
 impl Sled {
     /// Opens or makes the store; one that does not open is set aside as `….broken`, and an empty one made.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let configured = || {
-            sled::Config::new()
-                .path(dir)
-                .flush_every_ms(Some(500))
-                .cache_capacity(CACHE_BYTES)
-                .open()
-        };
-        let tree = match configured() {
-            Ok(tree) => tree,
+        match Self::configured(dir) {
+            Ok(store) => Ok(store),
             Err(why) => {
                 tracing::warn!(%why, "the state store does not open: it is set aside and made again from the log");
                 set_aside(dir)?;
-                configured()?
+                Self::configured(dir)
             }
+        }
+    }
+
+    fn configured(dir: &Path) -> Result<Self, StoreError> {
+        let tree = sled::Config::new()
+            .path(dir)
+            .flush_every_ms(Some(500))
+            .cache_capacity(CACHE_BYTES)
+            .open()?;
+        let path = dir.join("rows");
+        let mut options = OpenOptions::new();
+        let file = options.append(true).read(true).create(true).mode(0o600);
+        let opened = file.open(&path);
+        let opened = opened.and_then(|rows| Ok((rows.metadata()?.len(), rows)));
+        let (end, rows) = opened.map_err(|source| failed(&path, source))?;
+        Ok(Self {
+            tree,
+            path,
+            rows,
+            end: Mutex::new(end),
+        })
+    }
+
+    /// Appends rows; says where each stands.
+    fn put(&self, rows: Rows) -> Result<sled::Batch, StoreError> {
+        let mut end = self.end();
+        let (mut bytes, mut places) = (Vec::new(), sled::Batch::default());
+        for (key, value) in rows {
+            let from = *end + bytes.len() as u64;
+            bytes.extend_from_slice(key.as_bytes());
+            bytes.push(b' ');
+            bytes.extend_from_slice(&value);
+            bytes.push(b'\n');
+            let to = *end + bytes.len() as u64;
+            places.insert(key.as_bytes(), &Place { from, to }.bytes());
+        }
+        // If we die within, what stands there is nobody's row: a start appends behind it.
+        let wrote = (&self.rows).write_all(&bytes);
+        wrote.map_err(|source| failed(&self.path, source))?;
+        *end += bytes.len() as u64;
+        Ok(places)
+    }
+
+    /// The row that stands at a place, if it is this one's.
+    fn at(&self, key: &[u8], place: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let length = *self.end();
+        let Some(place) = Place::read(place).filter(|place| place.to <= length) else {
+            return Ok(None);
         };
-        Ok(Self { tree })
+        let size = usize::try_from(place.to - place.from).unwrap_or(0);
+        let mut line = vec![0; size];
+        let read = self.rows.read_exact_at(&mut line, place.from);
+        read.map_err(|source| failed(&self.path, source))?;
+        let value = line.strip_prefix(key).and_then(|rest| {
+            let rest = rest.strip_prefix(b" ")?;
+            rest.strip_suffix(b"\n")
+        });
+        Ok(value.map(<[u8]>::to_vec))
+    }
+
+    fn end(&self) -> MutexGuard<'_, u64> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// From where to where a row stands in the file.
+struct Place {
+    from: u64,
+    to: u64,
+}
+
+impl Place {
+    fn bytes(&self) -> [u8; 16] {
+        let both = u128::from(self.from) << 64 | u128::from(self.to);
+        both.to_be_bytes()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let both = u128::from_be_bytes(bytes.try_into().ok()?);
+        let from = u64::try_from(both >> 64).ok()?;
+        let to = u64::try_from(both & u128::from(u64::MAX)).ok()?;
+        (from < to).then_some(Self { from, to })
+    }
+}
+
+fn failed(path: &Path, source: std::io::Error) -> StoreError {
+    StoreError::Io {
+        path: path.to_owned(),
+        source,
     }
 }
 
 fn set_aside(dir: &Path) -> Result<(), StoreError> {
     let aside = dir.with_extension("broken");
-    let io = |source| StoreError::Io {
-        path: dir.to_owned(),
-        source,
-    };
+    let io = |source| failed(dir, source);
     match fs::symlink_metadata(&aside) {
         Ok(old) if old.is_dir() => fs::remove_dir_all(&aside).map_err(io)?,
         Ok(_) => fs::remove_file(&aside).map_err(io)?,
         Err(_) => {}
     }
     fs::rename(dir, &aside).map_err(io)
-}
-
-fn batch(rows: Rows) -> sled::Batch {
-    let mut batch = sled::Batch::default();
-    for (key, value) in rows {
-        batch.insert(key.as_bytes(), value);
-    }
-    batch
 }
 
 impl Store for Sled {
@@ -134,7 +218,13 @@ impl Store for Sled {
     }
 
     fn row(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.tree.get(key)?.map(|value| value.to_vec()))
+        let Some(place) = self.tree.get(key)? else {
+            return Ok(None);
+        };
+        match self.at(key.as_bytes(), &place)? {
+            Some(row) => Ok(Some(row)),
+            None => Err(StoreError::Lost),
+        }
     }
 
     fn last(
@@ -143,8 +233,9 @@ impl Store for Sled {
         each: &mut dyn FnMut(&str, &[u8]) -> bool,
     ) -> Result<(), StoreError> {
         for row in self.tree.scan_prefix(prefix).rev() {
-            let (key, value) = row?;
-            if !each(&String::from_utf8_lossy(&key), &value) {
+            let (key, place) = row?;
+            let row = self.at(&key, &place)?.ok_or(StoreError::Lost)?;
+            if !each(&String::from_utf8_lossy(&key), &row) {
                 break;
             }
         }
@@ -152,7 +243,7 @@ impl Store for Sled {
     }
 
     fn commit(&self, position: Position, rows: Rows) -> Result<(), StoreError> {
-        let mut batch = batch(rows);
+        let mut batch = self.put(rows)?;
         batch.insert(POSITION, serde_json::to_vec(&position)?);
         Ok(self.tree.apply_batch(batch)?)
     }
@@ -162,10 +253,15 @@ impl Store for Sled {
         self.tree.remove(POSITION)?;
         self.tree.flush()?;
         self.tree.clear()?;
+        let mut end = self.end();
+        let cut = self.rows.set_len(0);
+        cut.map_err(|source| failed(&self.path, source))?;
+        *end = 0;
         Ok(())
     }
 
     fn fill(&self, rows: Rows) -> Result<(), StoreError> {
-        Ok(self.tree.apply_batch(batch(rows))?)
+        let batch = self.put(rows)?;
+        Ok(self.tree.apply_batch(batch)?)
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::Refused;
 use super::hall::Hall;
 use super::writer::unavailable;
-use crate::state::{Case, Certificate, Key, Session, State};
+use crate::state::{Case, Certificate, Key, SESSIONS, Session, State};
 use crate::store::StoreError;
 
 impl Hall {
@@ -44,12 +44,11 @@ impl Hall {
         }
     }
 
-    /// The newest sessions, those that are over too: at most [`limits::SESSIONS_LOOKED_AT`].
+    /// The newest sessions whose requests are over: at most [`limits::SESSIONS_LOOKED_AT`].
     pub(super) fn newest_sessions(&self, mut each: impl FnMut(SessionId, Session)) {
-        const PREFIX: &str = "session/";
         let mut left = limits::SESSIONS_LOOKED_AT;
-        let looked = self.store.last(PREFIX, &mut |key, value| {
-            let id = key.strip_prefix(PREFIX).and_then(|id| id.parse().ok());
+        let looked = self.store.last(SESSIONS, &mut |key, value| {
+            let id = key.strip_prefix(SESSIONS).and_then(|id| id.parse().ok());
             let session = serde_json::from_slice(value).ok();
             if let Some((id, session)) = id.zip(session) {
                 each(id, session);

@@ -17,7 +17,7 @@ use super::{Need, Refused, Standing};
 use crate::alert::Alerts;
 use crate::keys::Signers;
 use crate::policy::{self, Decision};
-use crate::state::{Case, End, State};
+use crate::state::{Case, End, Gone, State};
 use crate::store::Store;
 
 pub(super) struct Hall {
@@ -31,7 +31,7 @@ pub(super) struct Hall {
     /// The digest of the configuration that was asked for last.
     policy: Mutex<(Arc<Config>, Digest)>,
     state: RwLock<State>,
-    /// What the log says, and what it said of everything that is over.
+    /// What the log said of everything that is over.
     pub(super) store: Arc<dyn Store>,
     /// When each request or grant is over on the clock that nobody can step.
     deadlines: Mutex<HashMap<RequestId, Duration>>,
@@ -170,10 +170,12 @@ impl Hall {
     }
 
     /// Requests have left the state: they are over, and their clocks stop. Whoever watched one has long heard.
-    pub(super) fn forget(&self, gone: &[RequestId]) {
-        for id in gone {
-            self.deadlines().remove(id);
-            self.watches().remove(id);
+    pub(super) fn forget(&self, gone: &[Gone]) {
+        for gone in gone {
+            if let Gone::Case(case) = gone {
+                self.deadlines().remove(&case.request.id);
+                self.watches().remove(&case.request.id);
+            }
         }
     }
 

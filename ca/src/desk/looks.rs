@@ -137,7 +137,7 @@ impl Hall {
         let since = self.now().before(filter.since.unwrap_or(Duration::MAX));
         let now = self.now();
         let mut rows = Vec::new();
-        self.newest_sessions(|id, session| {
+        let mut look = |id: SessionId, session: Session| {
             let person = filter.person.as_ref();
             let target = filter.target.as_ref();
             let wanted = person.is_none_or(|person| session.person == *person)
@@ -147,6 +147,16 @@ impl Hall {
             let case = case.and_then(Result::ok).flatten();
             if let Some(case) = case.filter(|case| concerns(&config, &caller.person, case)) {
                 rows.push(row(id, session, &case, now));
+            }
+        };
+        let live = self.state().sessions.clone();
+        for (id, session) in live.clone() {
+            look(id, session);
+        }
+        // Of one that leaves meanwhile, only the first is told.
+        self.newest_sessions(|id, session| {
+            if !live.contains_key(&id) {
+                look(id, session);
             }
         });
 

@@ -404,9 +404,8 @@ impl Hall {
     }
 
     fn open_requests_of(&self, state: &State, person: &PersonName) -> usize {
-        let own = state.cases_of(person);
-        own.filter(|case| case.is_open() && !self.is_over(case))
-            .count()
+        let own = state.open_of(person);
+        own.filter(|case| !self.is_over(case)).count()
     }
 }
 

@@ -22,7 +22,7 @@ use super::{DeskError, Impossible, StoreError};
 use crate::journal::Journal;
 use crate::keys::{self, Keys, KeysError};
 use crate::ring::Ring;
-use crate::state::{Change, Rows, State};
+use crate::state::{Gone, Rows, State};
 use crate::store::{Sled, Store};
 
 /// Rows that are put at once while the store is made again, or that it may be behind at most to be mended.
@@ -150,50 +150,39 @@ impl<'a> Audit<'a> {
             return;
         }
         self.tree.push(leaf);
-        let change = match apply(&mut self.state, line) {
-            Ok(change) => change,
+        let gone = match apply(&mut self.state, line) {
+            Ok(gone) => gone,
             Err(wrong) => {
                 self.wrong = Some(wrong);
                 return;
             }
         };
         if self.same {
-            self.same = self.compare(&change).unwrap_or_else(|why| {
+            self.same = self.compare(&gone).unwrap_or_else(|why| {
                 tracing::warn!(%why, "the state store cannot be read");
                 false
             });
         }
     }
 
-    fn compare(&mut self, change: &Change) -> Result<bool, StoreError> {
+    fn compare(&mut self, gone: &[Gone]) -> Result<bool, StoreError> {
         let Some(seen) = self.seen else {
             return Ok(false);
         };
-        if self.state.size > seen.size {
-            self.behind.extend(self.state.rows_of(&change.keys)?);
-            return Ok(self.behind.len() <= ROWS);
-        }
-        for gone in &change.gone {
+        for gone in gone {
             let (key, value) = gone.row()?;
+            if self.state.size > seen.size {
+                self.behind.insert(key, value);
+                continue;
+            }
             self.gone += 1;
             if self.store.row(&key)?.as_ref() != Some(&value) {
                 return Ok(false);
             }
         }
-        if self.state.size < seen.size {
-            return Ok(true);
-        }
-        let here = self.state.rows()?;
-        let all = self.gone + here.len() as u64;
-        if self.tree.root() != seen.root || self.store.count()? != all {
-            return Ok(false);
-        }
-        for (key, value) in here {
-            if self.store.row(&key)? != Some(value) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let here = self.state.size == seen.size;
+        let other = here && (self.tree.root() != seen.root || self.store.count()? != self.gone);
+        Ok(!other && self.behind.len() <= ROWS)
     }
 
     fn finish(self, log: &Log) -> Result<State, DeskError> {
@@ -244,15 +233,17 @@ fn make_again(log: &Log, store: &dyn Store) -> Result<(), DeskError> {
 }
 
 fn put(state: &mut State, rows: &mut Rows, line: Line, store: &dyn Store) -> Result<(), DeskError> {
-    let Change { keys, .. } = apply(state, line)?;
-    rows.extend(state.rows_of(&keys).map_err(StoreError::Row)?);
+    for gone in apply(state, line)? {
+        let (key, value) = gone.row().map_err(StoreError::Row)?;
+        rows.insert(key, value);
+    }
     if rows.len() >= ROWS {
         store.fill(std::mem::take(rows))?;
     }
     Ok(())
 }
 
-fn apply(state: &mut State, line: Line) -> Result<Change, DeskError> {
+fn apply(state: &mut State, line: Line) -> Result<Vec<Gone>, DeskError> {
     let number = usize::try_from(state.size + 1).unwrap_or(usize::MAX);
     let wrong = |why: Impossible| DeskError::Line { line: number, why };
     state.apply(line).map_err(wrong)

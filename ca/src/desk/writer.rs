@@ -39,7 +39,7 @@ use crate::issue::{Intent, IssueError, Ledger, Signed};
 use crate::journal::{Durable, Journal};
 use crate::keys::Signers;
 use crate::lint::lint;
-use crate::state::{Change, Gone, Rows, State};
+use crate::state::{Gone, State};
 use crate::store::StoreError;
 
 /// What an operation has decided. A refusal, too, may rest on lines that are not durable yet, and waits for them.
@@ -236,10 +236,13 @@ impl Writer {
         Ok(self.durable.clone())
     }
 
-    /// Applies durable lines to what everybody reads, and to the store; says whether a grant ended early.
+    /// Applies durable lines to what everybody reads; what leaves it goes to the store. Says whether a grant ended early.
     fn publish(&self, lines: Vec<Line>, durable: &Durable) -> Result<bool, Refused> {
-        let Taken { rows, ended, gone } = self.take(lines)?;
-        let stored = rows.and_then(|rows| self.hall.store.commit(durable.position(), rows));
+        let (gone, ended) = self.take(lines)?;
+        let rows = gone.iter().map(Gone::row).collect::<Result<_, _>>();
+        let stored = rows
+            .map_err(StoreError::Row)
+            .and_then(|rows| self.hall.store.commit(durable.position(), rows));
         stored.map_err(|why| {
             tracing::error!(%why, "the state store failed: nothing is signed until a restart");
             unavailable("its state store failed")
@@ -248,42 +251,16 @@ impl Writer {
         Ok(ended)
     }
 
-    fn take(&self, lines: Vec<Line>) -> Result<Taken, Refused> {
+    fn take(&self, lines: Vec<Line>) -> Result<(Vec<Gone>, bool), Refused> {
         let mut state = self.hall.state_mut();
         let before = state.ended.count();
-        let mut rows = Ok(Rows::new());
-        let mut left = Vec::new();
+        let mut gone = Vec::new();
         for line in lines {
-            let change = state.apply(line);
-            let Change { keys, gone } =
-                change.map_err(|_| unavailable("a defect was found after writing"))?;
-            left.extend(gone.into_iter().filter_map(|gone| match gone {
-                Gone::Case(case) => Some(case.request.id),
-                _ => None,
-            }));
-            // Now, for the next line may let go of what this one has changed.
-            let touched = state.rows_of(&keys).map_err(StoreError::Row);
-            rows = rows.and_then(|mut rows: Rows| {
-                rows.extend(touched?);
-                Ok(rows)
-            });
+            let left = state.apply(line);
+            gone.extend(left.map_err(|_| unavailable("a defect was found after writing"))?);
         }
-        Ok(Taken {
-            rows,
-            ended: state.ended.count() > before,
-            gone: left,
-        })
+        Ok((gone, state.ended.count() > before))
     }
-}
-
-/// What durable lines have changed.
-struct Taken {
-    /// The rows that are others now.
-    rows: Result<Rows, StoreError>,
-    /// Whether a grant ended early.
-    ended: bool,
-    /// Requests that have left the state.
-    gone: Vec<RequestId>,
 }
 
 impl Ledger for Writer {

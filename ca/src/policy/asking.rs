@@ -32,7 +32,7 @@ pub(crate) struct Asking<'a> {
 /// What the log says about the person who asks, apart from the request that is decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct History {
-    /// How many of the person's other grants run now, under each role.
+    /// How many of the person's other grants run now, under the role that is asked for.
     pub(crate) running: BTreeMap<RoleName, u32>,
     /// When the person's other break-glass grants of this role were given, within the last week, in order.
     pub(crate) broken: Vec<UnixTime>,

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use crate::keys::plain_key;
 
 use super::fold::{Impossible, Possible, must};
-use super::rows::Key;
 use super::{Case, End, State};
 
 /// Everybody and everything that was ever shut out.
@@ -89,7 +88,7 @@ impl Excluded {
 
 impl State {
     /// Takes an entry about somebody or something that is shut out, or let in again.
-    pub(super) fn of_exclusion(&mut self, at: UnixTime, entry: Entry) -> Possible<Vec<Key>> {
+    pub(super) fn of_exclusion(&mut self, at: UnixTime, entry: Entry) -> Possible {
         match entry {
             Entry::Exclusion {
                 whom,
@@ -108,14 +107,14 @@ impl State {
             }
             Entry::Restoration { whom, .. } => {
                 self.excluded.lift(&whom);
-                Ok(vec![Key::Excluded(whom)])
+                Ok(())
             }
             _ => Err(Impossible("it is not about anybody who is shut out")),
         }
     }
 
     /// Ends every running grant and every open request that is concerned.
-    fn shut_out(&mut self, whom: Whom, exclusion: Exclusion) -> Possible<Vec<Key>> {
+    fn shut_out(&mut self, whom: Whom, exclusion: Exclusion) -> Possible {
         let concerned: Vec<(RequestId, bool)> = self
             .cases
             .iter()
@@ -123,17 +122,16 @@ impl State {
             .filter(|(_, case)| concerns(case, &whom, &exclusion.keys))
             .map(|(id, case)| (id.clone(), case.grant.is_some()))
             .collect();
-        let mut keys = vec![Key::Excluded(whom.clone())];
         for (id, granted) in concerned {
             let (by, reason) = (exclusion.by.clone(), exclusion.reason.clone());
-            keys.extend(if granted {
-                self.end(id, End::Revoked { by, reason })?
+            if granted {
+                self.end(&id, End::Revoked { by, reason })?;
             } else {
-                self.close(id, End::Denied { by, reason })?
-            });
+                self.close(&id, End::Denied { by, reason })?;
+            }
         }
         self.excluded.shut_out(whom, exclusion);
-        Ok(keys)
+        Ok(())
     }
 }
 

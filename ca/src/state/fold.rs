@@ -11,9 +11,8 @@ use record::law::LawChange;
 use record::request::Request;
 
 use super::retire::digest;
-use super::rows::Key;
 use super::{
-    Approval, Basis, Case, Certificate, Change, End, Grant, Session, SessionEnd, Spoken, State,
+    Approval, Basis, Case, Certificate, End, Gone, Grant, Session, SessionEnd, Spoken, State,
 };
 
 /// A line that cannot follow from the lines before it.
@@ -171,37 +170,37 @@ impl State {
         }
     }
 
-    /// Lets go of what is over at the line's time; then takes the line, if it can follow.
-    pub(crate) fn apply(&mut self, line: Line) -> Possible<Change> {
+    /// Lets go of what is over at the line's time, which it hands over; then takes the line, if it can follow.
+    pub(crate) fn apply(&mut self, line: Line) -> Possible<Vec<Gone>> {
         let gone = self.retire(line.at);
         self.check(&line.entry)?;
         self.last = Some(line.at);
         self.size += 1;
-        let keys = self.take(line)?;
-        Ok(Change { keys, gone })
+        self.take(line)?;
+        Ok(gone)
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of entry")]
-    fn take(&mut self, line: Line) -> Possible<Vec<Key>> {
+    fn take(&mut self, line: Line) -> Possible {
         let at = line.at;
         match line.entry {
             // A renewal's certificate follows.
             Entry::Start { .. }
             | Entry::Renewal { .. }
             | Entry::Groups { .. }
-            | Entry::Stray { .. } => Ok(Vec::new()),
-            Entry::Law { change } => Ok(self.told(change)),
-            Entry::Keys { steps } => {
-                let took = self.ring.apply(&steps, at);
-                took.map(|()| Vec::new()).map_err(Impossible)
+            | Entry::Stray { .. } => Ok(()),
+            Entry::Law { change } => {
+                self.told(change);
+                Ok(())
             }
+            Entry::Keys { steps } => self.ring.apply(&steps, at).map_err(Impossible),
             Entry::Request { text, source } => self.asked(&text, source),
             Entry::Approval {
                 request,
                 person,
                 signature,
                 on_call,
-            } => self.change(request, |case| {
+            } => self.change(&request, |case| {
                 case.approvals.push(Approval {
                     person,
                     at,
@@ -221,14 +220,14 @@ impl State {
                     verdict,
                     reason,
                 };
-                self.heard(request, spoken)
+                self.heard(&request, spoken)
             }
             Entry::Denial {
                 request,
                 person: by,
                 reason,
-            } => self.close(request, End::Denied { by, reason }),
-            Entry::Withdrawal { request } => self.close(request, End::Withdrawn),
+            } => self.close(&request, End::Denied { by, reason }),
+            Entry::Withdrawal { request } => self.close(&request, End::Withdrawn),
             Entry::Grant {
                 request,
                 until,
@@ -253,20 +252,23 @@ impl State {
                 to_be_signed,
                 request,
                 session,
-            } => Ok(self.issued(Certificate {
-                serial,
-                authority,
-                at,
-                to_be_signed,
-                request,
-                session,
-            })),
-            Entry::Return { request } => self.end(request, End::Returned),
+            } => {
+                self.issued(Certificate {
+                    serial,
+                    authority,
+                    at,
+                    to_be_signed,
+                    request,
+                    session,
+                });
+                Ok(())
+            }
+            Entry::Return { request } => self.end(&request, End::Returned),
             Entry::Revocation {
                 request,
                 person: by,
                 reason,
-            } => self.end(request, End::Revoked { by, reason }),
+            } => self.end(&request, End::Revoked { by, reason }),
             Entry::SessionBegin {
                 session,
                 request,
@@ -299,7 +301,8 @@ impl State {
                     root,
                     frames,
                 };
-                Ok(self.over(session, end))
+                self.over(&session, end);
+                Ok(())
             }
             entry @ (Entry::Proof { .. }
             | Entry::Debt { .. }
@@ -309,25 +312,24 @@ impl State {
         }
     }
 
-    fn told(&mut self, change: LawChange) -> Vec<Key> {
+    fn told(&mut self, change: LawChange) {
         Arc::make_mut(&mut self.law).apply(change);
-        Vec::new()
     }
 
     /// A check spoke; its no ends the request.
-    fn heard(&mut self, request: RequestId, spoken: Spoken) -> Possible<Vec<Key>> {
+    fn heard(&mut self, request: &RequestId, spoken: Spoken) -> Possible {
         let end = (spoken.verdict == Verdict::Deny).then(|| End::Failed {
             check: spoken.check.clone(),
             reason: spoken.reason.clone(),
         });
-        let mut keys = self.change(request.clone(), |case| case.verdicts.push(spoken))?;
-        if let Some(end) = end {
-            keys.extend(self.close(request, end)?);
+        self.change(request, |case| case.verdicts.push(spoken))?;
+        match end {
+            Some(end) => self.close(request, end),
+            None => Ok(()),
         }
-        Ok(keys)
     }
 
-    fn asked(&mut self, text: &str, source: IpAddr) -> Possible<Vec<Key>> {
+    fn asked(&mut self, text: &str, source: IpAddr) -> Possible {
         let request = Request::parse(text);
         let request = request.map_err(|_| Impossible("the request does not parse"))?;
         let id = request.id.clone();
@@ -348,41 +350,36 @@ impl State {
         if let Ok(key) = case.request.key.parse() {
             self.name(Whom::Key(key));
         }
-        let own = self.of.entry(case.request.person.clone());
-        own.or_default().insert(id.clone());
+        self.waits(&case.request.person, &id);
         self.cases.insert(id.clone(), case);
         self.due(&id);
-        Ok(vec![Key::Case(id)])
+        Ok(())
     }
 
     fn name(&mut self, whom: Whom) {
         self.names.insert(whom);
     }
 
-    fn begun(&mut self, id: SessionId, session: Session) -> Possible<Vec<Key>> {
+    fn begun(&mut self, id: SessionId, session: Session) -> Possible {
         self.name(Whom::Bastion(session.bastion.clone()));
-        let mut keys = vec![Key::Session(id.clone())];
         let request = session.request.clone();
         self.sessions.insert(id.clone(), session);
-        keys.extend(self.change(request, |case| case.sessions.push(id))?);
-        Ok(keys)
+        self.change(&request, |case| case.sessions.push(id))
     }
 
-    fn over(&mut self, id: SessionId, end: SessionEnd) -> Vec<Key> {
-        let request = self.sessions.get_mut(&id).map(|session| {
+    fn over(&mut self, id: &SessionId, end: SessionEnd) {
+        let request = self.sessions.get_mut(id).map(|session| {
             session.end = Some(end);
             session.request.clone()
         });
         if let Some(request) = request {
             self.due(&request);
         }
-        vec![Key::Session(id)]
     }
 
-    fn issued(&mut self, certificate: Certificate) -> Vec<Key> {
+    fn issued(&mut self, certificate: Certificate) {
         let serial = certificate.serial;
         self.ring.issued(&certificate.to_be_signed);
-        let mut keys = vec![Key::Certificate(serial)];
         match (
             certificate.authority,
             &certificate.request,
@@ -392,47 +389,38 @@ impl State {
                 self.access.insert(digest(&certificate), serial);
                 if let Some(case) = self.cases.get_mut(request) {
                     case.certificate = Some(serial);
-                    keys.push(Key::Case(request.clone()));
                 }
             }
             (_, _, Some(session)) => {
                 if let Some(begun) = self.sessions.get_mut(session) {
                     begun.certificate = Some(serial);
-                    keys.push(Key::Session(session.clone()));
                 }
             }
-            (Authority::Host, None, None) => {
-                keys.extend(self.machines.certified(&certificate).map(Key::Enrolled));
-            }
+            (Authority::Host, None, None) => self.machines.certified(&certificate),
             _ => {}
         }
         self.certificate_due(&certificate);
         self.serial = serial;
         self.certificates.insert(serial, certificate);
-        keys
     }
 
-    pub(super) fn change(
-        &mut self,
-        id: RequestId,
-        change: impl FnOnce(&mut Case),
-    ) -> Possible<Vec<Key>> {
-        let case = self.cases.get_mut(&id);
+    pub(super) fn change(&mut self, id: &RequestId, change: impl FnOnce(&mut Case)) -> Possible {
+        let case = self.cases.get_mut(id);
         change(case.ok_or(Impossible("there is no such request"))?);
-        Ok(vec![Key::Case(id)])
+        Ok(())
     }
 
     /// Ends a request that was not granted.
-    pub(super) fn close(&mut self, id: RequestId, end: End) -> Possible<Vec<Key>> {
+    pub(super) fn close(&mut self, id: &RequestId, end: End) -> Possible {
+        self.waits_no_more(id);
         self.change(id, |case| case.end = Some(end))
     }
 
     /// Ends a running grant.
-    pub(super) fn end(&mut self, id: RequestId, end: End) -> Possible<Vec<Key>> {
-        let place = self.ended.push(id.clone());
-        let mut keys = self.change(id, |case| case.end = Some(end))?;
-        keys.push(Key::Ended(place));
-        Ok(keys)
+    pub(super) fn end(&mut self, id: &RequestId, end: End) -> Possible {
+        self.runs_no_more(id);
+        self.ended.push(id.clone());
+        self.change(id, |case| case.end = Some(end))
     }
 
     /// What the log says now about those who approved a request, or proved that it is theirs, but for persons and keys

@@ -6,7 +6,6 @@ use record::entry::Entry;
 use record::review::Review;
 
 use super::fold::{Impossible, Possible, must};
-use super::rows::Key;
 use super::{Grant, State};
 use crate::glass::{Debt, Reviewed};
 
@@ -38,10 +37,10 @@ impl State {
     }
 
     /// Takes an entry of break-glass that can follow.
-    pub(super) fn apply_glass(&mut self, at: UnixTime, entry: Entry) -> Possible<Vec<Key>> {
+    pub(super) fn apply_glass(&mut self, at: UnixTime, entry: Entry) -> Possible {
         match entry {
             Entry::Proof { request, signature } => {
-                self.change(request, |case| case.proof = Some(signature))
+                self.change(&request, |case| case.proof = Some(signature))
             }
             Entry::Debt {
                 request,
@@ -62,27 +61,29 @@ impl State {
                     reviews: Vec::new(),
                 };
                 self.glass.owes(request.clone());
-                self.change(request, |case| case.debt = Some(debt))
+                self.change(&request, |case| case.debt = Some(debt))
             }
             Entry::Review { text, signature } => self.reviewed(at, text, signature),
-            Entry::Overdue { request } => self.change(request, |case| {
+            Entry::Overdue { request } => self.change(&request, |case| {
                 if let Some(debt) = &mut case.debt {
                     debt.announced = true;
                 }
             }),
-            _ => Ok(Vec::new()),
+            _ => Ok(()),
         }
     }
 
     /// A request became a grant: one that was taken first counts towards its week.
-    pub(super) fn granted(&mut self, id: &RequestId, grant: Grant) -> Possible<Vec<Key>> {
+    pub(super) fn granted(&mut self, id: &RequestId, grant: Grant) -> Possible {
         let asked = self.cases.get(id).map(|case| &case.request);
         if let Some(asked) = asked.filter(|asked| asked.break_glass) {
             self.glass.took(&asked.person, &asked.role, grant.at);
         }
-        let keys = self.change(id.clone(), |case| case.grant = Some(grant));
+        self.waits_no_more(id);
+        let done = self.change(id, |case| case.grant = Some(grant));
+        self.runs(id);
         self.due(id);
-        keys
+        done
     }
 
     fn check_review(&self, text: &str) -> Possible {
@@ -103,11 +104,11 @@ impl State {
         must(!debt.has(&review.reviewer), "a person reviews twice")
     }
 
-    fn reviewed(&mut self, at: UnixTime, text: String, signature: String) -> Possible<Vec<Key>> {
+    fn reviewed(&mut self, at: UnixTime, text: String, signature: String) -> Possible {
         let review = Review::parse(&text);
         let review = review.map_err(|_| Impossible("the review does not parse"))?;
         let mut paid = false;
-        let keys = self.change(review.request.clone(), |case| {
+        self.change(&review.request, |case| {
             if let Some(debt) = &mut case.debt {
                 debt.reviews.push(Reviewed {
                     person: review.reviewer,
@@ -124,6 +125,6 @@ impl State {
             self.glass.paid(&review.request);
             self.due(&review.request);
         }
-        Ok(keys)
+        Ok(())
     }
 }

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use ssh_key::PublicKey;
 
 use super::fold::{Impossible, Possible, must};
-use super::rows::Key;
 use super::{Certificate, State};
 use crate::lint::read_to_be_signed;
 
@@ -159,23 +158,27 @@ impl Machines {
         Ok(())
     }
 
-    /// A host certificate is to be signed; says for which joined target.
-    pub(super) fn certified(&mut self, certificate: &Certificate) -> Option<TargetName> {
-        let bytes = STANDARD.decode(&certificate.to_be_signed).ok()?;
-        let fields = read_to_be_signed(&bytes)?;
+    /// A host certificate is to be signed: it is a joined target's newest, if it is for one.
+    pub(super) fn certified(&mut self, certificate: &Certificate) {
+        let bytes = STANDARD.decode(&certificate.to_be_signed).ok();
+        let Some(fields) = bytes.as_deref().and_then(read_to_be_signed) else {
+            return;
+        };
         let subject = Digest::of(&fields.subject());
         let [principal] = fields.principals.as_slice() else {
-            return None;
+            return;
         };
-        let (name, own) = self.enrolled.iter_mut().find(|(name, own)| {
-            name.as_str() == *principal && own.fingerprint.digest() == subject
-        })?;
-        own.certificate = Some(HostCertificate {
-            logged: certificate.clone(),
-            after: UnixTime::from_secs(fields.after),
-            before: UnixTime::from_secs(fields.before),
-        });
-        Some(name.clone())
+        let own = self
+            .enrolled
+            .iter_mut()
+            .find(|(name, own)| name.as_str() == *principal && own.fingerprint.digest() == subject);
+        if let Some((_, own)) = own {
+            own.certificate = Some(HostCertificate {
+                logged: certificate.clone(),
+                after: UnixTime::from_secs(fields.after),
+                before: UnixTime::from_secs(fields.before),
+            });
+        }
     }
 }
 
@@ -195,7 +198,7 @@ impl State {
     }
 
     /// Takes an entry about a machine that may join, or has.
-    pub(super) fn of_machines(&mut self, at: UnixTime, entry: Entry) -> Possible<Vec<Key>> {
+    pub(super) fn of_machines(&mut self, at: UnixTime, entry: Entry) -> Possible {
         match entry {
             Entry::Invitation {
                 target,
@@ -204,13 +207,9 @@ impl State {
                 person,
             } => {
                 self.machines.invite(token, target, until, person);
-                Ok(vec![Key::Invited(token)])
+                Ok(())
             }
-            Entry::Enrolment { target, key, token } => {
-                self.machines.enrol(at, target.clone(), &key, token)?;
-                let spent = token.map(Key::Invited);
-                Ok(spent.into_iter().chain([Key::Enrolled(target)]).collect())
-            }
+            Entry::Enrolment { target, key, token } => self.machines.enrol(at, target, &key, token),
             other => self.of_exclusion(at, other),
         }
     }

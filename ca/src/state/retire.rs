@@ -24,25 +24,26 @@ pub(crate) enum Gone {
     Case(Box<Case>),
     Session(SessionId, Box<Session>),
     Certificate(Certificate),
-    Ended(u64, RequestId),
 }
 
 impl Gone {
-    /// Its row in the store: written when it last changed, and never again.
+    /// What it is found by.
+    fn key(&self) -> Key {
+        match self {
+            Self::Case(case) => Key::Case(case.request.id.clone()),
+            Self::Session(id, _) => Key::Session(id.clone()),
+            Self::Certificate(certificate) => Key::Certificate(certificate.serial),
+        }
+    }
+
+    /// Its row in the store: it is never another again.
     pub(crate) fn row(&self) -> Result<(String, Vec<u8>), serde_json::Error> {
-        let (key, value) = match self {
-            Self::Case(case) => (
-                Key::Case(case.request.id.clone()),
-                serde_json::to_vec(case)?,
-            ),
-            Self::Session(id, session) => (Key::Session(id.clone()), serde_json::to_vec(session)?),
-            Self::Certificate(certificate) => (
-                Key::Certificate(certificate.serial),
-                serde_json::to_vec(certificate)?,
-            ),
-            Self::Ended(place, id) => (Key::Ended(*place), serde_json::to_vec(id)?),
+        let value = match self {
+            Self::Case(case) => serde_json::to_vec(case),
+            Self::Session(_, session) => serde_json::to_vec(session),
+            Self::Certificate(certificate) => serde_json::to_vec(certificate),
         };
-        Ok((key.name(), value))
+        Ok((self.key().name(), value?))
     }
 }
 
@@ -77,20 +78,8 @@ impl Ended {
         self.ids.iter().skip(skip)
     }
 
-    /// Each that is still here, with its place.
-    pub(super) fn places(&self) -> impl Iterator<Item = u64> {
-        self.gone..self.count()
-    }
-
-    /// The one at a place.
-    pub(super) fn at(&self, place: u64) -> Option<&RequestId> {
-        let index = usize::try_from(place.checked_sub(self.gone)?).ok()?;
-        self.ids.get(index)
-    }
-
-    pub(super) fn push(&mut self, id: RequestId) -> u64 {
+    pub(super) fn push(&mut self, id: RequestId) {
         self.ids.push_back(id);
-        self.count() - 1
     }
 }
 
@@ -140,6 +129,8 @@ impl State {
         {
             return;
         }
+        self.waits_no_more(id);
+        self.runs_no_more(id);
         let Some(case) = self.cases.remove(id) else {
             return;
         };
@@ -148,20 +139,12 @@ impl State {
                 gone.push(Gone::Session(session.clone(), Box::new(over)));
             }
         }
-        if let Some(own) = self.of.get_mut(&case.request.person) {
-            own.remove(id);
-            if own.is_empty() {
-                self.of.remove(&case.request.person);
-            }
-        }
         gone.push(Gone::Case(Box::new(case)));
         while let Some(first) = self.ended.ids.front()
             && !self.cases.contains_key(first)
         {
-            if let Some(id) = self.ended.ids.pop_front() {
-                gone.push(Gone::Ended(self.ended.gone, id));
-                self.ended.gone += 1;
-            }
+            self.ended.ids.pop_front();
+            self.ended.gone += 1;
         }
     }
 
