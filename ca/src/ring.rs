@@ -256,18 +256,16 @@ impl Ring {
     }
 
     /// Whether the key that a certificate names may sign for this authority now. A log from before the CA told its
-    /// keys says nothing about them.
+    /// keys says nothing about them. `ca` is the wire form of the key; none if the certificate cannot be read.
     pub(crate) fn check_issue(
         &self,
         authority: Authority,
-        to_be_signed: &str,
+        ca: Option<&[u8]>,
     ) -> Result<(), &'static str> {
         let Some(current) = self.current(name_of(authority)) else {
             return Ok(());
         };
-        let bytes = STANDARD.decode(to_be_signed).unwrap_or_default();
-        let fields = read_to_be_signed(&bytes).ok_or("the certificate cannot be read")?;
-        let good = fields.ca == current.blob;
+        let good = ca.ok_or("the certificate cannot be read")? == current.blob;
         good.then_some(()).ok_or("the certificate names another CA")
     }
 
@@ -284,13 +282,17 @@ impl Ring {
     /// Counts a certificate.
     pub(crate) fn issued(&mut self, to_be_signed: &str) {
         let bytes = STANDARD.decode(to_be_signed).unwrap_or_default();
-        let Some(fields) = read_to_be_signed(&bytes) else {
-            return;
-        };
+        if let Some(fields) = read_to_be_signed(&bytes) {
+            self.count(fields.ca, UnixTime::from_secs(fields.before));
+        }
+    }
+
+    /// Counts a certificate of this CA that is good until then.
+    pub(crate) fn count(&mut self, ca: &[u8], before: UnixTime) {
         let mut keys = self.keys.iter_mut();
-        if let Some(key) = keys.find(|key| key.blob == fields.ca) {
+        if let Some(key) = keys.find(|key| key.blob == ca) {
             key.certificates += 1;
-            key.last = key.last.max(Some(UnixTime::from_secs(fields.before)));
+            key.last = key.last.max(Some(before));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and a log that holds it is refused.
 
 mod excluded;
+mod fact;
 mod fold;
 mod glass;
 mod machines;
@@ -30,6 +31,7 @@ use crate::glass::{Book, Debt};
 use crate::ring::Ring;
 
 pub(crate) use excluded::Excluded;
+pub(crate) use fact::{Fact, Taken};
 pub use fold::Impossible;
 pub(crate) use machines::{Enrolled, Machines};
 pub(crate) use retire::{Ended, Gone};
@@ -83,6 +85,8 @@ pub(crate) struct Case {
     /// What was asked.
     #[serde(with = "rows::as_text")]
     pub(crate) request: Request,
+    /// The digest of its text.
+    pub(crate) digest: Digest,
     /// Where from.
     pub(crate) source: IpAddr,
     /// Who approved, in order.

@@ -35,8 +35,12 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for half in self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]) {
+            text.extend(char::from_digit(half.into(), 16));
+        }
+        f.write_str(&text)
     }
 }
 

@@ -304,7 +304,7 @@ impl Writer {
                 self.tell_law(config)?;
                 self.commit(Entry::Grant {
                     request: id.clone(),
-                    digest: case.request.digest(),
+                    digest: case.digest,
                     until,
                     approved_by,
                     policy: self.hall.policy(config),

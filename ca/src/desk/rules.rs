@@ -1,5 +1,7 @@
 //! What the log is told when the CA begins to serve, or to serve otherwise: its own keys, and who may approve what.
 
+use std::sync::Arc;
+
 use config::Config;
 use config::keys::KeyName;
 use record::api;
@@ -20,7 +22,7 @@ impl Writer {
     /// Puts down that the CA serves under this configuration, and what has changed in its keys and its law.
     pub(super) fn begin_to_serve(
         &mut self,
-        config: &Config,
+        config: &Arc<Config>,
         steps: Vec<KeyChange>,
     ) -> Result<(), Refused> {
         self.tell_keys(steps)?;
@@ -39,8 +41,8 @@ impl Writer {
 
     /// Puts down what has changed in who may approve what: before each grant, so that the log alone can tell whose
     /// approvals it needed, whatever has changed the configuration.
-    pub(super) fn tell_law(&mut self, config: &Config) -> Result<(), Refused> {
-        let policy = Digest::of(config.text.as_bytes());
+    pub(super) fn tell_law(&mut self, config: &Arc<Config>) -> Result<(), Refused> {
+        let policy = self.hall.policy(config);
         if self.told == Some(policy) {
             return Ok(());
         }

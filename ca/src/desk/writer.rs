@@ -39,7 +39,7 @@ use crate::issue::{Intent, IssueError, Ledger, Signed};
 use crate::journal::{Durable, Journal};
 use crate::keys::Signers;
 use crate::lint::lint;
-use crate::state::{Gone, State};
+use crate::state::{Fact, Gone, State, Taken};
 use crate::store::StoreError;
 
 /// What an operation has decided. A refusal, too, may rest on lines that are not durable yet, and waits for them.
@@ -109,7 +109,7 @@ pub(super) struct Writer {
     pub(super) told: Option<Digest>,
     journal: Box<dyn Journal>,
     /// The lines that are not durable yet.
-    batch: Vec<(Line, Encoded)>,
+    batch: Vec<(Taken, Encoded)>,
     /// How many lines the batch had when the operation began that is under way.
     began: usize,
     /// In force once the batch is durable; nothing else is decided before.
@@ -237,7 +237,7 @@ impl Writer {
     }
 
     /// Applies durable lines to what everybody reads; what leaves it goes to the store. Says whether a grant ended early.
-    fn publish(&self, lines: Vec<Line>, durable: &Durable) -> Result<bool, Refused> {
+    fn publish(&self, lines: Vec<Taken>, durable: &Durable) -> Result<bool, Refused> {
         let (gone, ended) = self.take(lines)?;
         let rows = gone.iter().map(Gone::row).collect::<Result<_, _>>();
         let stored = rows
@@ -251,12 +251,12 @@ impl Writer {
         Ok(ended)
     }
 
-    fn take(&self, lines: Vec<Line>) -> Result<(Vec<Gone>, bool), Refused> {
+    fn take(&self, lines: Vec<Taken>) -> Result<(Vec<Gone>, bool), Refused> {
         let mut state = self.hall.state_mut();
         let before = state.ended.count();
         let mut gone = Vec::new();
         for line in lines {
-            let left = state.apply(line);
+            let left = state.catch_up(line);
             gone.extend(left.map_err(|_| unavailable("a defect was found after writing"))?);
         }
         Ok((gone, state.ended.count() > before))
@@ -276,8 +276,9 @@ impl Ledger for Writer {
         };
         let line = Line::new(self.hall.now(), entry);
         let encoded = Encoded::of(&line).map_err(|why| defect(&why))?;
-        self.state.apply(line.clone()).map_err(|why| defect(&why))?;
-        self.batch.push((line, encoded));
+        let fact = Fact::of(line).map_err(|why| defect(&why))?;
+        let taken = self.state.lead(fact).map_err(|why| defect(&why))?;
+        self.batch.push((taken, encoded));
         Ok(self.state.size)
     }
 }
@@ -292,8 +293,8 @@ struct News {
 }
 
 impl News {
-    fn of(lines: &[Line]) -> Self {
-        let entries = lines.iter().map(|line| &line.entry);
+    fn of(lines: &[Taken]) -> Self {
+        let entries = lines.iter().map(Taken::entry);
         Self {
             requests: entries.clone().filter_map(request_of).collect(),
             exclusions: entries

@@ -3,13 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use config::words::{PersonName, RequestId, SessionId};
 use record::entry::{Authority, Entry, Line, Verdict, Whom};
 use record::law::LawChange;
-use record::request::Request;
 
+use super::fact::{Fact, Said};
 use super::retire::digest;
 use super::{
     Approval, Basis, Case, Certificate, End, Gone, Grant, Session, SessionEnd, Spoken, State,
@@ -28,18 +26,19 @@ pub(super) fn must(good: bool, what: &'static str) -> Possible {
 
 impl State {
     /// Whether an entry can follow.
-    pub(crate) fn check(&self, entry: &Entry) -> Possible {
-        match entry {
+    fn check(&self, fact: &Fact) -> Possible {
+        match &fact.entry {
             Entry::Start { .. }
             | Entry::Groups { .. }
             | Entry::Stray { .. }
             | Entry::Law { .. } => Ok(()),
             Entry::Keys { steps } => self.ring.check(steps).map_err(Impossible),
-            Entry::Request { text, .. } => {
-                let request = Request::parse(text);
-                let request = request.map_err(|_| Impossible("the request does not parse"))?;
-                must(!self.cases.contains_key(&request.id), "the request exists")
-            }
+            Entry::Request { .. } => match &fact.said {
+                Said::Request(request, _) => {
+                    must(!self.cases.contains_key(&request.id), "the request exists")
+                }
+                _ => Err(Impossible("the request does not parse")),
+            },
             Entry::Approval {
                 request, person, ..
             } => {
@@ -74,15 +73,12 @@ impl State {
                 ..
             } => {
                 let case = self.open(request)?;
-                must(
-                    *digest == case.request.digest(),
-                    "the grant is for another text",
-                )?;
+                must(*digest == case.digest, "the grant is for another text")?;
                 let approvers = case.approvers();
                 let all = approved_by.iter().all(|person| approvers.contains(person));
                 must(all, "the grant names somebody who has not approved")
             }
-            Entry::Issue { .. } => self.check_issue(entry),
+            Entry::Issue { .. } => self.check_issue(fact),
             Entry::Return { request } | Entry::Revocation { request, .. } => {
                 let running = self.case(request)?.running();
                 must(running.is_some(), "there is no running grant")
@@ -113,19 +109,19 @@ impl State {
             Entry::Proof { .. }
             | Entry::Debt { .. }
             | Entry::Review { .. }
-            | Entry::Overdue { .. } => self.check_glass(entry),
+            | Entry::Overdue { .. } => self.check_glass(&fact.entry),
             machines => self.check_machines(machines),
         }
     }
 
-    fn check_issue(&self, entry: &Entry) -> Possible {
+    fn check_issue(&self, fact: &Fact) -> Possible {
         let Entry::Issue {
             serial,
             authority,
-            to_be_signed,
             request,
             session,
-        } = entry
+            ..
+        } = &fact.entry
         else {
             return Ok(());
         };
@@ -133,11 +129,11 @@ impl State {
             *serial == self.next_serial(),
             "the serial is not the next one",
         )?;
-        must(
-            STANDARD.decode(to_be_signed).is_ok(),
-            "the certificate is not base64",
-        )?;
-        let by = self.ring.check_issue(*authority, to_be_signed);
+        let ca = match &fact.said {
+            Said::Certificate(Some(written)) => Some(&*written.ca),
+            _ => None,
+        };
+        let by = self.ring.check_issue(*authority, ca);
         by.map_err(Impossible)?;
         self.check_basis(*authority, request.as_ref(), session.as_ref())
     }
@@ -172,18 +168,22 @@ impl State {
 
     /// Lets go of what is over at the line's time, which it hands over; then takes the line, if it can follow.
     pub(crate) fn apply(&mut self, line: Line) -> Possible<Vec<Gone>> {
-        let gone = self.retire(line.at);
-        self.check(&line.entry)?;
-        self.last = Some(line.at);
-        self.size += 1;
-        self.take(line)?;
+        self.follow(Fact::of(line)?)
+    }
+
+    pub(super) fn follow(&mut self, fact: Fact) -> Possible<Vec<Gone>> {
+        let gone = self.retire(fact.at);
+        self.check(&fact)?;
+        self.take(fact)?;
         Ok(gone)
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of entry")]
-    fn take(&mut self, line: Line) -> Possible {
-        let at = line.at;
-        match line.entry {
+    pub(super) fn take(&mut self, fact: Fact) -> Possible {
+        let Fact { at, entry, said } = fact;
+        self.last = Some(at);
+        self.size += 1;
+        match entry {
             // A renewal's certificate follows.
             Entry::Start { .. }
             | Entry::Renewal { .. }
@@ -194,7 +194,10 @@ impl State {
                 Ok(())
             }
             Entry::Keys { steps } => self.ring.apply(&steps, at).map_err(Impossible),
-            Entry::Request { text, source } => self.asked(&text, source),
+            Entry::Request { source, .. } => {
+                self.asked(said, source);
+                Ok(())
+            }
             Entry::Approval {
                 request,
                 person,
@@ -253,14 +256,15 @@ impl State {
                 request,
                 session,
             } => {
-                self.issued(Certificate {
+                let certificate = Certificate {
                     serial,
                     authority,
                     at,
                     to_be_signed,
                     request,
                     session,
-                });
+                };
+                self.issued(certificate, &said);
                 Ok(())
             }
             Entry::Return { request } => self.end(&request, End::Returned),
@@ -329,12 +333,14 @@ impl State {
         }
     }
 
-    fn asked(&mut self, text: &str, source: IpAddr) -> Possible {
-        let request = Request::parse(text);
-        let request = request.map_err(|_| Impossible("the request does not parse"))?;
+    fn asked(&mut self, said: Said, source: IpAddr) {
+        let Said::Request(request, digest) = said else {
+            return;
+        };
         let id = request.id.clone();
         let case = Case {
-            request,
+            request: *request,
+            digest,
             source,
             approvals: Vec::new(),
             verdicts: Vec::new(),
@@ -353,7 +359,6 @@ impl State {
         self.waits(&case.request.person, &id);
         self.cases.insert(id.clone(), case);
         self.due(&id);
-        Ok(())
     }
 
     fn name(&mut self, whom: Whom) {
@@ -377,9 +382,12 @@ impl State {
         }
     }
 
-    fn issued(&mut self, certificate: Certificate) {
+    fn issued(&mut self, certificate: Certificate, said: &Said) {
         let serial = certificate.serial;
-        self.ring.issued(&certificate.to_be_signed);
+        if let Said::Certificate(Some(written)) = said {
+            self.ring.count(&written.ca, written.before);
+            self.certificate_due(serial, written.before);
+        }
         match (
             certificate.authority,
             &certificate.request,
@@ -399,7 +407,6 @@ impl State {
             (Authority::Host, None, None) => self.machines.certified(&certificate),
             _ => {}
         }
-        self.certificate_due(&certificate);
         self.serial = serial;
         self.certificates.insert(serial, certificate);
     }

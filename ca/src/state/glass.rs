@@ -80,6 +80,7 @@ impl State {
             self.glass.took(&asked.person, &asked.role, grant.at);
         }
         self.waits_no_more(id);
+        self.not_due(id);
         let done = self.change(id, |case| case.grant = Some(grant));
         self.runs(id);
         self.due(id);

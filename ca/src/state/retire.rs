@@ -7,8 +7,6 @@
 
 use std::collections::VecDeque;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use config::limits;
 use config::words::{RequestId, SessionId};
 use record::clock::UnixTime;
@@ -16,7 +14,6 @@ use record::clock::UnixTime;
 use super::rows::Key;
 use super::{Case, Certificate, Session, State};
 use crate::glass::Debt;
-use crate::lint::read_to_be_signed;
 
 /// Something that left the state, as it was last.
 #[derive(Debug)]
@@ -92,14 +89,18 @@ impl State {
         }
     }
 
-    /// Looks at a certificate again once it has expired; one that cannot be read stays.
-    pub(super) fn certificate_due(&mut self, certificate: &Certificate) {
-        let bytes = STANDARD.decode(&certificate.to_be_signed).ok();
-        let fields = bytes.as_deref().and_then(read_to_be_signed);
-        if let Some(fields) = fields {
-            let at = UnixTime::from_secs(fields.before).after(limits::CLOCK_SKEW);
-            self.due.insert((at, Due::Certificate(certificate.serial)));
+    /// Its time is another one from now on.
+    pub(super) fn not_due(&mut self, id: &RequestId) {
+        if let Some(case) = self.cases.get(id) {
+            let at = case.limit().after(limits::CLOCK_SKEW);
+            self.due.remove(&(at, Due::Case(id.clone())));
         }
+    }
+
+    /// Looks at a certificate again once it has expired; one that cannot be read stays.
+    pub(super) fn certificate_due(&mut self, serial: u64, before: UnixTime) {
+        let at = before.after(limits::CLOCK_SKEW);
+        self.due.insert((at, Due::Certificate(serial)));
     }
 
     /// Lets go of what is over at the time of a line that is about to be taken. Were that time the latest that the log

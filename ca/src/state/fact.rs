@@ -1,0 +1,105 @@
+//! A line of the log with what its text says: read once, however often it is taken.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use record::clock::UnixTime;
+use record::digest::Digest;
+use record::entry::{Entry, Line};
+use record::request::Request;
+
+use super::State;
+use super::fold::{Impossible, Possible, must};
+use super::retire::Gone;
+use crate::lint::read_to_be_signed;
+
+/// A line that was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Fact {
+    pub(super) at: UnixTime,
+    pub(super) entry: Entry,
+    pub(super) said: Said,
+}
+
+/// What a line's text says beyond its fields.
+#[derive(Debug, Clone)]
+pub(super) enum Said {
+    Nothing,
+    /// The request, and the digest of its text.
+    Request(Box<Request>, Digest),
+    /// What the log needs to know of a certificate; none if it cannot be read.
+    Certificate(Option<Written>),
+}
+
+/// What the log needs to know of a certificate.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    /// The wire form of its CA's key.
+    pub(super) ca: Vec<u8>,
+    /// It is good until here.
+    pub(super) before: UnixTime,
+}
+
+impl Fact {
+    /// Reads a line.
+    pub(crate) fn of(line: Line) -> Possible<Self> {
+        let said = match &line.entry {
+            Entry::Request { text, .. } => {
+                let request = Request::parse(text);
+                let request = request.map_err(|_| Impossible("the request does not parse"))?;
+                // One text is one request.
+                Said::Request(Box::new(request), Digest::of(text.as_bytes()))
+            }
+            Entry::Issue { to_be_signed, .. } => {
+                let bytes = STANDARD.decode(to_be_signed);
+                let bytes = bytes.map_err(|_| Impossible("the certificate is not base64"))?;
+                Said::Certificate(read_to_be_signed(&bytes).map(|fields| Written {
+                    ca: fields.ca.to_vec(),
+                    before: UnixTime::from_secs(fields.before),
+                }))
+            }
+            _ => Said::Nothing,
+        };
+        Ok(Self {
+            at: line.at,
+            entry: line.entry,
+            said,
+        })
+    }
+
+    /// Its entry.
+    pub(crate) const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+/// A line that a state has taken: every state that stood where that one stood can take it.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    fact: Fact,
+    /// How many lines there were with it.
+    size: u64,
+}
+
+impl Taken {
+    /// Its entry.
+    pub(crate) const fn entry(&self) -> &Entry {
+        self.fact.entry()
+    }
+}
+
+impl State {
+    /// Takes a line as [`Self::apply`] does, for another state to take it after this one.
+    pub(crate) fn lead(&mut self, fact: Fact) -> Possible<Taken> {
+        self.follow(fact.clone())?;
+        let size = self.size;
+        Ok(Taken { fact, size })
+    }
+
+    /// Takes a line that another state took where this one stands now: it is not checked again.
+    pub(crate) fn catch_up(&mut self, taken: Taken) -> Possible<Vec<Gone>> {
+        must(taken.size == self.size + 1, "it is taken out of order")?;
+        let gone = self.retire(taken.fact.at);
+        self.take(taken.fact)?;
+        Ok(gone)
+    }
+}
