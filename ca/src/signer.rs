@@ -27,6 +27,10 @@ pub(crate) trait Signer: Send + Sync {
     fn public(&self) -> &PublicKey;
     /// Signs; the signature in the shape that stands in a certificate ([`blob`]).
     fn sign(&self, to_be_signed: &[u8]) -> Result<Vec<u8>, SignFault>;
+    /// Whether it answers at once and asks nobody, so that several answers may wait for it one after the other.
+    fn is_quick(&self) -> bool {
+        false
+    }
 }
 
 /// Why nothing was signed: which device, and what it said. The operator's side.

@@ -13,6 +13,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use record::log::Position;
 
@@ -78,7 +79,12 @@ pub enum StoreError {
 const POSITION: &str = "position";
 
 /// Bytes of places that are kept in memory: history is looked up rarely.
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 2 << 20;
+
+/// Whoever had the store open before, under the log's lock, may be a moment behind in letting go of it.
+const LOCK_TRIES: u32 = 100;
+
+const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// sled 0.34 and a file, for one CA without any set-up.
 pub(crate) struct Sled {
@@ -103,11 +109,20 @@ impl Sled {
     }
 
     fn configured(dir: &Path) -> Result<Self, StoreError> {
-        let tree = sled::Config::new()
+        let config = sled::Config::new()
             .path(dir)
             .flush_every_ms(Some(500))
-            .cache_capacity(CACHE_BYTES)
-            .open()?;
+            .cache_capacity(CACHE_BYTES);
+        let mut tree = config.open();
+        for _ in 0..LOCK_TRIES {
+            match &tree {
+                Err(why) if why.to_string().contains("lock") => {}
+                _ => break,
+            }
+            std::thread::sleep(LOCK_WAIT);
+            tree = config.open();
+        }
+        let tree = tree?;
         let path = dir.join("rows");
         let mut options = OpenOptions::new();
         let file = options.append(true).read(true).create(true).mode(0o600);

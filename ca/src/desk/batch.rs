@@ -1,14 +1,15 @@
 //! Group commit: the writer's thread takes what waits, lets each operation decide, syncs once, and then lets all be
 //! answered.
 //!
-//! While one batch is being synced, the next one gathers in the queue: nobody waits for company. Signatures are made by
-//! whoever asked, on threads of their own, while the writer is at the next batch.
+//! While one batch is being synced, the next one gathers in the queue: nobody waits for company. Signatures are made on
+//! other threads, a few on each, while the writer is at the next batch.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use config::limits;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Refused;
@@ -16,37 +17,50 @@ use super::hall::Hall;
 use super::writer::{Answer, Decided, Press, Writer, stopped, unavailable};
 use crate::journal::Durable;
 
-/// What whoever asked gets: the answer, still closed, and what opens it.
-type Told<T> = Result<(Decided<T>, Arc<Durable>), Refused>;
+/// How many answers of a batch are opened one after the other on one thread, so that waking threads is not most of the
+/// work. Where a signer is a device that may not answer, each has a thread of its own.
+const TOGETHER: usize = 8;
 
 /// An operation in the queue.
 trait Job: Send {
     /// Lets it decide.
     fn decide(&mut self, writer: &mut Writer);
-    /// The batch is durable, or has failed.
-    fn tell(self: Box<Self>, outcome: Result<Arc<Durable>, Refused>);
+    /// The batch is durable, or has failed: opens the answer, which may sign, and gives it.
+    fn tell(self: Box<Self>, outcome: Result<Arc<Durable>, Refused>, hall: Arc<Hall>);
+    /// Where whoever asked runs.
+    fn runtime(&self) -> &Handle;
 }
 
 struct Operation<T, W> {
     work: Option<W>,
     decided: Option<Decided<T>>,
-    asker: oneshot::Sender<Told<T>>,
+    asker: oneshot::Sender<Result<T, Refused>>,
+    runtime: Handle,
 }
 
 impl<T, W> Job for Operation<T, W>
 where
-    T: Send,
+    T: Send + 'static,
     W: FnOnce(&mut Writer) -> Decided<T> + Send,
 {
     fn decide(&mut self, writer: &mut Writer) {
         self.decided = self.work.take().map(|work| work(writer));
     }
 
-    fn tell(self: Box<Self>, outcome: Result<Arc<Durable>, Refused>) {
+    fn tell(self: Box<Self>, outcome: Result<Arc<Durable>, Refused>, hall: Arc<Hall>) {
         let Self { decided, asker, .. } = *self;
-        let told = outcome.and_then(|durable| Ok((decided.ok_or_else(stopped)?, durable)));
+        let given = catch_unwind(AssertUnwindSafe(|| {
+            let durable = outcome?;
+            open(decided.ok_or_else(stopped)??, &durable, &hall)
+        }));
+        // Whoever has every answer may open the store again.
+        drop(hall);
         // Whoever has hung up needs no answer: what was written stands.
-        let _ = asker.send(told);
+        let _ = asker.send(given.unwrap_or_else(|_| Err(defect())));
+    }
+
+    fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 }
 
@@ -54,20 +68,17 @@ where
 pub(super) struct Queue {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
-    hall: Arc<Hall>,
 }
 
 impl Queue {
     /// Starts the writer's thread.
     pub(super) fn start(writer: Writer) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(limits::DESK_QUEUE);
-        let hall = writer.hall.clone();
         let thread = Builder::new().name("desk".to_owned());
         let thread = thread.spawn(move || serve(writer, waiting))?;
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
-            hall,
         })
     }
 
@@ -81,14 +92,11 @@ impl Queue {
             work: Some(work),
             decided: None,
             asker,
+            runtime: Handle::current(),
         });
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.send(job).await.map_err(|_| stopped())?;
-        let (decided, durable) = told.await.map_err(|_| defect())??;
-        let answer = decided?;
-        let hall = self.hall.clone();
-        let given = tokio::task::spawn_blocking(move || open(answer, &durable, &hall));
-        given.await.unwrap_or_else(|_| Err(defect()))
+        told.await.unwrap_or_else(|_| Err(defect()))
     }
 }
 
@@ -128,8 +136,21 @@ fn serve(mut writer: Writer, mut queue: mpsc::Receiver<Box<dyn Job>>) {
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| writer.sync()));
         let outcome = outcome.unwrap_or_else(|_| Err(defect()));
-        for job in batch {
-            job.tell(outcome.clone());
+        let quick = writer.hall.signers().are_quick();
+        let together = if quick { TOGETHER } else { 1 };
+        let mut jobs = batch.into_iter();
+        while let Some(first) = jobs.next() {
+            let runtime = first.runtime().clone();
+            let mut few = vec![(first, writer.hall.clone())];
+            let more = jobs.by_ref().take(together - 1);
+            few.extend(more.map(|job| (job, writer.hall.clone())));
+            let outcome = outcome.clone();
+            // A runtime that has ended has nobody left who waits.
+            drop(runtime.spawn_blocking(move || {
+                for (job, hall) in few {
+                    job.tell(outcome.clone(), hall);
+                }
+            }));
         }
     }
 }

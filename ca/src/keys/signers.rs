@@ -144,6 +144,11 @@ impl Signers {
         held.map(|held| held.signer.as_ref())
     }
 
+    /// Whether none of them is a device that may keep whoever asks waiting.
+    pub(crate) fn are_quick(&self) -> bool {
+        self.0.iter().all(|held| held.signer.is_quick())
+    }
+
     /// The key of an authority whose public half is this blob: what was logged under it is signed by it, also when
     /// another one has become current since.
     pub(crate) fn with_blob(&self, authority: Authority, blob: &[u8]) -> Option<&dyn Signer> {

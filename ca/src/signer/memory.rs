@@ -38,6 +38,10 @@ impl Signer for InMemory {
         &self.public
     }
 
+    fn is_quick(&self) -> bool {
+        true
+    }
+
     fn sign(&self, to_be_signed: &[u8]) -> Result<Vec<u8>, SignFault> {
         match &self.key {
             Key::Ed25519(key) => Ok(blob::ed25519(&key.sign(to_be_signed).to_bytes())),
