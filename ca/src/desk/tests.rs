@@ -1,6 +1,8 @@
 mod bastions;
+mod checks;
 mod exclusions;
 mod faults;
+mod fold;
 mod glass;
 mod keygen;
 mod people;

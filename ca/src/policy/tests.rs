@@ -99,6 +99,78 @@ fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(START + seconds)
 }
 
+/// carol asks under the databases' role, and is of those who approve it.
+fn of_carol(seconds: u64) -> Request {
+    Request {
+        id: "7F3K-9QMD".parse().unwrap(),
+        person: "carol".parse().unwrap(),
+        key: public("carol").fingerprint(HashAlg::Sha256).to_string(),
+        access: "postgres@db1.prod".parse().unwrap(),
+        role: "db-oncall".parse().unwrap(),
+        command: None,
+        seconds,
+        break_glass: false,
+        reason: "because".parse().unwrap(),
+        policy: Digest::of(b"policy"),
+        asked: UnixTime::from_secs(START),
+        expires: UnixTime::from_secs(START + 3600),
+    }
+}
+
+#[test]
+fn promise_30_an_approver_who_asks_does_not_count_for_themselves() {
+    let request = of_carol(600);
+    let (carol, bob) = ("carol".parse().unwrap(), "bob".parse().unwrap());
+    let alone = [carol];
+    let decision = decide(&asking(rules(), &request, &alone, None, at(1)));
+    assert!(matches!(decision, Decision::Needs(_)), "{decision:?}");
+    let by = [alone[0].clone(), bob];
+    let decision = decide(&asking(rules(), &request, &by, None, at(1)));
+    let Decision::Granted { approved_by, .. } = decision else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(approved_by, by[1..]);
+}
+
+#[test]
+fn promise_33_a_request_is_past_its_time_and_a_grant_is_no_longer_than_the_role_gives() {
+    // The role gives half an hour; it gave more when this was asked.
+    let request = of_carol(3000);
+    let by = ["bob".parse().unwrap()];
+    let at_once = |seconds| decide(&asking(rules(), &request, &by, None, at(seconds)));
+    let Decision::Granted { until, .. } = at_once(3599) else {
+        panic!("it is still open");
+    };
+    assert_eq!(until, at(3599 + 1800));
+    assert_eq!(at_once(3600), Decision::Refused(Why::Expired));
+}
+
+#[test]
+fn another_command_and_another_network_than_the_role_s_are_refused() {
+    let request = Request {
+        access: "postgres@db2.prod".parse().unwrap(),
+        role: "db-status".parse().unwrap(),
+        command: Some("id".parse().unwrap()),
+        ..of_carol(600)
+    };
+    let decision = decide(&asking(rules(), &request, &[], None, at(1)));
+    let other = Why::OtherCommand(request.role.clone());
+    assert_eq!(decision, Decision::Refused(other));
+    let role = "[role.db-status]\n";
+    let text = config_text().replace(role, &format!("{role}sources = [\"198.51.100.0/24\"]\n"));
+    let far = config(Path::new("/nowhere"), &text);
+    let request = Request {
+        command: Some(STATUS.parse().unwrap()),
+        ..request
+    };
+    let decision = decide(&asking(&far, &request, &[], None, at(1)));
+    let (role, address) = (request.role.clone(), HOME);
+    assert_eq!(
+        decision,
+        Decision::Refused(Why::Elsewhere { role, address })
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

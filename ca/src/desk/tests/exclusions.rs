@@ -281,3 +281,45 @@ async fn whoever_lost_their_key_while_they_were_connected_does_nothing_more() {
     assert_eq!(desk.give_back(&late, &id).await, Err(gone));
     desk.collect(&caller("alice", "alice"), &id).await.unwrap();
 }
+
+#[tokio::test]
+async fn no_bastion_gets_a_door_of_a_target_that_is_shut_out() {
+    let world = world();
+    let desk = world.open();
+    let whom = Whom::Target("db1.prod".parse().unwrap());
+    let door = |target: &str| api::DoorAsk {
+        door: api::Door::Target(target.parse().unwrap()),
+        key: line("door"),
+    };
+    desk.door(&gate(), door("db1.prod")).await.unwrap();
+    let bob = caller("bob", "bob");
+    desk.exclude(&bob, whom.clone(), because()).await.unwrap();
+    let refused = desk.door(&gate(), door("db1.prod")).await;
+    assert_eq!(refused.unwrap_err(), Refused::ShutOut(whom));
+    desk.door(&gate(), door("db2.prod")).await.unwrap();
+}
+
+/// Whoever has stolen one key of a revoker's must not undo what the owner did with another.
+#[tokio::test]
+async fn who_lets_in_again_is_named_and_nobody_lets_their_own_key_in() {
+    let world = world();
+    let desk = world.open();
+    let (alice, bob, carol) = (
+        caller("alice", "alice"),
+        caller("bob", "bob"),
+        caller("carol", "carol"),
+    );
+    let second = key_of("alice2");
+    desk.exclude(&alice, second.clone(), because())
+        .await
+        .unwrap();
+    let refused = desk.restore(&alice, second.clone(), because()).await;
+    let who = "only members of sre shut out and let in again";
+    assert_eq!(refused.unwrap_err().to_string(), who);
+    let own = key_of("bob2");
+    desk.exclude(&bob, own.clone(), because()).await.unwrap();
+    let refused = desk.restore(&bob, own.clone(), because()).await;
+    assert_eq!(refused, Err(Refused::OwnRestoration));
+    desk.restore(&carol, own, because()).await.unwrap();
+    desk.restore(&bob, second, because()).await.unwrap();
+}

@@ -145,3 +145,80 @@ async fn a_quota_that_is_used_up_is_told_once_an_hour() {
     desk.request(&alice, emergency()).await.unwrap_err();
     assert_eq!(told(), 1);
 }
+
+/// Two of sre have to look at it afterwards, and nobody has yet.
+async fn taken(world: &World) -> (Arc<Desk>, RequestId) {
+    let desk = world.open();
+    let alice = caller("alice", "alice");
+    let (asked, issued) = desk.obtain(&alice, emergency()).await.unwrap();
+    let certificate = issued.unwrap().certificate;
+    desk.open_session(&gate(), session_ask(1, &certificate))
+        .await
+        .unwrap();
+    (desk, asked.id)
+}
+
+async fn reviewed(desk: &Desk, id: &RequestId, person: &str) -> Result<DebtRow, Refused> {
+    let who = caller(person, person);
+    let said = (Verdict::Accept, "it was right".parse().unwrap());
+    let text = desk.review_text(&who, id, said.0, &said.1)?;
+    let key = crate::testing::key(person);
+    let signed = record::sshsig::sign(&key, REVIEW_NAMESPACE, text.as_bytes());
+    desk.review(&who, id, said, &signed.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_debt_is_paid_by_as_many_others_as_it_says_once_it_is_over() {
+    let world = world("{ review = { count = 2 } }");
+    let (desk, id) = taken(&world).await;
+    assert_eq!(reviewed(&desk, &id, "alice").await, Err(Refused::OwnReview));
+    let early = reviewed(&desk, &id, "bob").await;
+    assert!(matches!(early, Err(Refused::StillRuns(_))), "{early:?}");
+    world.clock.pass(Duration::from_secs(1000));
+    let runs = reviewed(&desk, &id, "bob").await;
+    assert_eq!(runs, Err(Refused::SessionRuns(session(1))));
+    let end = api::SessionEnd {
+        session: session(1),
+        reason: "exit".to_owned(),
+        root: Digest::of(b"root"),
+        frames: 1,
+    };
+    desk.end_session(&gate(), end).await.unwrap();
+    let holder = reviewed(&desk, &id, "mallory").await;
+    assert!(matches!(holder, Err(Refused::NotReviewer(_))), "{holder:?}");
+    assert!(!reviewed(&desk, &id, "bob").await.unwrap().paid);
+    let twice = reviewed(&desk, &id, "bob").await;
+    assert_eq!(twice, Err(Refused::AlreadyReviewed));
+    assert!(reviewed(&desk, &id, "carol").await.unwrap().paid);
+    let late = reviewed(&desk, &id, "dave").await;
+    assert_eq!(late, Err(Refused::NothingOwed));
+}
+
+#[tokio::test]
+async fn a_debt_is_announced_once_it_is_overdue_and_once() {
+    let world = world("{ review = { within = \"1h\" } }");
+    let (desk, id) = taken(&world).await;
+    let mut heard = desk.alerts();
+    let mut told = || {
+        let all = std::iter::from_fn(|| heard.try_recv().ok());
+        all.filter(|alert| alert.event.name() == "debt-unpaid")
+            .count()
+    };
+    let announce = |id: RequestId| desk.run(move |writer| writer.announce(&id));
+    announce(id.clone()).await.unwrap();
+    assert_eq!(told(), 0, "it is not overdue");
+    world.clock.pass(Duration::from_secs(900 + 3600));
+    assert_eq!(desk.hall.due().0, std::slice::from_ref(&id));
+    announce(id.clone()).await.unwrap();
+    announce(id.clone()).await.unwrap();
+    assert_eq!(told(), 1);
+    assert_eq!(desk.hall.due().0, []);
+}
+
+#[tokio::test]
+async fn what_nobody_wants_proven_is_not_proven() {
+    let world = world("{ verify = true }");
+    let desk = world.open();
+    let id = asked(&desk).await;
+    assert_eq!(prove(&desk, &id, 5).await, Err(Refused::NothingToProve));
+}

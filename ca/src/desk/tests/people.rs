@@ -568,3 +568,24 @@ async fn promise_25_a_role_of_some_networks_is_asked_and_used_from_there_only() 
     assert_eq!(desk.open_session(&gate(), elsewhere).await, Err(refused));
     desk.open_session(&gate(), good).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_waits_is_shown_to_whom_it_waits_for_and_a_report_to_auditors() {
+    let world = World::new();
+    let desk = world.open();
+    asked(&desk).await;
+    assert_eq!(desk.pending(&caller("alice", "alice")).len(), 1);
+    assert_eq!(desk.pending(&caller("dave", "dave")).len(), 1);
+    for other in ["mallory", "erin", "guest"] {
+        assert_eq!(desk.pending(&caller(other, other)), [], "{other}");
+    }
+    let scope = crate::report::Scope {
+        since: world.clock.wall(),
+        until: world.clock.wall(),
+        person: None,
+        role: None,
+        target: None,
+    };
+    let refused = desk.report(&caller("bob", "bob"), scope).await;
+    assert!(matches!(refused, Err(Refused::NotAuditor(_))));
+}

@@ -324,3 +324,27 @@ async fn a_log_key_that_the_one_before_does_not_vouch_for_is_refused() {
     put(&second);
     world.open();
 }
+
+/// The last certificate to run out is not the last one that was made.
+#[tokio::test]
+async fn an_old_key_is_believed_until_the_longest_of_its_certificates_has_run_out() {
+    let world = World::new();
+    let desk = world.open();
+    let alice = caller("alice", "alice");
+    for minutes in [30, 1] {
+        let mut wanted = ask("postgres@db1.prod");
+        wanted.life = Some(Duration::from_secs(minutes * 60));
+        let id = desk.request(&alice, wanted).await.unwrap().id;
+        approve(&desk, &id, "bob", "bob").await.unwrap();
+        desk.collect(&alice, &id).await.unwrap();
+    }
+    rotate::announce(&world.config(), KeyName::User, None).unwrap();
+    rotate::switch(&world.config(), KeyName::User).unwrap();
+    again(&world, &desk).await;
+    world.clock.pass(Duration::from_secs(29 * 60));
+    assert_eq!(desk.trust().user_cas.len(), 2);
+    world
+        .clock
+        .pass(Duration::from_secs(60) + limits::CLOCK_SKEW);
+    assert_eq!(desk.trust().user_cas.len(), 1);
+}

@@ -284,3 +284,68 @@ async fn a_token_that_has_expired_stays_so_when_the_clock_is_set_back() {
     let why = Refused::Join("the token has expired: make another one");
     assert_eq!(late.unwrap_err(), why);
 }
+
+/// The token was made before: what it opens is judged when it is used.
+#[tokio::test]
+async fn a_token_opens_nothing_for_whoever_was_shut_out_since() {
+    let bob = caller("bob", "bob");
+    let key = Whom::Key(record::fingerprint::Fingerprint::of(&public("alice")));
+    for whom in [Whom::Target(target(DB1)), key] {
+        let world = world();
+        let desk = world.open();
+        let token = invited(&desk, DB1).await;
+        let reason = "stolen disk".parse().unwrap();
+        desk.exclude(&bob, whom.clone(), reason).await.unwrap();
+        let with = if matches!(whom, Whom::Key(_)) {
+            "alice"
+        } else {
+            "host"
+        };
+        assert!(!desk.is_invited(&token, &public(with)));
+        let refused = joined(&desk, with, &token).await.unwrap_err();
+        assert_eq!(refused, Refused::ShutOut(Whom::Target(target(DB1))));
+        assert_eq!(world.issues(record::entry::Authority::Host), 0);
+    }
+}
+
+/// Neither the key that another target joined with, nor one that the configuration pins.
+#[tokio::test]
+async fn nobody_joins_with_another_target_s_host_key() {
+    let mut world = world();
+    world.text += "\n[target.\"db3.prod\"]\naddress = \"db3.internal:22\"\nhost = \"ca\"\n";
+    let desk = world.open();
+    let token = invited(&desk, DB1).await;
+    joined(&desk, "host", &token).await.unwrap();
+    let third = invited(&desk, "db3.prod").await;
+    let why = Refused::Join("this host key is another target's");
+    for key in ["host", "db2"] {
+        assert!(!desk.is_invited(&third, &public(key)), "{key}");
+        let name = target("db3.prod");
+        let other = desk.join(machine(key, Some(&third)), &name).await;
+        assert_eq!(other.unwrap_err(), why, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_whose_key_is_pinned_neither_joins_nor_goes_on_with_the_key_that_it_joined_with() {
+    let mut world = world();
+    let desk = world.open();
+    let bob = caller("bob", "bob");
+    let pinned = Refused::Join("the configuration pins its host key; host = \"ca\" lets it join");
+    let refused = desk.invite(&bob, &target("db2.prod")).await;
+    assert_eq!(refused.unwrap_err(), pinned);
+    let token = invited(&desk, DB1).await;
+    joined(&desk, "host", &token).await.unwrap();
+    let db1 = "address = \"db1.internal:22\"\nhost = \"ca\"";
+    let now = format!(
+        "address = \"db1.internal:22\"\nhost = \"{}\"",
+        line("pinned")
+    );
+    assert!(world.text.contains(db1));
+    world.text = world.text.replace(db1, &now);
+    desk.reload(Config::clone(&world.config())).await.unwrap();
+    assert_eq!(desk.target(&public("host")), None);
+    assert_eq!(desk.target(&public("pinned")), Some(target(DB1)));
+    let renewed = desk.renew(machine("pinned", None)).await;
+    assert_eq!(renewed.unwrap_err(), pinned);
+}

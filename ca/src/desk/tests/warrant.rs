@@ -36,6 +36,7 @@ fn counted(world: &World) -> (Opened, Arc<AtomicUsize>) {
 }
 
 /// What a grant that should not be there looks like.
+#[derive(Clone, Copy)]
 struct Bug {
     role: &'static str,
     access: &'static str,
@@ -43,6 +44,12 @@ struct Bug {
     /// Who has approved, and whose key has signed.
     approvals: &'static [(&'static str, &'static str)],
     approved_by: &'static [&'static str],
+    /// Whether whoever approved was on call by `primary` then, and at the grant.
+    on_call: (bool, bool),
+    /// What the check `ticket` has said.
+    checked: Option<record::entry::Verdict>,
+    /// The one command.
+    command: Option<&'static str>,
     /// Seconds that the grant lasts longer than was asked for.
     longer: u64,
 }
@@ -53,8 +60,15 @@ const BUG: Bug = Bug {
     break_glass: false,
     approvals: &[],
     approved_by: &[],
+    on_call: (false, false),
+    checked: None,
+    command: None,
     longer: 0,
 };
+
+fn primary() -> config::words::RosterName {
+    "primary".parse().unwrap()
+}
 
 /// Alice asks, and the desk writes and signs whatever the bug says, without asking the policy.
 fn grant(writer: &mut Writer, bug: &Bug) -> Decided<String> {
@@ -67,7 +81,7 @@ fn grant(writer: &mut Writer, bug: &Bug) -> Decided<String> {
         key: alice.key.fingerprint(HashAlg::Sha256).to_string(),
         access: bug.access.parse().unwrap(),
         role: bug.role.parse().unwrap(),
-        command: None,
+        command: bug.command.map(|text| text.parse().unwrap()),
         seconds: 600,
         break_glass: bug.break_glass,
         reason: "INC-42".parse().unwrap(),
@@ -86,16 +100,26 @@ fn grant(writer: &mut Writer, bug: &Bug) -> Decided<String> {
             request: id.clone(),
             person: person.parse().unwrap(),
             signature: approval(key, &request.text()),
-            on_call: std::collections::BTreeSet::new(),
+            on_call: bug.on_call.0.then(primary).into_iter().collect(),
         })?;
     }
+    if let Some(verdict) = bug.checked {
+        writer.commit(Entry::Verdict {
+            request: id.clone(),
+            check: "ticket".parse().unwrap(),
+            verdict,
+            reason: "because".parse().unwrap(),
+        })?;
+    }
+    let on_call = bug.approved_by.iter().filter(|_| bug.on_call.1);
+    let on_call = on_call.map(|person| person.parse().unwrap()).collect();
     writer.commit(Entry::Grant {
         request: id.clone(),
         digest: request.digest(),
         until,
         approved_by: bug.approved_by.iter().map(|p| p.parse().unwrap()).collect(),
         policy: request.policy,
-        on_call: std::collections::BTreeMap::new(),
+        on_call: [(primary(), on_call)].into(),
     })?;
     let plan = Plan {
         authority: Authority::User,
@@ -105,7 +129,7 @@ fn grant(writer: &mut Writer, bug: &Bug) -> Decided<String> {
         principals: vec![request.access.to_string()],
         after: now,
         before: until,
-        force_command: None,
+        force_command: bug.command.map(str::to_owned),
         source_address: Vec::new(),
         pty: true,
     };
@@ -279,6 +303,10 @@ async fn promise_28_a_certificate_gives_what_was_granted_and_nothing_else() {
     let mut state = desk.hall.state().clone();
     let certificate = state.certificates.values().next_back().unwrap().clone();
     warrant::judge(&state, &certificate).unwrap();
+    let mut host = certificate.clone();
+    host.authority = Authority::Host;
+    let kind = warrant::judge(&state, &host).unwrap_err().to_string();
+    assert!(kind.ends_with("it is of the wrong type"), "{kind}");
     let mut said = |change: &dyn Fn(&mut Case)| {
         let before = state.cases[&id].clone();
         change(state.cases.get_mut(&id).unwrap());
@@ -308,6 +336,13 @@ async fn promise_28_a_certificate_gives_what_was_granted_and_nothing_else() {
         case.request.command = Some("id".parse().unwrap());
     });
     assert!(command.ends_with("it is for another command"), "{command}");
+    let own = said(&|case| {
+        case.grant.as_mut().unwrap().approved_by = vec!["alice".parse().unwrap()];
+    });
+    assert!(
+        own.ends_with("somebody approved their own request"),
+        "{own}"
+    );
     let short = said(&|case| {
         free(case);
         let grant = case.grant.as_mut().unwrap();
@@ -463,4 +498,123 @@ fn promise_31_the_log_counts_no_approval_of_whoever_was_shut_out_before_the_gran
         let said = audited(&world).unwrap_err();
         assert!(said.contains(why), "{said}");
     }
+}
+
+#[test]
+fn promise_30_who_was_not_on_call_and_a_check_that_said_nothing_are_missed_by_the_signer_too() {
+    use record::entry::Verdict;
+    let world = || {
+        let mut world = World::new();
+        world.text = world.text.replacen(
+            "approvals = { count = 1, from = \"sre\" }",
+            "approvals = [{ count = 1, from = \"sre\", on-call = \"primary\" }, { check = \"ticket\" }]",
+            1,
+        );
+        world.text += "[on-call.primary]\ncommand = [\"/x\"]\n[check.ticket]\ncommand = [\"/x\"]\nsecret-file = \"s\"\n";
+        world
+    };
+    let good = Bug {
+        approvals: &[("bob", "bob")],
+        approved_by: &["bob"],
+        on_call: (true, true),
+        checked: Some(Verdict::Approve),
+        ..BUG
+    };
+    tried_in(&world(), &good).unwrap();
+    let quorums = "the approvals do not fill the role's quorums";
+    let check = "an automated check has not approved it";
+    for (on_call, checked, why) in [
+        ((false, true), good.checked, quorums),
+        ((true, false), good.checked, quorums),
+        ((true, true), None, check),
+        ((true, true), Some(Verdict::Abstain), check),
+    ] {
+        let bad = Bug {
+            on_call,
+            checked,
+            ..good
+        };
+        let said = tried_in(&world(), &bad).unwrap_err();
+        assert!(said.ends_with(why), "{said}");
+    }
+}
+
+#[test]
+fn promise_33_a_command_that_the_role_does_not_give_gets_no_signature() {
+    let with = |role: &str| {
+        let mut world = World::new();
+        let header = format!("[role.{role}]\n");
+        let commands = format!("{header}commands = [[\"systemctl\", \"restart\", \"{{unit}}\"]]\n");
+        world.text = world.text.replace(&header, &commands);
+        world
+    };
+    let given = Bug {
+        command: Some("systemctl restart www"),
+        ..BUG
+    };
+    tried_in(&with("db-oncall"), &given).unwrap();
+    let other = Bug {
+        command: Some("systemctl stop www"),
+        ..BUG
+    };
+    let said = tried_in(&with("db-oncall"), &other).unwrap_err();
+    assert!(
+        said.ends_with("the approvals do not fill the role's quorums"),
+        "{said}"
+    );
+    let shell = Bug {
+        role: "db-look",
+        access: "viewer@db1.prod",
+        ..BUG
+    };
+    let said = tried_in(&with("db-look"), &shell).unwrap_err();
+    assert!(
+        said.ends_with("the role gives other commands only"),
+        "{said}"
+    );
+}
+
+/// Signs something else than it is given.
+struct Lying(Arc<dyn Signer>);
+
+impl Signer for Lying {
+    fn public(&self) -> &PublicKey {
+        self.0.public()
+    }
+
+    fn sign(&self, to_be_signed: &[u8]) -> Result<Vec<u8>, SignFault> {
+        self.0.sign(&to_be_signed[1..])
+    }
+}
+
+#[test]
+fn promise_23_what_is_not_durable_is_not_signed_and_a_signer_that_lies_is_found_out() {
+    let world = World::new();
+    let mut opened = Opened::open(world.config(), world.clock.clone()).unwrap();
+    let name: TargetName = "db1.prod".parse().unwrap();
+    let key = line("host");
+    batch::alone(&mut opened.writer, |writer| writer.host(&name, &key)).unwrap();
+    let durable = opened.writer.sync().unwrap();
+    let size = opened.writer.state.size;
+    let state = opened.writer.hall.state().clone();
+    let certificate = state.certificates.values().next_back().unwrap();
+    let intent = |size| crate::issue::Intent::again(certificate, size).unwrap();
+    intent(size).logged(&durable).unwrap();
+    let early = intent(size + 1).logged(&durable).unwrap_err();
+    assert_eq!(
+        early.to_string(),
+        "the signed certificate does not hold: its log entry is not durable"
+    );
+    let signers: Signers = (*opened.writer.hall.signers()).clone();
+    let lying = signers.map(|inner| Arc::new(Lying(inner)));
+    let warranted = intent(size)
+        .logged(&durable)
+        .unwrap()
+        .warranted(&state)
+        .unwrap();
+    let lie = warranted.sign(&lying, world.clock.wall()).unwrap_err();
+    assert_eq!(
+        lie.to_string(),
+        "the signed certificate does not hold: its signer has signed something else"
+    );
 }
