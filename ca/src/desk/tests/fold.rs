@@ -219,12 +219,12 @@ async fn the_log_takes_a_token_once_for_its_target_and_a_renewal_by_the_key_that
     let first = enrolment("db1.prod", "host");
     state.apply(Line::new(now, first.clone())).unwrap();
     assert_eq!(why(&state, &first), "the token is spent");
-    let taken = Entry::Enrolment {
+    let elsewhere = Entry::Enrolment {
         target: name("db2.prod"),
         key: line("host").trim_end().to_owned(),
         token: None,
     };
-    assert_eq!(why(&state, &taken), "the host key is another target's");
+    assert_eq!(why(&state, &elsewhere), "the host key is another target's");
     let renewal = |key: &str| Entry::Renewal {
         target: name("db1.prod"),
         key: Fingerprint::of(&crate::testing::public(key)),
