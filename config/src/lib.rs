@@ -11,6 +11,7 @@
 //! * [`quorum`]: which person counts for which quorum.
 //! * [`hours`]: when a role is given; [`command`]: commands that a shell reads as they are written.
 //! * [`half_open`]: who may stand at a door without having logged in.
+//! * [`recipient`]: who may open a sealed recording.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
 //! * [`sample`]: the file that a new installation begins with.
 //! * [`error`]: what is wrong with a configuration, with its line and a hint.
@@ -31,6 +32,7 @@ pub mod keys;
 pub mod limits;
 pub mod outside;
 pub mod quorum;
+pub mod recipient;
 pub mod rules;
 pub mod sample;
 pub mod span;

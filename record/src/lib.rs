@@ -11,9 +11,11 @@
 //! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
 //! * [`witness`]: who remembers the log's checkpoints, and cosigns none that does not continue them.
 //! * [`http`]: how published logs and witnesses are reached.
+//! * [`age`]: secrets wrapped for those who may open them.
 //! * [`tree`], [`checkpoint`], [`sshsig`]: a Merkle tree, what a signer says about it, and the
 //!   signature that stock `ssh-keygen` checks. The issuance log and the recordings share them.
 
+pub mod age;
 pub mod api;
 pub mod checkpoint;
 pub mod clock;

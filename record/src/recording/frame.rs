@@ -14,11 +14,16 @@ use crate::tree::Tree;
 
 /// What every recording begins with.
 pub const PREAMBLE: &[u8] = b"hallpass recording 1\n";
+/// What one that is encrypted begins with.
+pub const ENCRYPTED_PREAMBLE: &[u8] = b"hallpass recording 1 sealed to its recipients\n";
 const PREAMBLE_STEM: &[u8] = b"hallpass recording ";
 
 const ZSTD_MAGIC: u32 = 0xFD2F_B528;
 const PREAMBLE_MAGIC: u32 = 0x184D_2A55;
 const TRAILER_MAGIC: u32 = 0x184D_2A56;
+const KEYS_MAGIC: u32 = 0x184D_2A57;
+const LINES_MAGIC: u32 = 0x184D_2A58;
+const CHUNKS_MAGIC: u32 = 0x184D_2A59;
 const SEEK_MAGIC: u32 = 0x184D_2A5E;
 const SEEK_FOOTER: u32 = 0x8F92_EAB1;
 
@@ -32,8 +37,12 @@ const STORED_MAX: usize = limits::FRAME_MAX_BYTES + limits::FRAME_MAX_BYTES / 10
 /// One frame of the file, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stored {
-    /// The first one.
-    Preamble,
+    /// The first one, and whether it says that the recording is encrypted.
+    Preamble { encrypted: bool },
+    /// The wrapped content key of an encrypted recording. Holds the payload.
+    Keys(Vec<u8>),
+    /// A frame of an encrypted recording.
+    Encrypted(Encrypted),
     /// Lines, compressed. Holds all of the stored bytes.
     Lines(Vec<u8>),
     /// What is said about the frame before it. Holds the payload.
@@ -41,6 +50,52 @@ pub(super) enum Stored {
     /// The seek table. Holds the payload.
     Seek(Vec<u8>),
 }
+
+/// A frame of an encrypted recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Encrypted {
+    /// What follows the head.
+    pub(super) holds: Holds,
+    /// All of the stored bytes.
+    pub(super) stored: Vec<u8>,
+}
+
+/// What an encrypted frame holds after its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// A zstd frame of lines, encrypted.
+    Lines,
+    /// A tail as it stood when its bastion died, which nobody there could read.
+    Chunks,
+}
+
+impl Encrypted {
+    /// Puts a frame together.
+    pub(super) fn new(holds: Holds, head: &[u8], body: &[u8]) -> Self {
+        let magic = match holds {
+            Holds::Lines => LINES_MAGIC,
+            Holds::Chunks => CHUNKS_MAGIC,
+        };
+        let stored = skippable(magic, &[head, body].concat());
+        Self { holds, stored }
+    }
+
+    /// The head and the body.
+    pub(super) fn payload(&self) -> &[u8] {
+        self.stored.get(SKIPPABLE_HEAD..).unwrap_or_default()
+    }
+}
+
+/// Reads the encrypted frame that some stored bytes are.
+pub(super) fn encrypted(stored: &[u8]) -> Option<Encrypted> {
+    match read_frame(&mut &*stored) {
+        Ok(Some(Stored::Encrypted(frame))) => Some(frame),
+        _ => None,
+    }
+}
+
+/// The magic number and the length of a skippable frame.
+const SKIPPABLE_HEAD: usize = 8;
 
 /// Why no frame can be read.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +152,9 @@ pub(super) fn read_frame(from: &mut impl Read) -> Result<Option<Stored>, FrameEr
         }
         PREAMBLE_MAGIC => read_preamble(from).map(Some),
         TRAILER_MAGIC => Ok(Some(Stored::Trailer(read_skippable(from)?))),
+        KEYS_MAGIC => Ok(Some(Stored::Keys(read_skippable(from)?))),
+        LINES_MAGIC => read_encrypted(from, magic, Holds::Lines).map(Some),
+        CHUNKS_MAGIC => read_encrypted(from, magic, Holds::Chunks).map(Some),
         SEEK_MAGIC => Ok(Some(Stored::Seek(read_skippable(from)?))),
         _ => Err(FrameError::Foreign(
             "these bytes begin no frame of a recording",
@@ -142,10 +200,17 @@ fn read_skippable(from: &mut impl Read) -> Result<Vec<u8>, FrameError> {
     Ok(payload)
 }
 
+fn read_encrypted(from: &mut impl Read, magic: u32, holds: Holds) -> Result<Stored, FrameError> {
+    let payload = read_skippable(from)?;
+    let stored = skippable(magic, &payload);
+    Ok(Stored::Encrypted(Encrypted { holds, stored }))
+}
+
 fn read_preamble(from: &mut impl Read) -> Result<Stored, FrameError> {
     let payload = read_skippable(from)?;
-    if payload == PREAMBLE {
-        return Ok(Stored::Preamble);
+    if payload == PREAMBLE || payload == ENCRYPTED_PREAMBLE {
+        let encrypted = payload == ENCRYPTED_PREAMBLE;
+        return Ok(Stored::Preamble { encrypted });
     }
     match payload
         .strip_prefix(PREAMBLE_STEM)
@@ -227,9 +292,21 @@ fn skippable(magic: u32, payload: &[u8]) -> Vec<u8> {
     [&magic.to_le_bytes(), &length.to_le_bytes(), payload].concat()
 }
 
-/// The stored preamble.
-pub(super) fn preamble() -> Vec<u8> {
-    skippable(PREAMBLE_MAGIC, PREAMBLE)
+/// The stored preamble; of an encrypted recording, with the wrapped content key that follows it.
+pub(super) fn preamble(keys: Option<&[u8]>) -> Vec<u8> {
+    match keys {
+        None => skippable(PREAMBLE_MAGIC, PREAMBLE),
+        Some(keys) => [
+            skippable(PREAMBLE_MAGIC, ENCRYPTED_PREAMBLE),
+            skippable(KEYS_MAGIC, keys),
+        ]
+        .concat(),
+    }
+}
+
+/// A trailer's stored frame, from its payload.
+pub(super) fn trailer(payload: &[u8]) -> Vec<u8> {
+    skippable(TRAILER_MAGIC, payload)
 }
 
 /// What is said about the frames so far.
@@ -286,6 +363,19 @@ impl Trailer {
 pub(super) struct SeekTable(Vec<(u32, u32)>);
 
 impl SeekTable {
+    /// The table of a recording that has only begun: the preamble, and a wrapped content key of so many bytes.
+    pub(super) fn beginning(keys: Option<usize>) -> Self {
+        let mut table = Self::default();
+        match keys {
+            None => table.add(PREAMBLE.len() + SKIPPABLE_HEAD, 0),
+            Some(keys) => {
+                table.add(ENCRYPTED_PREAMBLE.len() + SKIPPABLE_HEAD, 0);
+                table.add(keys + SKIPPABLE_HEAD, 0);
+            }
+        }
+        table
+    }
+
     /// Adds a frame. A skippable one decompresses to nothing.
     pub(super) fn add(&mut self, stored: usize, lines: usize) {
         let size = |n| u32::try_from(n).unwrap_or(u32::MAX);

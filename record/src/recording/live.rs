@@ -4,6 +4,7 @@
 //! locks keep them apart, so that appending never waits for sealing: `writing` is held for one write at a time,
 //! `cast` for one sealing; where both are wanted, `cast` is taken first.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -15,9 +16,11 @@ use std::time::Duration;
 use config::limits;
 use config::words::SessionId;
 
+use super::crypt::Vault;
+use super::crypt::keys::Keys;
 use super::event::{self, Data, End, EndReason, Event};
 use super::recorder::RecordError;
-use super::seal::{self, Cast, SealError, Sealed};
+use super::seal::{self, Cast, Content, SealError, Sealed};
 use super::store::Shared;
 
 /// So many full tails may wait to be sealed before the caller is asked to wait: 16 MiB on disk.
@@ -30,6 +33,8 @@ const BEHIND_HARD: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Live {
     session: SessionId,
+    /// Of an encrypted recording.
+    vault: Option<Vault>,
     writing: Mutex<Writing>,
     cast: Mutex<Cast>,
     waiting: AtomicUsize,
@@ -50,13 +55,13 @@ struct Writing {
     state: State,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Open,
     /// Takes nothing but its End.
     Failed,
     /// The End stands in the last tail.
-    Ended,
+    Ended(End),
 }
 
 #[derive(Debug, Clone)]
@@ -69,19 +74,36 @@ struct Tail {
     head: u64,
     opened: Duration,
     to_us: u64,
+    /// How many encrypted batches it holds.
+    chunks: u32,
 }
 
 impl Live {
     /// Makes the files of a recording, and makes them durable with their header.
-    pub(super) fn begin(shared: &Shared, session: &SessionId, header: &[u8]) -> io::Result<Self> {
+    pub(super) fn begin(
+        shared: &Shared,
+        session: &SessionId,
+        header: &[u8],
+        vault: Option<(Vault, Keys)>,
+    ) -> io::Result<Self> {
         let disk = shared.disk.as_ref();
-        let cast = Cast::create(disk, &shared.dir, session)?;
+        let (vault, keys) = vault.unzip();
+        let head = match &vault {
+            None => header.to_vec(),
+            Some(vault) => {
+                let mut head = vault.statement().line();
+                head.extend(vault.chunk(0, 0, 0, None, header)?);
+                head
+            }
+        };
+        let cast = Cast::create(disk, &shared.dir, session, keys.as_ref())?;
         // If we die here, the recording is empty, nothing was forwarded, and recovery removes it.
-        let tail = Self::first_tail(shared, &cast, header).inspect_err(|_| {
+        let mut tail = Self::first_tail(shared, &cast, &head).inspect_err(|_| {
             // Whether or not it was made: without lines there is nothing to keep.
             let _ = disk.remove(&seal::tail_path(&shared.dir, session, 0));
             let _ = disk.remove(&seal::cast_path(&shared.dir, session));
         })?;
+        tail.chunks = u32::from(vault.is_some());
         // From here on the recording exists. If we die, recovery ends it as a crash.
         let writing = Writing {
             tail,
@@ -93,6 +115,7 @@ impl Live {
         };
         Ok(Self {
             session: session.clone(),
+            vault,
             writing: Mutex::new(writing),
             cast: Mutex::new(cast),
             waiting: AtomicUsize::new(0),
@@ -175,7 +198,10 @@ impl Live {
         if shared.poisoned() {
             return Err(RecordError::Poisoned);
         }
-        let events: Vec<Data> = tallies.into_iter().chain([Data::End(end)]).collect();
+        let events: Vec<Data> = tallies
+            .into_iter()
+            .chain([Data::End(end.clone())])
+            .collect();
         // Without a bound, so that the End needs no new file: room for it was set aside with the tail. Written
         // again after an error, because the disk may have failed only once.
         let mut write = || {
@@ -188,7 +214,7 @@ impl Live {
             )
         };
         write().or_else(|_| write()).map_err(RecordError::Write)?;
-        writing.state = State::Ended;
+        writing.state = State::Ended(end);
         let mut last = writing.tail.clone();
         last.to_us = writing.at_us;
         self.queue(&mut writing, last);
@@ -231,28 +257,19 @@ impl Live {
     }
 
     fn seal_next(&self, shared: &Shared, cast: &mut Cast) -> Result<bool, SealError> {
-        let (tail, last) = {
+        let (tail, end) = {
             let writing = self.writing();
             let Some(tail) = writing.full.front().cloned() else {
                 return Ok(false);
             };
-            (
-                tail,
-                writing.state == State::Ended && writing.full.len() == 1,
-            )
+            let end = match &writing.state {
+                State::Ended(end) if writing.full.len() == 1 => Some(end.clone()),
+                _ => None,
+            };
+            (tail, end)
         };
         if tail.number == cast.next() {
-            let mut lines = vec![0; usize::try_from(tail.length).unwrap_or_default()];
-            tail.file
-                .read_exact_at(&mut lines, 0)
-                .map_err(SealError::Write)?;
-            cast.seal(
-                shared.disk.as_ref(),
-                &shared.signer,
-                &lines,
-                tail.to_us,
-                last,
-            )?;
+            self.seal_tail(shared, cast, &tail, end.as_ref())?;
         }
         shared
             .disk
@@ -269,6 +286,34 @@ impl Live {
         self.writing().full.pop_front();
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         Ok(true)
+    }
+
+    fn seal_tail(
+        &self,
+        shared: &Shared,
+        cast: &mut Cast,
+        tail: &Tail,
+        end: Option<&End>,
+    ) -> Result<(), SealError> {
+        let mut bytes = vec![0; usize::try_from(tail.length).unwrap_or_default()];
+        tail.file
+            .read_exact_at(&mut bytes, 0)
+            .map_err(SealError::Write)?;
+        let (disk, signer) = (shared.disk.as_ref(), &shared.signer);
+        let Some(vault) = &self.vault else {
+            return cast.seal(disk, signer, Content::Clear(&bytes), tail.to_us, end);
+        };
+        let read = vault.tail(tail.number, &bytes);
+        if !read.whole {
+            let why = "the disk gives back other bytes than were written";
+            return Err(SealError::Write(io::Error::other(why)));
+        }
+        let content = Content::Closed {
+            vault,
+            lines: &read.lines,
+            tail: tail.length,
+        };
+        cast.seal(disk, signer, content, tail.to_us, end)
     }
 
     fn failed(&self, shared: &Shared, error: SealError) -> RecordError {
@@ -347,13 +392,16 @@ impl Writing {
         events: &mut dyn Iterator<Item = Data>,
         full: u64,
     ) -> io::Result<()> {
-        let mut batch = Vec::new();
+        let (mut batch, mut end) = (Vec::new(), None);
         let mut at_us = self.at_us;
         for data in events {
             if self.tail.length + batch.len() as u64 >= full {
-                self.flush(shared, &batch, at_us)?;
+                self.flush(shared, live, &batch, at_us, None)?;
                 batch.clear();
                 self.rotate(shared, live)?;
+            }
+            if let Data::End(found) = &data {
+                end = Some(found.clone());
             }
             let event = Event {
                 at_us: now_us.max(at_us),
@@ -361,19 +409,32 @@ impl Writing {
             };
             event::write_line(&mut batch, &mut at_us, &event);
         }
-        self.flush(shared, &batch, at_us)
+        self.flush(shared, live, &batch, at_us, end.as_ref())
     }
 
-    fn flush(&mut self, shared: &Shared, batch: &[u8], at_us: u64) -> io::Result<()> {
-        if batch.is_empty() {
+    fn flush(
+        &mut self,
+        shared: &Shared,
+        live: &Live,
+        lines: &[u8],
+        at_us: u64,
+        end: Option<&End>,
+    ) -> io::Result<()> {
+        if lines.is_empty() {
             return Ok(());
         }
+        let (tail, index) = (self.tail.number, self.tail.chunks);
+        let batch = match &live.vault {
+            None => Cow::Borrowed(lines),
+            Some(vault) => Cow::Owned(vault.chunk(tail, index, at_us, end, lines)?),
+        };
         shared
             .disk
-            .write(&self.tail.file, batch, self.tail.length)?;
+            .write(&self.tail.file, &batch, self.tail.length)?;
         // If we die here, these lines are in the recording. If we lose power here, they may be lost in part,
         // which recovery cuts.
         self.tail.length += batch.len() as u64;
+        self.tail.chunks += 1;
         self.at_us = at_us;
         if !self
             .unsynced
@@ -422,6 +483,7 @@ impl Tail {
             head: length,
             opened,
             to_us: 0,
+            chunks: 0,
         })
     }
 }

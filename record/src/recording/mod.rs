@@ -46,6 +46,7 @@
 //!
 //! [RFC 8878 §3.1]: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
 
+pub mod crypt;
 pub mod disk;
 pub mod event;
 pub mod file;
@@ -60,6 +61,7 @@ mod seal;
 pub mod store;
 pub mod verify;
 
+pub use crypt::LockedError;
 pub use disk::{Disk, OsDisk};
 pub use event::{Data, End, EndReason, Event, Exit, Stream, Tally};
 pub use file::{FileEvent, FileOp, FilePath, OpenMode, Outcome, Transfer};

@@ -10,21 +10,34 @@ use std::time::Duration;
 use config::limits;
 use config::words::SessionId;
 
+use super::crypt::keys::Keys;
+use super::crypt::statement::{Head, Statement};
+use super::crypt::{LockedError, Vault, chunk};
 use super::event::{self, Event};
 use super::frame::{self, FrameError, Stored, Trailer};
 use super::header::{Header, HeaderError};
 use super::recover::{file_of, open_plain};
+use super::scan::open_frame;
 use super::seal;
+use crate::age::Identities;
 
 /// A recording that is open for reading.
 #[derive(Debug)]
 pub struct Reader {
-    session: SessionId,
-    dir: PathBuf,
-    file: File,
+    place: Files,
     header: Header,
     chunks: Vec<Chunk>,
     state: ReadState,
+}
+
+/// Where a recording's lines are, and what opens them.
+#[derive(Debug)]
+struct Files {
+    session: SessionId,
+    dir: PathBuf,
+    file: File,
+    /// Of an encrypted recording.
+    vault: Option<Vault>,
 }
 
 /// How far a recording goes.
@@ -47,7 +60,13 @@ struct Chunk {
 
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    Sealed { offset: u64, stored: usize },
+    /// A sealed frame, by its number.
+    Sealed {
+        number: u64,
+        offset: u64,
+        stored: usize,
+    },
+    /// A tail, by its number.
     Tail(u32),
 }
 
@@ -68,6 +87,9 @@ pub enum ReadError {
     /// Its header is not one.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// The recording is encrypted, and was not opened.
+    #[error(transparent)]
+    Locked(#[from] LockedError),
     /// A frame holds something else than lines of a recording.
     #[error("the recording is damaged: {0}")]
     Damaged(String),
@@ -91,8 +113,9 @@ impl From<FrameError> for ReadError {
 }
 
 impl Reader {
-    /// Opens `SESSION.cast.zst`; if it is not finished, the tails beside it belong to it.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
+    /// Opens `SESSION.cast.zst`; if it is not finished, the tails beside it belong to it. One that is sealed needs an
+    /// identity of one of its recipients.
+    pub fn open(path: &Path, identities: &Identities) -> Result<Self, ReadError> {
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
@@ -102,21 +125,30 @@ impl Reader {
         };
         let dir = path.parent().map(Path::to_owned).unwrap_or_default();
         let file = open_plain(path, OpenOptions::new().read(true))?;
-        let (chunks, state) = all_chunks(&dir, &session, &file)?;
+        let mut place = Files {
+            session,
+            dir,
+            file,
+            vault: None,
+        };
+        let keys = place.keys()?;
+        if let Some(keys) = &keys {
+            // Said first, because without a key nothing else can be said.
+            keys.may_open(identities)?;
+        }
+        let (chunks, state) = all_chunks(&mut place, keys.as_ref(), identities)?;
         let first = chunks
             .first()
             .copied()
             .ok_or(ReadError::NotARecording("it is empty"))?;
-        let lines = lines_at(&dir, &session, &file, first.at)?;
+        let lines = place.lines_at(first.at)?;
         let line = lines
             .split(|b| *b == b'\n')
             .next()
             .and_then(|line| std::str::from_utf8(line).ok());
         let header = Header::from_line(line.unwrap_or_default())?;
         Ok(Self {
-            session,
-            dir,
-            file,
+            place,
             header,
             chunks,
             state,
@@ -124,8 +156,12 @@ impl Reader {
     }
 
     /// Opens a session's recording in a directory of recordings.
-    pub fn open_in(dir: &Path, session: &SessionId) -> Result<Self, ReadError> {
-        Self::open(&seal::cast_path(dir, session))
+    pub fn open_in(
+        dir: &Path,
+        session: &SessionId,
+        identities: &Identities,
+    ) -> Result<Self, ReadError> {
+        Self::open(&seal::cast_path(dir, session), identities)
     }
 
     /// What is said about the session.
@@ -165,7 +201,7 @@ impl Reader {
         let Some(Chunk { at, from_us, .. }) = self.chunks.get(chunk).copied() else {
             return Ok(Vec::new());
         };
-        let lines = lines_at(&self.dir, &self.session, &self.file, at)?;
+        let lines = self.place.lines_at(at)?;
         let mut at_us = from_us;
         let mut events = Vec::new();
         let skip = usize::from(chunk == 0);
@@ -204,7 +240,7 @@ impl Reader {
         let Some(Chunk { at, from_us, .. }) = self.chunks.get(chunk).copied() else {
             return Ok(Vec::new());
         };
-        let mut bytes = lines_at(&self.dir, &self.session, &self.file, at)?;
+        let mut bytes = self.place.lines_at(at)?;
         let mut at_us = from_us;
         let mut length = 0;
         for (n, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
@@ -232,18 +268,23 @@ impl Reader {
 /// Finds the sealed frames of a file and the tails that follow them. A tail may be sealed while this looks for it:
 /// then there is another frame, and it looks again.
 fn all_chunks(
-    dir: &Path,
-    session: &SessionId,
-    file: &File,
+    place: &mut Files,
+    keys: Option<&Keys>,
+    identities: &Identities,
 ) -> Result<(Vec<Chunk>, ReadState), ReadError> {
     let mut before = None;
     loop {
-        let (mut chunks, state) = index(file)?;
+        let (mut chunks, state) = index(&place.file)?;
+        if let (Some(keys), None) = (keys, &place.vault) {
+            place.vault = place.statement(&chunks)?.map_or(Ok(None), |statement| {
+                Vault::open(keys, &statement, identities).map(Some)
+            })?;
+        }
         if state != ReadState::Unfinished {
             return Ok((chunks, state));
         }
         let sealed = chunks.len();
-        let none = tails(dir, session, &mut chunks)?;
+        let none = place.tails(&mut chunks)?;
         if !none {
             return Ok((chunks, state));
         }
@@ -258,14 +299,19 @@ fn all_chunks(
 fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
     let mut from = BufReader::new(file.try_clone()?);
     from.rewind()?;
-    let Some(Stored::Preamble) = frame::read_frame(&mut from)? else {
-        return Err(ReadError::NotARecording("it does not begin as one"));
+    let mut offset = match frame::read_frame(&mut from)? {
+        Some(Stored::Preamble { encrypted: false }) => frame::preamble(None).len() as u64,
+        Some(Stored::Preamble { encrypted: true }) => match frame::read_frame(&mut from)? {
+            Some(Stored::Keys(payload)) => frame::preamble(Some(&payload)).len() as u64,
+            _ => return Err(ReadError::NotARecording("its wrapped key is missing")),
+        },
+        _ => return Err(ReadError::NotARecording("it does not begin as one")),
     };
-    let mut offset = frame::preamble().len() as u64;
-    let mut chunks = Vec::new();
+    let mut chunks: Vec<Chunk> = Vec::new();
     loop {
         let stored = match frame::read_frame(&mut from) {
             Ok(Some(Stored::Lines(stored))) => stored.len(),
+            Ok(Some(Stored::Encrypted(frame))) => frame.stored.len(),
             Ok(Some(Stored::Seek(_))) => return Ok((chunks, ReadState::Finished)),
             Ok(None) => return Ok((chunks, ReadState::Unfinished)),
             Err(FrameError::Io(e)) => return Err(e.into()),
@@ -283,7 +329,11 @@ fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
         let Some(trailer) = Trailer::parse(&payload) else {
             return Ok((chunks, ReadState::Damaged));
         };
-        let at = Place::Sealed { offset, stored };
+        let at = Place::Sealed {
+            number: chunks.len() as u64,
+            offset,
+            stored,
+        };
         chunks.push(Chunk {
             at,
             from_us: trailer.from_us,
@@ -293,57 +343,125 @@ fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
     }
 }
 
-/// Adds the tails that follow the sealed frames; says whether there was none.
-fn tails(dir: &Path, session: &SessionId, chunks: &mut Vec<Chunk>) -> Result<bool, ReadError> {
-    let first = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-    let mut none = true;
-    for number in first.. {
-        let mut at_us = chunks.last().map_or(0, |chunk| chunk.to_us);
-        let from_us = at_us;
-        let lines = match tail(dir, session, number) {
-            Ok(lines) => lines,
-            Err(ReadError::Changed) => break,
-            Err(e) => return Err(e),
-        };
-        none = false;
-        for line in lines.split(|b| *b == b'\n').skip(1) {
-            let mut then = at_us;
-            let good = std::str::from_utf8(line)
-                .is_ok_and(|line| event::read_line(line, &mut then).is_ok());
-            if !good {
-                break;
+impl Files {
+    /// The wrapped content key, if the recording is encrypted.
+    fn keys(&self) -> Result<Option<Keys>, ReadError> {
+        let mut from = BufReader::new(self.file.try_clone()?);
+        from.rewind()?;
+        match frame::read_frame(&mut from)? {
+            Some(Stored::Preamble { encrypted: true }) => {}
+            _ => return Ok(None),
+        }
+        let damaged = || ReadError::Damaged("its wrapped key cannot be read".into());
+        match frame::read_frame(&mut from)? {
+            Some(Stored::Keys(payload)) => Keys::parse(&payload).map(Some).ok_or_else(damaged),
+            _ => Err(damaged()),
+        }
+    }
+
+    /// What is said in the clear of an encrypted recording, by its first frame or its first tail.
+    fn statement(&self, chunks: &[Chunk]) -> Result<Option<Statement>, ReadError> {
+        let said = match chunks.first().map(|chunk| chunk.at) {
+            Some(Place::Sealed { offset, stored, .. }) => {
+                let bytes = self.stored(offset, stored)?;
+                frame::encrypted(&bytes).and_then(|frame| Head::split(frame.payload())?.0.statement)
             }
-            at_us = then;
+            _ => match self.raw_tail(0) {
+                Ok(bytes) => chunk::first_line(&bytes)
+                    .and_then(|line| line.strip_suffix(b"\n"))
+                    .and_then(Statement::parse),
+                // It was sealed meanwhile.
+                Err(ReadError::Changed) => return Ok(None),
+                Err(e) => return Err(e),
+            },
+        };
+        match said {
+            Some(said) if said.session == self.session => Ok(Some(said)),
+            _ => Err(ReadError::Damaged("it does not say what is sealed".into())),
         }
-        chunks.push(Chunk {
-            at: Place::Tail(number),
-            from_us,
-            to_us: at_us,
-        });
     }
-    Ok(none)
+
+    /// Adds the tails that follow the sealed frames; says whether there was none.
+    fn tails(&self, chunks: &mut Vec<Chunk>) -> Result<bool, ReadError> {
+        let first = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+        let mut none = true;
+        for number in first.. {
+            let mut at_us = chunks.last().map_or(0, |chunk| chunk.to_us);
+            let from_us = at_us;
+            let lines = match self.tail(number) {
+                Ok(lines) => lines,
+                Err(ReadError::Changed) => break,
+                Err(e) => return Err(e),
+            };
+            none = false;
+            for line in lines.split(|b| *b == b'\n').skip(1) {
+                let mut then = at_us;
+                let good = std::str::from_utf8(line)
+                    .is_ok_and(|line| event::read_line(line, &mut then).is_ok());
+                if !good {
+                    break;
+                }
+                at_us = then;
+            }
+            chunks.push(Chunk {
+                at: Place::Tail(number),
+                from_us,
+                to_us: at_us,
+            });
+        }
+        Ok(none)
+    }
+
+    fn lines_at(&self, at: Place) -> Result<Vec<u8>, ReadError> {
+        match at {
+            Place::Sealed {
+                number,
+                offset,
+                stored,
+            } => {
+                let bytes = self.stored(offset, stored)?;
+                match &self.vault {
+                    None => {
+                        frame::decompress(&bytes).map_err(|e| ReadError::Damaged(e.to_string()))
+                    }
+                    Some(vault) => disclosed(vault, number, &bytes)
+                        .ok_or_else(|| ReadError::Damaged("a sealed frame does not open".into())),
+                }
+            }
+            Place::Tail(number) => self.tail(number),
+        }
+    }
+
+    fn stored(&self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    fn tail(&self, number: u32) -> Result<Vec<u8>, ReadError> {
+        let bytes = self.raw_tail(number)?;
+        Ok(match &self.vault {
+            None => bytes,
+            Some(vault) => vault.tail(number, &bytes).lines,
+        })
+    }
+
+    fn raw_tail(&self, number: u32) -> Result<Vec<u8>, ReadError> {
+        let path = seal::tail_path(&self.dir, &self.session, number);
+        let file = match open_plain(&path, OpenOptions::new().read(true)) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(ReadError::Changed),
+            Err(e) => return Err(e.into()),
+        };
+        let mut bytes = Vec::new();
+        file.take(limits::FRAME_MAX_BYTES as u64)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
 }
 
-fn lines_at(dir: &Path, session: &SessionId, file: &File, at: Place) -> Result<Vec<u8>, ReadError> {
-    match at {
-        Place::Sealed { offset, stored } => {
-            let mut bytes = vec![0; stored];
-            file.read_exact_at(&mut bytes, offset)?;
-            frame::decompress(&bytes).map_err(|e| ReadError::Damaged(e.to_string()))
-        }
-        Place::Tail(number) => tail(dir, session, number),
-    }
-}
-
-fn tail(dir: &Path, session: &SessionId, number: u32) -> Result<Vec<u8>, ReadError> {
-    let path = seal::tail_path(dir, session, number);
-    let file = match open_plain(&path, OpenOptions::new().read(true)) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(ReadError::Changed),
-        Err(e) => return Err(e.into()),
-    };
-    let mut bytes = Vec::new();
-    file.take(limits::FRAME_MAX_BYTES as u64)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+fn disclosed(vault: &Vault, number: u64, stored: &[u8]) -> Option<Vec<u8>> {
+    let frame = frame::encrypted(stored)?;
+    let (head, body) = Head::split(frame.payload())?;
+    open_frame(vault, number, frame.holds, &head, body)
 }

@@ -8,13 +8,15 @@ use std::path::Path;
 use config::limits;
 use config::words::SessionId;
 
+use super::crypt::chunk;
+use super::crypt::statement::Statement;
 use super::disk::Disk;
 use super::event::{self, Data, End, EndReason, Event};
 use super::frame;
 use super::header::Header;
 use super::live::follows;
 use super::scan::{Fault, Problem, Scan, Signers, Step};
-use super::seal::{self, Cast, SealError, Sealed, Signer};
+use super::seal::{self, Cast, Content, SealError, Sealed, Signer};
 use super::store::{aside_tail, set_aside};
 
 /// What opening a store has done to what it found.
@@ -138,15 +140,19 @@ pub(super) fn file_of(name: &str) -> Option<(SessionId, Option<u32>)> {
 /// What a recording's file holds: whole sealed frames, and whether anything is missing after them.
 struct SealedPart {
     cast: Cast,
-    /// How many bytes of lines the last sealed frame has.
+    /// How many bytes the tail had that the last sealed frame was made of.
     last_lines: u64,
     end: Option<End>,
     finished: bool,
+    /// Whether it is encrypted; what is in its tails is kept as it stands then, because nobody here can read it.
+    encrypted: bool,
+    statement: Option<Statement>,
 }
 
-/// The lines of one tail.
+/// What one tail holds.
 struct Segment {
-    lines: Vec<u8>,
+    /// Its lines, or of an encrypted recording its batches, both from the beginning of the tail.
+    bytes: Vec<u8>,
     to_us: u64,
     end: Option<End>,
 }
@@ -164,6 +170,8 @@ fn one(
         last_lines,
         end,
         finished,
+        encrypted,
+        mut statement,
     }) = read_sealed(dir, session, tails)?
     else {
         return never_began(dir, disk, session, tails);
@@ -179,11 +187,16 @@ fn one(
 
     let first = cast.next();
     remove_tails(dir, disk, session, tails.range(..first))?;
-    let mut segments = read_tails(dir, session, first, last_lines, cast.at_us)?;
+    let mut segments = read_tails(dir, session, first, last_lines, cast.at_us, encrypted)?;
     if segments.is_empty() && first == 0 {
         return never_began(dir, disk, session, tails);
     }
-    let end = end_of(&mut segments, first, last_lines, cast.at_us);
+    if let (true, Some(segment)) = (first == 0, segments.first()) {
+        statement = chunk::first_line(&segment.bytes)
+            .and_then(|line| line.strip_suffix(b"\n"))
+            .and_then(Statement::parse);
+    }
+    let end = end_of(&mut segments, first, last_lines, cast.at_us, encrypted);
     let kept = first.saturating_add(u32::try_from(segments.len()).unwrap_or(u32::MAX));
     // What follows a torn tail was not durable either; it stays readable, outside of the evidence.
     for torn in tails.range(kept..) {
@@ -201,13 +214,14 @@ fn one(
         });
     }
     for (number, segment) in (first..).zip(segments) {
-        cast.seal(
-            disk,
-            signer,
-            &segment.lines,
-            segment.to_us,
-            segment.end.is_some(),
-        )?;
+        let content = match &statement {
+            Some(statement) if encrypted => Content::Kept {
+                statement,
+                tail: &segment.bytes,
+            },
+            _ => Content::Clear(&segment.bytes),
+        };
+        cast.seal(disk, signer, content, segment.to_us, segment.end.as_ref())?;
         remove_tails(dir, disk, session, tails.get(&number).into_iter())?;
         // If we die here, the next start goes on with the next tail.
     }
@@ -234,7 +248,7 @@ fn read_sealed(
         Err(e) => return Err(e.into()),
     };
     let reader = BufReader::new(file.try_clone()?);
-    let mut scan = match Scan::begin(reader, session, Signers::Any) {
+    let mut scan = match Scan::begin(reader, session, Signers::Any, None) {
         Ok(scan) => scan,
         Err(Problem {
             fault: Fault::Cut(_),
@@ -246,7 +260,7 @@ fn read_sealed(
     let finished = loop {
         match scan.step() {
             Ok(Step::Frame(frame)) => {
-                last_lines = frame.lines.len() as u64;
+                last_lines = frame.tail;
                 end = frame.end;
             }
             Ok(Step::Finished) => break true,
@@ -263,6 +277,8 @@ fn read_sealed(
         table,
         at_us,
         good,
+        keys,
+        statement,
         ..
     } = scan;
     let cast = Cast {
@@ -278,6 +294,8 @@ fn read_sealed(
         last_lines,
         end,
         finished,
+        encrypted: keys.is_some(),
+        statement,
     }))
 }
 
@@ -285,13 +303,14 @@ fn frame_number(problem: &Problem) -> u32 {
     u32::try_from(problem.frame).unwrap_or(u32::MAX)
 }
 
-/// Reads the tails from `first` on: all whole lines up to the first place that is not as it was written.
+/// Reads the tails from `first` on: all whole lines or batches up to the first place that is not as it was written.
 fn read_tails(
     dir: &Path,
     session: &SessionId,
     first: u32,
     last_lines: u64,
     at_us: u64,
+    encrypted: bool,
 ) -> Result<Vec<Segment>, Failure> {
     let mut segments = Vec::new();
     let (mut before, mut at_us) = (last_lines, at_us);
@@ -305,16 +324,24 @@ fn read_tails(
         let mut bytes = Vec::new();
         file.take(limits::FRAME_MAX_BYTES as u64)
             .read_to_end(&mut bytes)?;
-        let Some(head) = head(&bytes, session, number, before)? else {
+        let Some(head) = head(&bytes, session, number, before, encrypted)? else {
             break;
         };
-        let (length, end) = whole_lines(&bytes, head, &mut at_us);
+        let (length, end) = if encrypted {
+            whole_chunks(&bytes, head, &mut at_us)
+        } else {
+            whole_lines(&bytes, head, &mut at_us)
+        };
+        // The header is the first batch: without it nothing had begun.
+        if encrypted && number == 0 && length == head {
+            break;
+        }
         let whole = length == bytes.len();
         bytes.truncate(length);
         before = length as u64;
         let ended = end.is_some();
         segments.push(Segment {
-            lines: bytes,
+            bytes,
             to_us: at_us,
             end,
         });
@@ -331,6 +358,7 @@ fn head(
     session: &SessionId,
     number: u32,
     before: u64,
+    encrypted: bool,
 ) -> Result<Option<usize>, Failure> {
     let Some(length) = bytes.iter().position(|b| *b == b'\n').map(|at| at + 1) else {
         return Ok(None);
@@ -338,6 +366,15 @@ fn head(
     let line = bytes.get(..length).unwrap_or_default();
     if number > 0 {
         return Ok((line == follows(number, before).as_bytes()).then_some(length));
+    }
+    if encrypted {
+        let statement = line.strip_suffix(b"\n").and_then(Statement::parse);
+        return match statement {
+            Some(statement) if statement.session == *session => Ok(Some(length)),
+            _ => Err(Failure::Corrupt(
+                "its first line does not say what is sealed".into(),
+            )),
+        };
     }
     let header = std::str::from_utf8(line)
         .ok()
@@ -376,12 +413,30 @@ fn whole_lines(bytes: &[u8], head: usize, at_us: &mut u64) -> (usize, Option<End
     (length, None)
 }
 
-/// The End that the tails hold, or End(crash), which is then put into the last one.
-fn end_of(segments: &mut Vec<Segment>, first: u32, last_lines: u64, at_us: u64) -> End {
+/// How far a tail holds whole batches, and the End if it is among them.
+fn whole_chunks(bytes: &[u8], head: usize, at_us: &mut u64) -> (usize, Option<End>) {
+    let rest = bytes.get(head..).unwrap_or_default();
+    let (chunks, whole) = chunk::read(rest);
+    if let Some(last) = chunks.last() {
+        *at_us = last.head.to_us.max(*at_us);
+    }
+    let end = chunks.last().and_then(|last| last.head.end());
+    (head + whole, end)
+}
+
+/// The End that the tails hold, or End(crash), which is then put into the last one; of an encrypted recording, it is
+/// said beside it.
+fn end_of(
+    segments: &mut Vec<Segment>,
+    first: u32,
+    last_lines: u64,
+    at_us: u64,
+    encrypted: bool,
+) -> End {
     if segments.is_empty() {
         // The last tail was sealed, and the name of the next one was not durable yet.
         segments.push(Segment {
-            lines: follows(first, last_lines).into_bytes(),
+            bytes: follows(first, last_lines).into_bytes(),
             to_us: at_us,
             end: None,
         });
@@ -400,7 +455,9 @@ fn end_of(segments: &mut Vec<Segment>, first: u32, last_lines: u64, at_us: u64) 
         at_us: last.to_us,
         data: Data::End(crash.clone()),
     };
-    event::write_line(&mut last.lines, &mut last.to_us, &event);
+    if !encrypted {
+        event::write_line(&mut last.bytes, &mut last.to_us, &event);
+    }
     last.end = Some(crash.clone());
     crash
 }
@@ -431,8 +488,18 @@ fn has_events(tail: &Path) -> io::Result<bool> {
     open_plain(tail, OpenOptions::new().read(true))?
         .take(limits::FRAME_MAX_BYTES as u64)
         .read_to_end(&mut bytes)?;
-    let after = bytes.iter().position(|b| *b == b'\n').map(|at| at + 1);
-    Ok(after.is_some_and(|at| at < bytes.len()))
+    let Some(first) = chunk::first_line(&bytes) else {
+        return Ok(false);
+    };
+    let rest = bytes.get(first.len()..).unwrap_or_default();
+    let statement = first.strip_suffix(b"\n").and_then(Statement::parse);
+    Ok(match statement {
+        None => !rest.is_empty(),
+        Some(_) => {
+            let (chunks, whole) = chunk::read(rest);
+            !chunks.is_empty() && (chunks.len() > 1 || whole < rest.len())
+        }
+    })
 }
 
 fn remove_tails<'a>(

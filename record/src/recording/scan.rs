@@ -6,10 +6,15 @@ use config::limits;
 use config::words::SessionId;
 use ssh_key::PublicKey;
 
+use super::crypt::keys::Keys;
+use super::crypt::statement::{Head, Statement};
+use super::crypt::{LockedError, Vault, chunk};
 use super::event::{self, Data, End};
-use super::frame::{self, FrameError, SeekTable, Stored, Trailer};
+use super::frame::{self, Encrypted, FrameError, Holds, SeekTable, Stored, Trailer};
 use super::header::{Header, HeaderError};
+use super::live::follows;
 use super::seal;
+use crate::age::Identities;
 use crate::checkpoint::{Checkpoint, NAMESPACE};
 use crate::sshsig::{self, SigError};
 use crate::tree::{Tree, leaf_hash};
@@ -64,6 +69,9 @@ pub enum Fault {
     /// A trusted key has signed what no recorder writes.
     #[error("the recording is not well formed: {0}")]
     Content(String),
+    /// Its wrapped content key is not the one that it was sealed with.
+    #[error("{0}")]
+    Keys(LockedError),
     /// The recording is one of another version of the format.
     #[error("the recording was written by another version of hallpass (format {0})")]
     Version(String),
@@ -95,8 +103,8 @@ pub(super) enum Signers<'a> {
 /// One checked frame.
 #[derive(Debug)]
 pub(super) struct Frame {
-    /// Its lines.
-    pub(super) lines: Vec<u8>,
+    /// How many bytes the tail had that it was made of.
+    pub(super) tail: u64,
     /// The End, if it holds it.
     pub(super) end: Option<End>,
 }
@@ -107,7 +115,14 @@ pub(super) struct Scan<'a, R> {
     from: Counted<R>,
     session: &'a SessionId,
     signers: Signers<'a>,
+    identities: Option<&'a Identities>,
     pub(super) header: Option<Header>,
+    /// Of an encrypted recording.
+    pub(super) keys: Option<Keys>,
+    pub(super) statement: Option<Statement>,
+    /// If one of the identities opens it.
+    pub(super) vault: Option<Vault>,
+    last_tail: u64,
     pub(super) tree: Tree,
     pub(super) table: SeekTable,
     pub(super) at_us: u64,
@@ -142,11 +157,12 @@ pub(super) enum Step {
 }
 
 impl<'a, R: Read> Scan<'a, R> {
-    /// Reads the preamble.
+    /// Reads the preamble. An encrypted recording is opened and read too if one of the identities fits.
     pub(super) fn begin(
         from: R,
         session: &'a SessionId,
         signers: Signers<'a>,
+        identities: Option<&'a Identities>,
     ) -> Result<Self, Problem> {
         let mut scan = Self {
             from: Counted {
@@ -155,7 +171,12 @@ impl<'a, R: Read> Scan<'a, R> {
             },
             session,
             signers,
+            identities,
             header: None,
+            keys: None,
+            statement: None,
+            vault: None,
+            last_tail: 0,
             tree: Tree::new(),
             table: SeekTable::default(),
             at_us: 0,
@@ -163,8 +184,14 @@ impl<'a, R: Read> Scan<'a, R> {
             ended: false,
         };
         match scan.read()? {
-            Some(Stored::Preamble) => {
-                scan.table.add(size(scan.from.bytes), 0);
+            Some(Stored::Preamble { encrypted }) => {
+                let keys = if encrypted {
+                    Some(scan.read_keys()?)
+                } else {
+                    None
+                };
+                scan.table = SeekTable::beginning(keys.as_ref().map(|keys| keys.payload().len()));
+                scan.keys = keys;
                 scan.good = scan.from.bytes;
                 Ok(scan)
             }
@@ -173,15 +200,27 @@ impl<'a, R: Read> Scan<'a, R> {
         }
     }
 
+    fn read_keys(&mut self) -> Result<Keys, Problem> {
+        match self.read()? {
+            Some(Stored::Keys(payload)) => Keys::parse(&payload)
+                .ok_or_else(|| self.problem(Fault::Altered("its wrapped key cannot be read"))),
+            None => Err(self.problem(Fault::Cut("its wrapped key is missing"))),
+            Some(_) => Err(self.problem(Fault::Altered("its wrapped key is missing"))),
+        }
+    }
+
     /// Reads and checks what comes next.
     pub(super) fn step(&mut self) -> Result<Step, Problem> {
         match self.read()? {
             None if self.ended => Err(self.problem(Fault::Cut("its seek table is missing"))),
             None => Ok(Step::Unfinished),
-            Some(Stored::Lines(_)) if self.ended => {
+            Some(Stored::Lines(_) | Stored::Encrypted(_)) if self.ended => {
                 Err(self.problem(Fault::Altered("a frame follows the End")))
             }
-            Some(Stored::Lines(stored)) => self.frame(&stored).map(Step::Frame),
+            Some(Stored::Lines(stored)) => self.frame(&stored, None).map(Step::Frame),
+            Some(Stored::Encrypted(frame)) => {
+                self.frame(&frame.stored, Some(&frame)).map(Step::Frame)
+            }
             Some(Stored::Seek(_)) if !self.ended => {
                 Err(self.problem(Fault::Cut("its End is missing")))
             }
@@ -189,7 +228,9 @@ impl<'a, R: Read> Scan<'a, R> {
             Some(Stored::Trailer(_)) => {
                 Err(self.problem(Fault::Altered("a checkpoint stands without its frame")))
             }
-            Some(Stored::Preamble) => Err(self.problem(Fault::Altered("another recording begins"))),
+            Some(Stored::Preamble { .. } | Stored::Keys(_)) => {
+                Err(self.problem(Fault::Altered("another recording begins")))
+            }
         }
     }
 
@@ -215,7 +256,7 @@ impl<'a, R: Read> Scan<'a, R> {
         }
     }
 
-    fn frame(&mut self, stored: &[u8]) -> Result<Frame, Problem> {
+    fn frame(&mut self, stored: &[u8], encrypted: Option<&Encrypted>) -> Result<Frame, Problem> {
         let trailer = match self.read()? {
             Some(Stored::Trailer(payload)) => Trailer::parse(&payload)
                 .ok_or_else(|| self.problem(Fault::Altered("a checkpoint cannot be read")))?,
@@ -231,21 +272,133 @@ impl<'a, R: Read> Scan<'a, R> {
         tree.push(leaf_hash(stored));
         let key = self.checked_key(&trailer)?;
         self.check_place(&trailer, &tree, stored)?;
-        let lines = frame::decompress(stored).map_err(|e| self.unreadable(e))?;
+        if encrypted.is_some() != self.keys.is_some() {
+            return Err(self.problem(Fault::Altered("its preamble was put before other frames")));
+        }
         let mut at_us = self.at_us;
-        let end = self.check_lines(&lines, &mut at_us, key.as_ref())?;
+        let (end, lines, tail) = match encrypted {
+            Some(frame) => {
+                let (end, tail) = self.check_encrypted(frame, &mut at_us, key.as_ref())?;
+                (end, 0, tail)
+            }
+            None => {
+                let lines = frame::decompress(stored).map_err(|e| self.unreadable(e))?;
+                let end = self.check_lines(&lines, &mut at_us, key.as_ref())?;
+                (end, lines.len(), lines.len() as u64)
+            }
+        };
         if (trailer.from_us, trailer.to_us) != (self.at_us, at_us) {
             return Err(self.problem(Fault::Altered("the times beside a checkpoint are wrong")));
         }
 
-        self.table.add(stored.len(), lines.len());
+        self.table.add(stored.len(), lines);
         self.table
             .add(size(self.from.bytes - self.good) - stored.len(), 0);
         self.tree = tree;
         self.at_us = at_us;
         self.good = self.from.bytes;
         self.ended = end.is_some();
-        Ok(Frame { lines, end })
+        self.last_tail = tail;
+        Ok(Frame { tail, end })
+    }
+
+    /// Checks what an encrypted frame says in the clear, and its lines too if it can be opened. Says how the session
+    /// ended, if it did, and how long the frame's tail was.
+    fn check_encrypted(
+        &mut self,
+        frame: &Encrypted,
+        at_us: &mut u64,
+        signs_for: Option<&Vec<String>>,
+    ) -> Result<(Option<End>, u64), Problem> {
+        let bad = |scan: &Self, why: &str| scan.problem(Fault::Content(why.into()));
+        let Some((head, body)) = Head::split(frame.payload()) else {
+            return Err(bad(self, "a sealed frame does not say what it is"));
+        };
+        self.check_statement(&head)?;
+        self.check_signs_for(signs_for)?;
+        if head.from_us != *at_us || head.to_us < *at_us {
+            return Err(bad(self, "the times of a sealed frame are wrong"));
+        }
+        if frame.holds == Holds::Chunks && !self.is_tail(&head, body) {
+            return Err(bad(
+                self,
+                "a sealed frame is not the tail that it says it is",
+            ));
+        }
+        let number = self.tree.size();
+        if let Some(vault) = self.vault.take() {
+            let lines = open_frame(&vault, number, frame.holds, &head, body);
+            self.vault = Some(vault);
+            let lines = lines.ok_or_else(|| bad(self, "a sealed frame does not open"))?;
+            let end = self.check_lines(&lines, at_us, signs_for)?;
+            if *at_us != head.to_us || (frame.holds == Holds::Lines && end != head.end) {
+                return Err(bad(
+                    self,
+                    "a sealed frame holds something else than it says",
+                ));
+            }
+        }
+        *at_us = head.to_us;
+        Ok((head.end, head.tail))
+    }
+
+    /// Checks what is said of the whole recording, which the first frame says and no other.
+    fn check_statement(&mut self, head: &Head) -> Result<(), Problem> {
+        if head.statement.is_some() != (self.tree.size() == 0) {
+            let why = "what is sealed here is said at the wrong place";
+            return Err(self.problem(Fault::Content(why.into())));
+        }
+        let Some(statement) = &head.statement else {
+            return Ok(());
+        };
+        if statement.session != *self.session {
+            let why = format!("it was sealed as session {}", statement.session);
+            return Err(self.problem(Fault::Content(why)));
+        }
+        if let (Some(keys), Some(identities)) = (&self.keys, self.identities) {
+            match Vault::open(keys, statement, identities) {
+                Ok(vault) => self.vault = Some(vault),
+                Err(e @ (LockedError::Replaced | LockedError::Damaged(_))) => {
+                    return Err(self.problem(Fault::Keys(e)));
+                }
+                // It can be checked all the same.
+                Err(_) => {}
+            }
+        }
+        self.statement = Some(statement.clone());
+        Ok(())
+    }
+
+    /// Whether a tail that was kept as it stood is whole, and what the frame's head says of it.
+    fn is_tail(&self, head: &Head, body: &[u8]) -> bool {
+        let first = chunk::first_line(body).unwrap_or_default();
+        let expected = match &head.statement {
+            Some(statement) => statement.line(),
+            None => follows(self.number(), self.last_tail).into_bytes(),
+        };
+        let rest = body.get(first.len()..).unwrap_or_default();
+        let (chunks, whole) = chunk::read(rest);
+        let times: Vec<u64> = chunks.iter().map(|chunk| chunk.head.to_us).collect();
+        let ends: Vec<End> = chunks.iter().filter_map(|chunk| chunk.head.end()).collect();
+        let end_fits = match ends.as_slice() {
+            [] => true,
+            [end] => {
+                head.end.as_ref() == Some(end)
+                    && chunks.last().is_some_and(|last| last.head.end().is_some())
+            }
+            _ => false,
+        };
+        first == expected
+            && whole == rest.len()
+            && head.tail == body.len() as u64
+            && times.is_sorted()
+            && times.first().is_none_or(|first| *first >= head.from_us)
+            && *times.last().unwrap_or(&head.from_us) == head.to_us
+            && end_fits
+    }
+
+    fn number(&self) -> u32 {
+        u32::try_from(self.tree.size()).unwrap_or(u32::MAX)
     }
 
     /// Checks the signature, and says whose it is.
@@ -307,7 +460,8 @@ impl<'a, R: Read> Scan<'a, R> {
             return Err(self.problem(fault));
         }
         if checkpoint.root != tree.root() {
-            let whole = frame::decompress(stored).is_ok();
+            // Whether a frame that cannot be opened is whole, nobody knows.
+            let whole = self.keys.is_none() && frame::decompress(stored).is_ok();
             let altered = Fault::Altered("a frame is not the one that was sealed");
             return Err(self.problem(if whole { Fault::NotSealedHere } else { altered }));
         }
@@ -370,11 +524,11 @@ impl<'a, R: Read> Scan<'a, R> {
 
     /// Checks that the bastion of the header has sealed this frame, and not another one that is trusted, too.
     fn check_signs_for(&self, signs_for: Option<&Vec<String>>) -> Result<(), Problem> {
-        match (&self.header, signs_for) {
-            (Some(Header { bastion, .. }), Some(names))
-                if !names.iter().any(|name| name == bastion.as_str()) =>
-            {
-                let why = format!("its header names {bastion}, whose key has not signed it");
+        let said = self.statement.as_ref().map(|statement| &statement.bastion);
+        let bastion = said.or(self.header.as_ref().map(|header| &header.bastion));
+        match (bastion, signs_for) {
+            (Some(bastion), Some(names)) if !names.iter().any(|name| name == bastion.as_str()) => {
+                let why = format!("it names {bastion}, whose key has not signed it");
                 Err(self.problem(Fault::Content(why)))
             }
             _ => Ok(()),
@@ -397,6 +551,23 @@ impl<'a, R: Read> Scan<'a, R> {
                 Err(self.problem(Fault::Altered("something follows its end")))
             }
             Err(e) => Err(self.problem(Fault::Io(e))),
+        }
+    }
+}
+
+/// The lines of an encrypted frame.
+pub(super) fn open_frame(
+    vault: &Vault,
+    number: u64,
+    holds: Holds,
+    head: &Head,
+    body: &[u8],
+) -> Option<Vec<u8>> {
+    match holds {
+        Holds::Lines => frame::decompress(&vault.disclose(number, head, body)?).ok(),
+        Holds::Chunks => {
+            let tail = vault.tail(u32::try_from(number).ok()?, body);
+            tail.whole.then_some(tail.lines)
         }
     }
 }

@@ -9,9 +9,12 @@ use config::limits;
 use config::words::{BastionName, SessionId};
 use ssh_key::PrivateKey;
 
+use super::crypt::Vault;
+use super::crypt::keys::Keys;
+use super::crypt::statement::{Head, Statement};
 use super::disk::Disk;
 use super::event::End;
-use super::frame::{self, SeekTable, Trailer};
+use super::frame::{self, Encrypted, Holds, SeekTable, Trailer};
 use crate::digest::Digest;
 use crate::sshsig::SignError;
 use crate::tree::{Tree, leaf_hash};
@@ -80,6 +83,54 @@ pub(super) fn tail_path(dir: &Path, session: &SessionId, number: u32) -> PathBuf
     dir.join(format!("{session}.{number:06}.tail"))
 }
 
+/// What a frame is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Content<'a> {
+    /// Lines that anybody may read.
+    Clear(&'a [u8]),
+    /// Lines that the recipients may read, from a tail of so many bytes.
+    Closed {
+        vault: &'a Vault,
+        lines: &'a [u8],
+        tail: u64,
+    },
+    /// An encrypted tail, whose lines the one that seals it cannot read; and what is said of the recording.
+    Kept {
+        statement: &'a Statement,
+        tail: &'a [u8],
+    },
+}
+
+impl Content<'_> {
+    /// The stored frame, and how many bytes stock `zstd -d` makes of it.
+    fn store(
+        self,
+        number: u64,
+        (from_us, to_us): (u64, u64),
+        end: Option<&End>,
+    ) -> io::Result<(Vec<u8>, usize)> {
+        let head = |statement: &Statement, tail| Head {
+            statement: (number == 0).then(|| statement.clone()),
+            from_us,
+            to_us,
+            tail,
+            end: end.cloned(),
+        };
+        match self {
+            Self::Clear(lines) => Ok((frame::compress(lines)?, lines.len())),
+            Self::Closed { vault, lines, tail } => {
+                let head = head(vault.statement(), tail);
+                let body = vault.close(number, &head, &frame::compress(lines)?)?;
+                Ok((Encrypted::new(Holds::Lines, &head.line(), &body).stored, 0))
+            }
+            Self::Kept { statement, tail } => {
+                let head = head(statement, tail.len() as u64);
+                Ok((Encrypted::new(Holds::Chunks, &head.line(), tail).stored, 0))
+            }
+        }
+    }
+}
+
 /// The sealed part of a recording that still grows.
 #[derive(Debug)]
 pub(super) struct Cast {
@@ -94,13 +145,19 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// Begins a recording. Fails if one of this name exists, so that none is ever overwritten.
-    pub(super) fn create(disk: &dyn Disk, dir: &Path, session: &SessionId) -> io::Result<Self> {
+    /// Begins a recording, with the wrapped content key if it is to be encrypted. Fails if one of this name exists, so
+    /// that none is ever overwritten.
+    pub(super) fn create(
+        disk: &dyn Disk,
+        dir: &Path,
+        session: &SessionId,
+        keys: Option<&Keys>,
+    ) -> io::Result<Self> {
         let file = disk.create(&cast_path(dir, session))?;
-        let preamble = frame::preamble();
+        let keys = keys.map(Keys::payload);
+        let preamble = frame::preamble(keys.as_deref());
         disk.write(&file, &preamble, 0)?;
-        let mut table = SeekTable::default();
-        table.add(preamble.len(), 0);
+        let table = SeekTable::beginning(keys.map(|keys| keys.len()));
         let length = preamble.len() as u64;
         Ok(Self {
             session: session.clone(),
@@ -122,18 +179,21 @@ impl Cast {
         u32::try_from(self.tree.size()).unwrap_or(u32::MAX)
     }
 
-    /// Seals the lines of tail [`Self::next`], whose last event was at `to_us`. With `last`, the seek table follows.
+    /// Seals the content of tail [`Self::next`], whose last event was at `to_us`. With an End, the seek table follows.
     ///
     /// After an error nothing has changed that counts: the same call again writes over the same place.
     pub(super) fn seal(
         &mut self,
         disk: &dyn Disk,
         signer: &Signer,
-        lines: &[u8],
+        content: Content<'_>,
         to_us: u64,
-        last: bool,
+        end: Option<&End>,
     ) -> Result<(), SealError> {
-        let mut stored = frame::compress(lines).map_err(SealError::Write)?;
+        let last = end.is_some();
+        let (mut stored, lines) = content
+            .store(self.tree.size(), (self.at_us, to_us), end)
+            .map_err(SealError::Write)?;
         let mut tree = self.tree.clone();
         tree.push(leaf_hash(&stored));
         let trailer = Trailer::sign(
@@ -144,7 +204,7 @@ impl Cast {
         )?
         .store();
         let mut table = self.table.clone();
-        table.add(stored.len(), lines.len());
+        table.add(stored.len(), lines);
         table.add(trailer.len(), 0);
         stored.extend_from_slice(&trailer);
         if last {

@@ -11,14 +11,17 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use config::limits;
+use config::recipient::Recipient;
 use config::words::SessionId;
 
+use super::crypt::Vault;
 use super::disk::Disk;
 use super::header::Header;
 use super::live::Live;
 use super::recorder::Recorder;
 use super::recover::{self, Recovered};
 use super::seal::Signer;
+use crate::age::WrapError;
 use crate::clock::Clock;
 use crate::lock;
 
@@ -65,6 +68,9 @@ pub enum StoreError {
     /// The caller's fault: the session's recording exists.
     #[error("there is a recording of session {0} already")]
     Exists(SessionId),
+    /// A recipient's fault, or the system's: the recording cannot be sealed to those who are to read it.
+    #[error("the recording cannot be sealed: {0}")]
+    Recipients(#[from] WrapError),
     /// The caller's fault: the header names another bastion than the one that signs, or does not fit.
     #[error("the header of the recording is wrong: {0}")]
     Header(&'static str),
@@ -132,7 +138,13 @@ impl RecordingStore {
     }
 
     /// Begins a recording. When this returns, its header is durable. Blocks for some milliseconds.
-    pub fn create(&self, header: &Header) -> Result<Recorder, StoreError> {
+    ///
+    /// With recipients it is encrypted, and nobody but them can ever read it; without, everybody can who has the file.
+    pub fn create(
+        &self,
+        header: &Header,
+        recipients: &[Recipient],
+    ) -> Result<Recorder, StoreError> {
         let shared = &self.shared;
         let failed = |doing| {
             move |source| StoreError::Disk {
@@ -158,10 +170,17 @@ impl RecordingStore {
         if free < limits::DISK_RESERVE {
             return Err(StoreError::Full { free });
         }
-        let live = Live::begin(shared, &header.session, &first).map_err(|e| match e.kind() {
-            io::ErrorKind::AlreadyExists => StoreError::Exists(header.session.clone()),
-            _ => failed("begin a recording")(e),
-        })?;
+        let vault = if recipients.is_empty() {
+            None
+        } else {
+            let name = &shared.signer.name;
+            Some(Vault::create(&header.session, name, recipients)?)
+        };
+        let live =
+            Live::begin(shared, &header.session, &first, vault).map_err(|e| match e.kind() {
+                io::ErrorKind::AlreadyExists => StoreError::Exists(header.session.clone()),
+                _ => failed("begin a recording")(e),
+            })?;
         let live = Arc::new(live);
         shared
             .sessions()

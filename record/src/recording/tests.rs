@@ -143,7 +143,7 @@ fn assert_finished(dir: &Path, session: &SessionId) -> verify::Checked {
 }
 
 fn events(dir: &Path, session: &SessionId) -> Vec<Event> {
-    Reader::open_in(dir, session)
+    Reader::open_in(dir, session, &Identities::default())
         .unwrap()
         .all_events()
         .collect::<Result<_, _>>()

@@ -7,23 +7,29 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::words::{BastionName, SessionId};
 use ssh_key::PublicKey;
 
+use super::crypt::keys::Keys;
 use super::event::End;
 use super::header::Header;
 use super::recover::{file_of, open_plain};
 use super::scan::{Fault, Problem, Scan, Signers, Step};
 use super::seal;
 use super::store::{ASIDE, LOCK};
+use crate::age::Identities;
 use crate::checkpoint::NAMESPACE;
 use crate::digest::Digest;
 
 /// The bastions whose signatures count, with their keys.
 #[derive(Debug, Clone, Default)]
-pub struct Trusted(Vec<(Vec<String>, PublicKey)>);
+pub struct Trusted {
+    signers: Vec<(Vec<String>, PublicKey)>,
+    identities: Option<Arc<Identities>>,
+}
 
 /// Why a list of signers is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,8 +44,10 @@ pub struct TrustError {
 /// What the check of one recording has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// Whose session, where. Absent as long as nothing is sealed.
+    /// Whose session, where. Absent as long as nothing is sealed, and of a recording that cannot be opened.
     pub header: Option<Header>,
+    /// Whether it is sealed to its recipients.
+    pub closed: Option<Closed>,
     /// The root over all its sealed frames.
     pub root: Digest,
     /// How many there are.
@@ -50,6 +58,19 @@ pub struct Checked {
     pub duration: Duration,
     /// How the session ended. Absent if the recording is not finished: then the session runs, or its bastion has died.
     pub end: Option<End>,
+}
+
+/// What is seen of a recording that is sealed to its recipients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Who can open it, each in a few words; nobody, if it was erased.
+    pub recipients: Vec<String>,
+    /// Whether its key was destroyed.
+    pub erased: bool,
+    /// Whether its key is wrapped for the recipients that it began with. A copy that was shared has others.
+    pub original: bool,
+    /// Whether it was opened, so that the lines inside were checked too.
+    pub opened: bool,
 }
 
 /// What is said of one recording of a directory.
@@ -86,13 +107,23 @@ impl Verdict {
 impl Trusted {
     /// Trusts nobody.
     pub const fn nobody() -> Self {
-        Self(Vec::new())
+        Self {
+            signers: Vec::new(),
+            identities: None,
+        }
+    }
+
+    /// Opens recordings that are sealed with these, where they fit, to check the lines inside too.
+    #[must_use]
+    pub fn opening(mut self, identities: Arc<Identities>) -> Self {
+        self.identities = Some(identities);
+        self
     }
 
     /// Trusts this key to sign for this bastion, too.
     #[must_use]
     pub fn and(mut self, bastion: &BastionName, key: &PublicKey) -> Self {
-        self.0.push((
+        self.signers.push((
             vec![bastion.as_str().to_owned()],
             PublicKey::from(key.key_data().clone()),
         ));
@@ -102,7 +133,7 @@ impl Trusted {
     /// The keys that may sign under this name.
     pub fn keys<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a PublicKey> {
         let named = move |names: &[String]| names.iter().any(|one| one == name);
-        self.0
+        self.signers
             .iter()
             .filter(move |(names, _)| named(names))
             .map(|(_, key)| key)
@@ -118,7 +149,10 @@ impl Trusted {
                 list.extend(signer(line).map_err(|why| TrustError { line: n + 1, why })?);
             }
         }
-        Ok(Self(list))
+        Ok(Self {
+            signers: list,
+            identities: None,
+        })
     }
 }
 
@@ -151,9 +185,18 @@ pub fn recording(
     session: &SessionId,
     trusted: &Trusted,
 ) -> Result<Checked, Problem> {
-    let mut scan = Scan::begin(from, session, Signers::Only(&trusted.0))?;
+    let mut scan = begin(from, session, trusted)?;
     let end = to_the_end(&mut scan)?;
     Ok(checked(scan, end))
+}
+
+fn begin<'a, R: Read>(
+    from: R,
+    session: &'a SessionId,
+    trusted: &'a Trusted,
+) -> Result<Scan<'a, R>, Problem> {
+    let signers = Signers::Only(&trusted.signers);
+    Scan::begin(from, session, signers, trusted.identities.as_deref())
 }
 
 fn to_the_end(scan: &mut Scan<'_, impl Read>) -> Result<Option<End>, Problem> {
@@ -167,7 +210,17 @@ fn to_the_end(scan: &mut Scan<'_, impl Read>) -> Result<Option<End>, Problem> {
 }
 
 fn checked<R>(scan: Scan<'_, R>, end: Option<End>) -> Checked {
+    let original = |keys: &Keys| {
+        let said = scan.statement.as_ref().map(|statement| statement.keys);
+        said.is_none_or(|said| said == Digest::of(&keys.payload()))
+    };
     Checked {
+        closed: scan.keys.as_ref().map(|keys| Closed {
+            recipients: keys.recipients(),
+            erased: matches!(keys, Keys::Erased(_)),
+            original: original(keys),
+            opened: scan.vault.is_some(),
+        }),
         root: Digest::from_bytes(*scan.tree.root().as_bytes()),
         frames: scan.tree.size(),
         bytes: scan.good,
@@ -185,7 +238,7 @@ fn with_tails(
     trusted: &Trusted,
     tails: &BTreeSet<u32>,
 ) -> Result<Checked, Problem> {
-    let mut scan = Scan::begin(from, session, Signers::Only(&trusted.0))?;
+    let mut scan = begin(from, session, trusted)?;
     match to_the_end(&mut scan) {
         Ok(end) => Ok(checked(scan, end)),
         Err(Problem {

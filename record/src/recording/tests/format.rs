@@ -13,7 +13,7 @@ fn record(
     let dir = tempfile::tempdir().unwrap();
     let clock = HandClock::default();
     let (store, _) = open_with(dir.path(), clock.clone(), Box::new(OsDisk));
-    let mut recorder = store.create(header).unwrap();
+    let mut recorder = store.create(header, &[]).unwrap();
     act(&mut recorder, &clock);
     recorder.finish(EndReason::Exit).unwrap();
     assert_finished(dir.path(), &header.session);
@@ -240,9 +240,9 @@ fn the_environment_stands_in_the_header() {
 fn a_recording_can_be_read_while_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1))).unwrap();
+    let mut recorder = store.create(&header(id(1)), &[]).unwrap();
     recorder.output("so far").unwrap().into_inner();
-    let reader = Reader::open_in(dir.path(), &id(1)).unwrap();
+    let reader = Reader::open_in(dir.path(), &id(1), &Identities::default()).unwrap();
     assert_eq!(reader.state(), ReadState::Unfinished);
     let so_far: Vec<Event> = reader.all_events().collect::<Result<_, _>>().unwrap();
     assert_eq!(stream(&so_far, Stream::Output), b"so far");
@@ -260,7 +260,7 @@ fn a_recording_can_be_read_while_it_is_written() {
             .into_inner();
     }
     // What is sealed between two looks of the reader is told, and nothing worse is.
-    let more = Reader::open_in(dir.path(), &id(1))
+    let more = Reader::open_in(dir.path(), &id(1), &Identities::default())
         .and_then(|reader| reader.all_events().collect::<Result<Vec<Event>, _>>());
     match more {
         Ok(events) => assert_eq!(stream(&events, Stream::Output).len(), 6 + 20 * 50_000),
@@ -269,7 +269,9 @@ fn a_recording_can_be_read_while_it_is_written() {
     }
     recorder.finish(EndReason::Exit).unwrap();
     assert_eq!(
-        Reader::open_in(dir.path(), &id(1)).unwrap().state(),
+        Reader::open_in(dir.path(), &id(1), &Identities::default())
+            .unwrap()
+            .state(),
         ReadState::Finished
     );
     assert_finished(dir.path(), &id(1));
@@ -280,7 +282,7 @@ fn a_recording_can_be_read_while_it_is_written() {
 fn a_recording_that_runs_is_never_called_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1))).unwrap();
+    let mut recorder = store.create(&header(id(1)), &[]).unwrap();
     let writer = std::thread::spawn(move || {
         for _ in 0..400 {
             recorder.output(vec![b'x'; 50_000]).unwrap().into_inner();
@@ -288,7 +290,8 @@ fn a_recording_that_runs_is_never_called_damaged() {
         recorder.finish(EndReason::Exit).unwrap();
     });
     while !writer.is_finished() {
-        let state = Reader::open_in(dir.path(), &id(1)).map(|reader| reader.state());
+        let state = Reader::open_in(dir.path(), &id(1), &Identities::default())
+            .map(|reader| reader.state());
         assert!(
             matches!(
                 state,
@@ -304,7 +307,7 @@ fn a_recording_that_runs_is_never_called_damaged() {
 fn a_frame_that_is_being_written_is_no_alarm() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1))).unwrap();
+    let mut recorder = store.create(&header(id(1)), &[]).unwrap();
     recorder.output("so far").unwrap().into_inner();
     let running = snapshot(dir.path());
     recorder.finish(EndReason::Exit).unwrap();
@@ -369,7 +372,7 @@ fn seeking_finds_the_chunk() {
                 .into_inner();
         }
     });
-    let reader = Reader::open_in(dir.path(), &id(1)).unwrap();
+    let reader = Reader::open_in(dir.path(), &id(1), &Identities::default()).unwrap();
     assert!(reader.chunks() > 2);
     assert_eq!(reader.duration(), Duration::from_secs(40));
     for at in [0, 1, 1_000_000, 20_500_000, 40_000_000, 99_000_000] {

@@ -28,7 +28,7 @@ fn recording(session: u8, frames: u8) -> (Vec<u8>, Sealed) {
     let dir = tempfile::tempdir().unwrap();
     let clock = HandClock::default();
     let (store, _) = open_with(dir.path(), clock.clone(), Box::new(OsDisk));
-    let mut recorder = store.create(&header(id(session))).unwrap();
+    let mut recorder = store.create(&header(id(session)), &[]).unwrap();
     for n in 0..frames {
         // Shorter than a tail's life: the last one is sealed by the End and by nothing else.
         clock.step(1_000_000);

@@ -1,0 +1,159 @@
+//! A finished recording is erased, or copied so that somebody else can open it. Neither touches what was signed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use config::recipient::Recipient;
+
+use super::keys::Keys;
+use super::statement::{Head, Statement};
+use super::{LockedError, Vault};
+use crate::age::{Identities, WrapError};
+use crate::recording::frame::{self, SeekTable, Stored};
+use crate::recording::reader::ReadError;
+use crate::recording::recover::{file_of, open_plain};
+
+/// Why a recording was neither erased nor shared.
+#[derive(Debug, thiserror::Error)]
+pub enum ReissueError {
+    /// The caller's fault: it is not sealed, so that there is no key to destroy or to wrap.
+    #[error("the recording is not sealed: whoever has the file can read it")]
+    Clear,
+    /// The caller's fault: the session runs, or its bastion has died and was not started since.
+    #[error("the recording is not finished: wait for its end, or start its bastion, which ends it")]
+    Unfinished,
+    /// It cannot be opened.
+    #[error(transparent)]
+    Locked(#[from] LockedError),
+    /// It cannot be wrapped for the new recipient.
+    #[error(transparent)]
+    Wrap(#[from] WrapError),
+    /// The file's fault.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The disk's fault.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Destroys the content key in a recording's file: nobody can read it any more, and it verifies as before. When this
+/// returns, that survives the loss of power. Erasing it once more changes nothing. Copies, and what
+/// the disk itself keeps of overwritten blocks, are beyond its reach.
+pub fn erase(path: &Path) -> Result<(), ReissueError> {
+    let opened = Opened::at(path, OpenOptions::new().read(true).write(true))?;
+    let erased = frame::preamble(Some(&opened.keys.erased().payload()));
+    // If we die within, part of the key's wrapping is gone, which opens no more than none of it; the same call again
+    // finds that it cannot be read.
+    opened.file.write_all_at(&erased, 0)?;
+    opened.file.sync_all()?;
+    Ok(())
+}
+
+/// Writes a copy that other recipients can open, and no others. The file must not exist. What was signed stays as it
+/// is, so that the copy verifies under the same root.
+pub fn share(
+    path: &Path,
+    identities: &Identities,
+    recipients: &[Recipient],
+    to: &Path,
+) -> Result<(), ReissueError> {
+    let mut opened = Opened::at(path, OpenOptions::new().read(true))?;
+    let statement = opened.statement()?;
+    let vault = Vault::open(&opened.keys, &statement, identities)?;
+    let keys = Keys::wrap(recipients, vault.key())?;
+    let out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)?;
+    let copied = opened.copy(&keys, &out);
+    if copied.is_err() {
+        // Half a recording would pass for one that was cut.
+        let _ = std::fs::remove_file(to);
+    }
+    copied
+}
+
+/// A finished, encrypted recording.
+struct Opened {
+    file: File,
+    from: BufReader<File>,
+    keys: Keys,
+}
+
+impl Opened {
+    fn at(path: &Path, how: &OpenOptions) -> Result<Self, ReissueError> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        if !matches!(name.and_then(file_of), Some((_, None))) {
+            return Err(ReadError::Name(path.to_owned()).into());
+        }
+        let file = open_plain(path, how)?;
+        let mut from = BufReader::new(file.try_clone()?);
+        match frame::read_frame(&mut from).map_err(ReadError::from)? {
+            Some(Stored::Preamble { encrypted: true }) => {}
+            Some(Stored::Preamble { encrypted: false }) => return Err(ReissueError::Clear),
+            _ => return Err(ReadError::NotARecording("it does not begin as one").into()),
+        }
+        if !frame::looks_finished(&file)? {
+            return Err(ReissueError::Unfinished);
+        }
+        let keys = match frame::read_frame(&mut from).map_err(ReadError::from)? {
+            Some(Stored::Keys(payload)) => Keys::parse(&payload),
+            _ => None,
+        };
+        let damaged = || LockedError::Damaged("it cannot be read".into());
+        Ok(Self {
+            file,
+            from,
+            keys: keys.ok_or_else(damaged)?,
+        })
+    }
+
+    /// Reads the first frame, for what it says.
+    fn statement(&mut self) -> Result<Statement, ReissueError> {
+        let said = match frame::read_frame(&mut self.from).map_err(ReadError::from)? {
+            Some(Stored::Encrypted(frame)) => {
+                Head::split(frame.payload()).and_then(|(head, _)| head.statement)
+            }
+            _ => None,
+        };
+        let damaged = || ReadError::Damaged("it does not say what is sealed".into());
+        Ok(said.ok_or_else(damaged)?)
+    }
+
+    /// Writes all frames, after other keys, and the seek table that goes with them.
+    fn copy(&mut self, keys: &Keys, out: &File) -> Result<(), ReissueError> {
+        let payload = keys.payload();
+        let mut from = BufReader::new(self.file.try_clone()?);
+        io::Seek::rewind(&mut from)?;
+        let mut out = io::BufWriter::new(out);
+        out.write_all(&frame::preamble(Some(&payload)))?;
+        let mut table = SeekTable::beginning(Some(payload.len()));
+        let damaged = || ReadError::Damaged("`hallpass verify` says where".into());
+        loop {
+            match frame::read_frame(&mut from).map_err(ReadError::from)? {
+                Some(Stored::Preamble { .. } | Stored::Keys(_)) => {}
+                Some(Stored::Encrypted(frame)) => {
+                    table.add(frame.stored.len(), 0);
+                    out.write_all(&frame.stored)?;
+                }
+                Some(Stored::Trailer(payload)) => {
+                    let stored = frame::trailer(&payload);
+                    table.add(stored.len(), 0);
+                    out.write_all(&stored)?;
+                }
+                Some(Stored::Seek(_)) => break,
+                Some(Stored::Lines(_)) | None => return Err(damaged().into()),
+            }
+        }
+        if from.read(&mut [0])? != 0 {
+            return Err(damaged().into());
+        }
+        out.write_all(&table.store())?;
+        out.flush()?;
+        out.get_ref().sync_all()?;
+        Ok(())
+    }
+}
