@@ -8,7 +8,9 @@ use config::Config;
 use config::words::{BastionName, TargetName};
 
 use crate::failure::Result;
-use crate::{check, evidence, generate, init, keys, log, policy, review, serve, target, trust};
+use crate::{
+    check, evidence, generate, init, keys, log, policy, reissue, review, serve, target, trust,
+};
 
 /// Temporary production access with plain ssh: a certificate authority and a recording bastion.
 #[derive(Parser)]
@@ -106,6 +108,10 @@ enum Command {
     Play(review::PlayArgs),
     /// Write a recording in another format
     Export(review::ExportArgs),
+    /// Write a copy of a sealed recording that somebody else can open
+    Share(reissue::ShareArgs),
+    /// Destroy the key of a sealed recording, so that nobody can read it any more; it still verifies
+    Erase(reissue::EraseArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -189,6 +195,8 @@ impl Cli {
             Command::Log { command } => return log::run(site, command),
             Command::Play(args) => review::play(site, &args),
             Command::Export(args) => review::export(site, &args),
+            Command::Share(args) => reissue::share(site, &args),
+            Command::Erase(args) => reissue::erase(site, &args),
             Command::Completions { shell } => generate::completions(shell),
             Command::Man { dir } => generate::man(&dir),
         }?;

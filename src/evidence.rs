@@ -5,10 +5,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use ca::Judged;
 use clap::Args;
 use config::words::{SessionId, shown};
+use record::age::Identities;
 use record::digest::Digest;
 use record::log::{LogReport, SessionFacts};
 use record::recording::verify::{self, Trusted, Verdict};
@@ -18,6 +20,7 @@ use ssh_key::PublicKey;
 use self::words::told;
 use crate::failure::{Failure, Result, safe};
 use crate::log::{Audit, Place, told_of};
+use crate::reissue::KeyArgs;
 
 mod words;
 
@@ -41,6 +44,8 @@ pub(crate) struct VerifyArgs {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 /// Checks everything, and reports on standard output.
@@ -68,6 +73,7 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
         notes,
         found: Found { good: 0, bad: 0 },
         signers: None,
+        identities: Arc::new(args.keys.read()?),
     };
     let (logs, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
         args.paths.iter().partition(|path| is_log(path));
@@ -106,6 +112,7 @@ struct Report<'a> {
     notes: &'a mut dyn Write,
     found: Found,
     signers: Option<PathBuf>,
+    identities: Arc<Identities>,
 }
 
 impl Report<'_> {
@@ -116,7 +123,7 @@ impl Report<'_> {
             writeln!(self.notes, "{}", checked_against(given, &file))?;
             self.signers = Some(file);
         }
-        Ok(trusted)
+        Ok(trusted.opening(Arc::clone(&self.identities)))
     }
 
     fn log(&mut self, path: &Path, trusted: &Trusted) -> Result<Option<LogReport>> {

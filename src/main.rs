@@ -16,6 +16,7 @@ mod init;
 mod keys;
 mod log;
 mod policy;
+mod reissue;
 mod review;
 mod serve;
 mod target;

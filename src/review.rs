@@ -14,6 +14,7 @@ use record::recording::ReadState;
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
+use crate::reissue::KeyArgs;
 
 /// The arguments of `hallpass play`.
 #[derive(Args)]
@@ -33,6 +34,8 @@ pub(crate) struct PlayArgs {
     /// Cut waits that are longer than this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = time)]
     idle: Option<Duration>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 /// The arguments of `hallpass export`.
@@ -46,6 +49,8 @@ pub(crate) struct ExportArgs {
     /// Where to; standard output if left out
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,17 +66,19 @@ enum As {
 /// Replays a recording.
 pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
     let path = find(site, &args.recording)?;
+    let identities = args.keys.read()?;
     let options = PlayOptions {
         at: args.at,
         speed: args.speed,
         idle: args.idle,
     };
-    told(player::play(&path, options)?)
+    told(player::play(&path, &identities, options)?)
 }
 
 /// Writes a recording in another format.
 pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
     let path = find(site, &args.recording)?;
+    let identities = args.keys.read()?;
     let format = match args.format {
         As::V2 => Format::V2,
         As::V3 => Format::V3,
@@ -84,7 +91,7 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
             ));
         }
         let mut out = BufWriter::new(io::stdout().lock());
-        return match player::export(&path, format, &mut out) {
+        return match player::export(&path, &identities, format, &mut out) {
             Ok(state) => told(state),
             Err(e) => if_somebody_reads(e),
         };
@@ -97,7 +104,7 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
         .mode(0o600)
         .open(output)
         .map_err(|e| failed(&e))?;
-    let written = player::export(&path, format, &mut BufWriter::new(file));
+    let written = player::export(&path, &identities, format, &mut BufWriter::new(file));
     if written.is_err() {
         // Half an export would pass for a whole one.
         let _ = fs::remove_file(output);
@@ -128,7 +135,7 @@ fn if_somebody_reads(error: player::export::ExportError) -> Result<()> {
 }
 
 /// The file that was named, or that of the session that was.
-fn find(site: &Site, given: &str) -> Result<PathBuf> {
+pub(crate) fn find(site: &Site, given: &str) -> Result<PathBuf> {
     let path = Path::new(given);
     if path.exists() {
         return Ok(path.to_owned());

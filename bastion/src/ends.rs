@@ -313,7 +313,7 @@ mod tests {
         ends.begin(&whole).unwrap();
         ends.begin(&none).unwrap();
         let sealed = store
-            .create(&header(&whole))
+            .create(&header(&whole), &[])
             .unwrap()
             .finish(EndReason::Exit)
             .unwrap();

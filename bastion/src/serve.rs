@@ -10,6 +10,7 @@ use config::{Config, limits, rules};
 use record::clock::{Clock, SystemClock};
 use record::recording::verify::Trusted;
 use record::recording::{OsDisk, RecordingStore, Recovered, Signer};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use ssh_key::PrivateKey;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
@@ -40,6 +41,9 @@ pub async fn serve(
     name: BastionName,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), BastionError> {
+    // What people do must not come to stand in a core dump, nor before another process of the same user. Where the
+    // system refuses even this, its unit's `LimitCORE=0` is left.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let own = config
         .bastions
         .get(&name)

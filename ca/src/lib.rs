@@ -51,4 +51,5 @@ pub use keys::{KeysError, check_keys, create_key, init_keys, log_anchors, public
 pub use outside::once::{Once, once};
 pub use outside::trial::{Heard, TrialError, trial};
 pub use ring::{Ring, RingKey, Standing as KeyStanding, believed, ring};
+pub use signer::typed;
 pub use warrant::{Auditor, Judged, Unbelievable, Unwarranted};

@@ -10,6 +10,8 @@ pub(crate) mod agent;
 pub(crate) mod blob;
 pub(crate) mod memory;
 pub(crate) mod secret;
+
+pub use self::secret::typed;
 pub(crate) mod token;
 
 use ssh_key::PublicKey;

@@ -10,6 +10,7 @@ mod outside;
 mod people;
 mod places;
 mod quorums;
+mod recipients;
 mod roles;
 mod witnesses;
 
@@ -98,7 +99,8 @@ impl Parts {
         };
         let mut ca = places::ca(base, file.ca, known)?;
         (ca.publish, ca.witnesses) = (publish, witnesses);
-        let roles = roles::roles(file.role, known, &targets)?;
+        let recipients = recipients::by_default(file.recordings.as_ref())?;
+        let roles = roles::roles(file.role, known, &targets, &recipients)?;
         let alert = file
             .alert
             .as_ref()

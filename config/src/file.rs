@@ -33,6 +33,7 @@ pub(crate) struct File {
     pub(crate) check: BTreeMap<Spanned<CheckName>, Check>,
     pub(crate) alert: Option<Spanned<Alert>>,
     pub(crate) report: Option<Report>,
+    pub(crate) recordings: Option<Recordings>,
     #[serde(default)]
     pub(crate) witness: BTreeMap<Spanned<String>, Witness>,
 }
@@ -44,6 +45,12 @@ pub(crate) struct Alert {
     pub(crate) url: Option<Spanned<String>>,
     pub(crate) ca_file: Option<Spanned<String>>,
     pub(crate) secret_file: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Recordings {
+    pub(crate) recipients: Spanned<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +180,7 @@ pub(crate) struct Role {
     pub(crate) files: Option<Spanned<Files>>,
     #[serde(default)]
     pub(crate) record_input: bool,
+    pub(crate) recipients: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
 }
 

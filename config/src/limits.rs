@@ -250,6 +250,10 @@ pub const FRAME_MAX_BYTES: usize = 2 << 20;
 /// Largest stored skippable frame (metadata, checkpoint, seek table) that a reader accepts, in bytes.
 pub const SKIPPABLE_MAX_BYTES: usize = 8 << 20;
 
+/// Most recipients that a recording is sealed to: each costs a curve's multiplication when a session begins, and
+/// a hundred bytes of the file.
+pub const RECIPIENTS: usize = 32;
+
 /// Longest payload of one event; longer writes become several events.
 pub const EVENT_BYTES: usize = 64 << 10;
 

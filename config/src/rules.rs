@@ -19,6 +19,7 @@ use crate::hours::Hours;
 use crate::keys::{KeyName, KeyPlace};
 use crate::limits;
 use crate::outside::{Check, Groups, Means, Roster};
+use crate::recipient::Recipient;
 use crate::words::{
     BastionName, CheckName, GroupName, Login, PersonName, Principal, RoleName, RosterName,
     TargetName, WordError,
@@ -179,6 +180,8 @@ pub struct Role {
     pub files: FileRules,
     /// Whether what the person types is recorded too, passwords at prompts included.
     pub record_input: bool,
+    /// Who alone can open its recordings; empty if they are not sealed, so that whoever has the file can read it.
+    pub recipients: Vec<Recipient>,
     /// On which terms the role may be taken first and reviewed afterwards; none if it may not.
     pub break_glass: Option<BreakGlass>,
 }

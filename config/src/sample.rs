@@ -105,6 +105,12 @@ source = []                         # addresses that targets see it come from, e
 # host = "ca"
 # labels = { env = "prod" }
 
+# Recordings: who alone can open them, by ssh-ed25519 public keys and keys of age (age-keygen). The bastion that writes a sealed one
+# cannot read it. Absent: recordings are not sealed, and whoever has a file can read it.
+#
+# [recordings]
+# recipients = ["ssh-ed25519 AAAA… reviewer@example.org"]   # or "age1…"
+
 # Roles: what may be asked for. What no role names is refused.
 #
 # [role.db-oncall]
@@ -126,6 +132,7 @@ source = []                         # addresses that targets see it come from, e
 #                                             # are no others; {unit} is one name
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused
 # record-input = false                        # true: what is typed is recorded too, passwords at prompts included
+# recipients = ["ssh-ed25519 AAAA… dba@example.org"]   # who alone can open its recordings; absent: those of [recordings]
 # break-glass = false                         # true: may be taken first and reviewed afterwards; or on these terms:
 #                                             # { verify = true, per-week = 2, review = { count = 1, from = "sre", within = "24h" }, blocks = true }
 #                                             # verify: only with the PIN of an sk- key; per-week: as often a person within seven days; review: by

@@ -763,3 +763,53 @@ fn promise_44_files_that_cannot_be_given_so_are_refused() {
         refused("longest = \"1h\"", files, 28, words);
     }
 }
+
+const AGE: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
+#[test]
+fn promise_44_recipients_that_could_not_open_anything_are_refused() {
+    let with = |recordings: &str, role: &str| {
+        let text = good().replacen(
+            "longest = \"1h\"\n",
+            &format!("longest = \"1h\"\n{role}"),
+            1,
+        );
+        load(&format!("{text}{recordings}"))
+    };
+    let recipients = |config: &Config| config.roles.values().next().unwrap().recipients.len();
+    assert_eq!(recipients(&load(&good()).unwrap()), 0);
+    let both = format!("[recordings]\nrecipients = [\"{AGE}\", \"{ALICE} alice\"]\n");
+    assert_eq!(recipients(&with(&both, "").unwrap()), 2);
+    let own = format!("recipients = [\"{AGE}\"]\n");
+    assert_eq!(recipients(&with(&both, &own).unwrap()), 1);
+
+    let lines = good().lines().count();
+    let many = vec![format!("\"{AGE}\""); 33].join(", ");
+    for (list, words) in [
+        (String::new(), "recipients is empty"),
+        ("\"alice\"".into(), "neither a key of age"),
+        ("\"AGE-SECRET-KEY-1QQ\"".into(), "this is a private key"),
+        (
+            format!("\"{}\"", AGE.replace("ql3z", "ql3x")),
+            "a character is wrong",
+        ),
+        (
+            format!("\"{AGE}\", \"{AGE}\""),
+            "this recipient stands here twice",
+        ),
+        (many, "there are 33 recipients"),
+    ] {
+        let table = format!("[recordings]\nrecipients = [{list}]\n");
+        let error = with(&table, "").unwrap_err().to_string();
+        assert!(
+            error.contains(words) && error.contains(&format!(":{}:", lines + 2)),
+            "{error}"
+        );
+        let key = format!("recipients = [{list}]\n");
+        let error = with("", &key).unwrap_err().to_string();
+        assert!(
+            error.contains(words) && error.contains(&format!(":{}:", lines + 1)),
+            "{error}"
+        );
+    }
+}

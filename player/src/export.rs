@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use avt::observer::Transcript;
+use record::age::Identities;
 use record::recording::reader::ReadError;
 use record::recording::{Data, Event, Header, ReadState, Reader, Stream};
 use record::text::is_visible;
@@ -35,8 +36,13 @@ pub enum ExportError {
 
 /// Writes a recording in another format, and says how far the recording goes: one that is damaged is written up to the
 /// damage.
-pub fn export(path: &Path, format: Format, out: &mut impl Write) -> Result<ReadState, ExportError> {
-    let reader = Reader::open(path)?;
+pub fn export(
+    path: &Path,
+    identities: &Identities,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<ReadState, ExportError> {
+    let reader = Reader::open(path, identities)?;
     match format {
         Format::V2 => v2(&reader, out)?,
         Format::V3 => v3(&reader, out)?,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind};
+use record::age::Identities;
 use record::recording::reader::ReadError;
 use record::recording::{ReadState, Reader};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -63,14 +64,18 @@ pub enum PlayError {
 }
 
 /// Replays a recording in the terminal, until its person leaves; says how far the recording goes.
-pub fn play(path: &Path, options: PlayOptions) -> Result<ReadState, PlayError> {
+pub fn play(
+    path: &Path,
+    identities: &Identities,
+    options: PlayOptions,
+) -> Result<ReadState, PlayError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(PlayError::NoTerminal);
     }
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
         return Err(PlayError::Dumb);
     }
-    let reader = Reader::open(path)?;
+    let reader = Reader::open(path, identities)?;
     let state = reader.state();
     let tape = Tape::load(reader.header().clone(), reader.all_events())??;
     let mut deck = Deck::new(tape, options.idle);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use common::{header, recording};
 use player::deck::Deck;
 use player::tape::{TAPE_BYTES, Tape};
+use record::age::Identities;
 use record::recording::{Reader, Recorder};
 
 /// The most memory that this process has ever held, in bytes.
@@ -31,7 +32,7 @@ fn reset_peak() {
 
 /// Opens and plays for three seconds, or to the end; gives the longest that the keys had to wait.
 fn play(path: &std::path::Path) -> Option<Duration> {
-    let reader = Reader::open(path).unwrap();
+    let reader = Reader::open(path, &Identities::default()).unwrap();
     let tape = Tape::load(reader.header().clone(), reader.all_events())
         .unwrap()
         .ok()?;

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{header, recording};
 use player::{Format, export};
+use record::age::Identities;
 use record::recording::{Data, Event, Exit, ReadState, Reader, Recorder, Stream};
 
 /// A session with everything in it that a format can get wrong.
@@ -45,12 +46,12 @@ fn varied(recorder: &mut Recorder, clock: &common::HandClock) {
 
 fn exported(path: &std::path::Path, format: Format) -> Vec<u8> {
     let mut out = Vec::new();
-    export(path, format, &mut out).unwrap();
+    export(path, &Identities::default(), format, &mut out).unwrap();
     out
 }
 
 fn events(path: &std::path::Path) -> Vec<Event> {
-    Reader::open(path)
+    Reader::open(path, &Identities::default())
         .unwrap()
         .all_events()
         .collect::<Result<_, _>>()
@@ -233,7 +234,7 @@ fn what_is_missing_at_the_end_is_said() {
     let (_dir, path) = recording(&header(80, 24), varied);
     let mut out = Vec::new();
     assert_eq!(
-        export(&path, Format::V3, &mut out).unwrap(),
+        export(&path, &Identities::default(), Format::V3, &mut out).unwrap(),
         ReadState::Finished
     );
     let whole = std::fs::read(&path).unwrap();
@@ -243,13 +244,13 @@ fn what_is_missing_at_the_end_is_said() {
     std::fs::write(&path, longer).unwrap();
     let mut again = Vec::new();
     assert_eq!(
-        export(&path, Format::V3, &mut again).unwrap(),
+        export(&path, &Identities::default(), Format::V3, &mut again).unwrap(),
         ReadState::Damaged
     );
     assert_eq!(out, again);
     std::fs::write(&path, &whole[..seek]).unwrap();
     assert_eq!(
-        export(&path, Format::V2, &mut Vec::new()).unwrap(),
+        export(&path, &Identities::default(), Format::V2, &mut Vec::new()).unwrap(),
         ReadState::Damaged
     );
 }

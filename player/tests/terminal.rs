@@ -25,7 +25,12 @@ const HOSTILE: &str = "\x1b[c\x1b[>c\x1b[=c\x1b[5n\x1b[6n\x1b[?6n\x1b[18t\x1b[21
 #[test]
 fn the_replay() {
     if let Some(path) = std::env::var_os(REPLAY) {
-        play(Path::new(&path), PlayOptions::default()).unwrap();
+        play(
+            Path::new(&path),
+            &record::age::Identities::default(),
+            PlayOptions::default(),
+        )
+        .unwrap();
     }
 }
 

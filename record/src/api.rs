@@ -19,6 +19,7 @@
 use std::net::IpAddr;
 
 use config::files::FileRules;
+use config::recipient::Recipient;
 use config::rules::Channel;
 use config::words::{PersonName, Principal, RequestId, RoleName, SessionId, TargetName};
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,8 @@ pub struct SessionGiven {
     pub files: FileRules,
     /// Whether what the person types is recorded.
     pub record_input: bool,
+    /// Who alone can open the recording; empty if it is not sealed.
+    pub recipients: Vec<Recipient>,
     /// Where the target's sshd listens: host name or address.
     pub host: String,
     /// And its port.

@@ -42,7 +42,7 @@ impl Site {
         }
         for n in 1..=2 {
             let header = header(n);
-            let mut recorder = store.create(&header).unwrap();
+            let mut recorder = store.create(&header, &[]).unwrap();
             recorder.output("hello").unwrap().into_inner();
             let sealed = recorder.finish(EndReason::Exit).unwrap();
             for entry in entries(&header, &sealed) {
@@ -75,6 +75,7 @@ impl Site {
             paths: paths.iter().map(|path| self.at(path)).collect(),
             trust: None,
             json: false,
+            keys: KeyArgs::default(),
         };
         let mut out = Vec::new();
         let found = examine(&args, &mut out, &mut io::sink()).unwrap();

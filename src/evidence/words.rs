@@ -1,7 +1,7 @@
 //! A verdict, in words and as facts.
 
 use record::log::SessionFacts;
-use record::recording::verify::{Checked, Verdict};
+use record::recording::verify::{Checked, Closed, Verdict};
 use serde_json::{Value, json};
 
 /// Whether a verdict is a good one, in words and as facts. `begun` is what the log knows of the session.
@@ -63,7 +63,29 @@ fn summary(checked: &Checked) -> String {
     } else {
         format!("{} frames", checked.frames)
     };
-    format!("{who}{length}, {frames}{end}")
+    let sealed = checked.closed.as_ref().map_or_else(String::new, sealed);
+    format!("{who}{length}, {frames}{end}{sealed}")
+}
+
+fn sealed(closed: &Closed) -> String {
+    if closed.erased {
+        return ", erased: its key was destroyed, and nobody can read it".to_owned();
+    }
+    let to = match closed.recipients.as_slice() {
+        [one] => one.clone(),
+        several => format!("{} recipients", several.len()),
+    };
+    let copy = if closed.original {
+        ""
+    } else {
+        ", a copy for others than it began with"
+    };
+    let opened = if closed.opened {
+        ", opened and read through"
+    } else {
+        ""
+    };
+    format!(", sealed to {to}{copy}{opened}")
 }
 
 fn facts(checked: &Checked) -> Value {
@@ -71,6 +93,12 @@ fn facts(checked: &Checked) -> Value {
         "root": checked.root,
         "frames": checked.frames,
         "bytes": checked.bytes,
+        "sealed": checked.closed.as_ref().map(|closed| json!({
+            "recipients": closed.recipients,
+            "erased": closed.erased,
+            "original": closed.original,
+            "opened": closed.opened,
+        })),
         "end": checked.end.as_ref().map(|end| end.reason.as_str()),
     })
 }

@@ -24,6 +24,7 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("ssh-agent", "openssh-client"),
     ("sshd", "openssh-server"),
     ("sftp", "openssh-client"),
+    ("age", "age"),
     ("asciinema", "asciinema"),
     ("script", "bsdutils"),
     ("curl", "curl"),

@@ -339,9 +339,10 @@ async fn open_recorder(
         record_input: given.record_input,
         started_ms: site.clock.wall_ms(),
     };
+    let recipients = given.recipients.clone();
     let creating = Arc::clone(site);
     let created = tokio::task::spawn_blocking(move || {
-        let created = creating.store.create(&header);
+        let created = creating.store.create(&header, &recipients);
         if created.is_err() {
             let end = never_began(header.session, &EndReason::Recorder);
             if let Err(e) = creating.ends.keep(&end) {

@@ -148,6 +148,7 @@ impl Writer {
             channels: role.channels.iter().copied().collect(),
             files: role.files.clone(),
             record_input: role.record_input,
+            recipients: role.recipients.clone(),
             host: target.address.host.clone(),
             port: target.address.port,
             host_trust: host_trust(&self.state, &ask.access.target, target)?,

@@ -49,6 +49,11 @@ pub(crate) fn read(from: &Secret, what: &str) -> Result<Zeroizing<String>, NoSec
     }
 }
 
+/// A passphrase that somebody types at this terminal; `None` if there is none, or nothing usable was typed.
+pub fn typed(what: &str) -> Option<Zeroizing<String>> {
+    prompt(what).ok()
+}
+
 /// `name` has been checked: it is one plain file name.
 fn credential(dir: &Path, name: &str) -> Result<Zeroizing<String>, NoSecret> {
     let path = dir.join(name);

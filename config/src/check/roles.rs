@@ -13,6 +13,7 @@ use super::places::cidr;
 use super::quorums::quorums;
 use super::{Checked, Known, flaw};
 use crate::cidr::Cidr;
+use crate::recipient::Recipient;
 use crate::rules::{Channel, Person, Role, Target};
 use crate::words::{GroupName, RoleName, TargetName, shown};
 use crate::{file, limits};
@@ -21,11 +22,12 @@ pub(super) fn roles(
     given: BTreeMap<Spanned<RoleName>, file::Role>,
     known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
+    recipients: &[Recipient],
 ) -> Checked<BTreeMap<RoleName, Role>> {
     let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
     for (name, role) in given {
         let at = name.span();
-        let checked = self::role(role, known, targets)?;
+        let checked = self::role(role, known, targets, recipients)?;
         if let Some((other, _)) = roles.iter().find(|(_, other)| same_reach(other, &checked)) {
             return flaw(
                 at,
@@ -54,6 +56,7 @@ fn role(
     given: file::Role,
     known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
+    recipients: &[Recipient],
 ) -> Checked<Role> {
     let groups = set(&given.groups, "groups")?;
     for group in given.groups.get_ref() {
@@ -82,6 +85,10 @@ fn role(
         live: live(given.live.as_ref())?,
         files,
         record_input: given.record_input,
+        recipients: match &given.recipients {
+            Some(own) => super::recipients::recipients(own)?,
+            None => recipients.to_vec(),
+        },
         groups,
         quorums,
         checks,

@@ -76,7 +76,7 @@ pub(crate) fn recording(
         Box::new(OsDisk),
     );
     let (store, _) = opened.unwrap();
-    let mut recorder = store.create(header).unwrap();
+    let mut recorder = store.create(header, &[]).unwrap();
     act(&mut recorder, &clock);
     recorder.finish(EndReason::Exit).unwrap();
     let path = dir.path().join(format!("{}.cast.zst", header.session));

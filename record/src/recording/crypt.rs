@@ -178,6 +178,3 @@ pub(super) struct Tail {
 
 /// The bytes of a content key, on their way.
 type KeyBytes = Zeroizing<Vec<u8>>;
-
-#[cfg(test)]
-mod tests;

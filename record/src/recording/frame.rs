@@ -212,10 +212,10 @@ fn read_preamble(from: &mut impl Read) -> Result<Stored, FrameError> {
         let encrypted = payload == ENCRYPTED_PREAMBLE;
         return Ok(Stored::Preamble { encrypted });
     }
-    match payload
+    let version = payload
         .strip_prefix(PREAMBLE_STEM)
-        .and_then(|rest| rest.strip_suffix(b"\n"))
-    {
+        .and_then(|rest| rest.split(|b| matches!(b, b' ' | b'\n')).next());
+    match version {
         Some(version) if version.len() < 8 && version.iter().all(u8::is_ascii_digit) => Err(
             FrameError::Version(String::from_utf8_lossy(version).into_owned()),
         ),

@@ -4,7 +4,6 @@
 //! locks keep them apart, so that appending never waits for sealing: `writing` is held for one write at a time,
 //! `cast` for one sealing; where both are wanted, `cast` is taken first.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -18,10 +17,12 @@ use config::words::SessionId;
 
 use super::crypt::Vault;
 use super::crypt::keys::Keys;
-use super::event::{self, Data, End, EndReason, Event};
+use super::event::{Data, End, EndReason};
 use super::recorder::RecordError;
 use super::seal::{self, Cast, Content, SealError, Sealed};
 use super::store::Shared;
+
+mod writing;
 
 /// So many full tails may wait to be sealed before the caller is asked to wait: 16 MiB on disk.
 const BEHIND_SOFT: usize = 64;
@@ -379,112 +380,6 @@ impl Live {
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Writing {
-    /// Writes events, beginning a new tail where one has `full` bytes.
-    fn write(
-        &mut self,
-        shared: &Shared,
-        live: &Live,
-        now_us: u64,
-        events: &mut dyn Iterator<Item = Data>,
-        full: u64,
-    ) -> io::Result<()> {
-        let (mut batch, mut end) = (Vec::new(), None);
-        let mut at_us = self.at_us;
-        for data in events {
-            if self.tail.length + batch.len() as u64 >= full {
-                self.flush(shared, live, &batch, at_us, None)?;
-                batch.clear();
-                self.rotate(shared, live)?;
-            }
-            if let Data::End(found) = &data {
-                end = Some(found.clone());
-            }
-            let event = Event {
-                at_us: now_us.max(at_us),
-                data,
-            };
-            event::write_line(&mut batch, &mut at_us, &event);
-        }
-        self.flush(shared, live, &batch, at_us, end.as_ref())
-    }
-
-    fn flush(
-        &mut self,
-        shared: &Shared,
-        live: &Live,
-        lines: &[u8],
-        at_us: u64,
-        end: Option<&End>,
-    ) -> io::Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let (tail, index) = (self.tail.number, self.tail.chunks);
-        let batch = match &live.vault {
-            None => Cow::Borrowed(lines),
-            Some(vault) => Cow::Owned(vault.chunk(tail, index, at_us, end, lines)?),
-        };
-        shared
-            .disk
-            .write(&self.tail.file, &batch, self.tail.length)?;
-        // If we die here, these lines are in the recording. If we lose power here, they may be lost in part,
-        // which recovery cuts.
-        self.tail.length += batch.len() as u64;
-        self.tail.chunks += 1;
-        self.at_us = at_us;
-        if !self
-            .unsynced
-            .last()
-            .is_some_and(|file| Arc::ptr_eq(file, &self.tail.file))
-        {
-            self.unsynced.push(Arc::clone(&self.tail.file));
-        }
-        Ok(())
-    }
-
-    /// Begins the next tail; the last one waits to be sealed.
-    fn rotate(&mut self, shared: &Shared, live: &Live) -> io::Result<()> {
-        let number = self.tail.number + 1;
-        let comment = follows(number, self.tail.length);
-        let next = Tail::create(shared, &live.session, number, comment.as_bytes())?;
-        // If we die here, the new tail has no events; recovery ends the recording in it.
-        self.unsynced.push(Arc::clone(&next.file));
-        self.entries = true;
-        let mut last = std::mem::replace(&mut self.tail, next);
-        last.to_us = self.at_us;
-        live.queue(self, last);
-        Ok(())
-    }
-}
-
-impl Tail {
-    fn create(shared: &Shared, session: &SessionId, number: u32, head: &[u8]) -> io::Result<Self> {
-        let path = seal::tail_path(&shared.dir, session, number);
-        let file = shared.disk.create(&path)?;
-        let made = shared
-            .disk
-            .reserve(&file, 0, seal::TAIL_BYTES)
-            .and_then(|()| shared.disk.write(&file, head, 0));
-        if let Err(e) = made {
-            // The number must be free for another try, and an empty tail means nothing.
-            let _ = shared.disk.remove(&path);
-            return Err(e);
-        }
-        let length = head.len() as u64;
-        let opened = shared.clock.monotonic();
-        Ok(Self {
-            number,
-            file: Arc::new(file),
-            length,
-            head: length,
-            opened,
-            to_us: 0,
-            chunks: 0,
-        })
     }
 }
 

@@ -8,7 +8,7 @@
 //! * [`recorder`]: records first, so that the caller may then forward.
 //! * [`store`]: the directory; its thread makes durable and seals.
 //! * [`seal`]: turns a tail into a sealed frame; [`recover`] does so after a crash.
-//! * [`frame`]: how frames lie in the file.
+//! * [`frame`]: how frames lie in the file; [`crypt`]: what a recording that is sealed to recipients hides.
 //! * [`reader`], [`verify`].
 //!
 //! # The format

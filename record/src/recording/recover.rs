@@ -11,13 +11,15 @@ use config::words::SessionId;
 use super::crypt::chunk;
 use super::crypt::statement::Statement;
 use super::disk::Disk;
-use super::event::{self, Data, End, EndReason, Event};
+use super::event::End;
 use super::frame;
-use super::header::Header;
-use super::live::follows;
 use super::scan::{Fault, Problem, Scan, Signers, Step};
 use super::seal::{self, Cast, Content, SealError, Sealed, Signer};
 use super::store::{aside_tail, set_aside};
+
+use self::tails::{end_of, read_tails};
+
+mod tails;
 
 /// What opening a store has done to what it found.
 #[derive(Debug, Default)]
@@ -147,14 +149,6 @@ struct SealedPart {
     /// Whether it is encrypted; what is in its tails is kept as it stands then, because nobody here can read it.
     encrypted: bool,
     statement: Option<Statement>,
-}
-
-/// What one tail holds.
-struct Segment {
-    /// Its lines, or of an encrypted recording its batches, both from the beginning of the tail.
-    bytes: Vec<u8>,
-    to_us: u64,
-    end: Option<End>,
 }
 
 fn one(
@@ -301,165 +295,6 @@ fn read_sealed(
 
 fn frame_number(problem: &Problem) -> u32 {
     u32::try_from(problem.frame).unwrap_or(u32::MAX)
-}
-
-/// Reads the tails from `first` on: all whole lines or batches up to the first place that is not as it was written.
-fn read_tails(
-    dir: &Path,
-    session: &SessionId,
-    first: u32,
-    last_lines: u64,
-    at_us: u64,
-    encrypted: bool,
-) -> Result<Vec<Segment>, Failure> {
-    let mut segments = Vec::new();
-    let (mut before, mut at_us) = (last_lines, at_us);
-    for number in first.. {
-        let path = seal::tail_path(dir, session, number);
-        let file = match open_plain(&path, OpenOptions::new().read(true)) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => break,
-            Err(e) => return Err(e.into()),
-        };
-        let mut bytes = Vec::new();
-        file.take(limits::FRAME_MAX_BYTES as u64)
-            .read_to_end(&mut bytes)?;
-        let Some(head) = head(&bytes, session, number, before, encrypted)? else {
-            break;
-        };
-        let (length, end) = if encrypted {
-            whole_chunks(&bytes, head, &mut at_us)
-        } else {
-            whole_lines(&bytes, head, &mut at_us)
-        };
-        // The header is the first batch: without it nothing had begun.
-        if encrypted && number == 0 && length == head {
-            break;
-        }
-        let whole = length == bytes.len();
-        bytes.truncate(length);
-        before = length as u64;
-        let ended = end.is_some();
-        segments.push(Segment {
-            bytes,
-            to_us: at_us,
-            end,
-        });
-        if ended || !whole {
-            break;
-        }
-    }
-    Ok(segments)
-}
-
-/// The length of a tail's first line, if it is the one that belongs there.
-fn head(
-    bytes: &[u8],
-    session: &SessionId,
-    number: u32,
-    before: u64,
-    encrypted: bool,
-) -> Result<Option<usize>, Failure> {
-    let Some(length) = bytes.iter().position(|b| *b == b'\n').map(|at| at + 1) else {
-        return Ok(None);
-    };
-    let line = bytes.get(..length).unwrap_or_default();
-    if number > 0 {
-        return Ok((line == follows(number, before).as_bytes()).then_some(length));
-    }
-    if encrypted {
-        let statement = line.strip_suffix(b"\n").and_then(Statement::parse);
-        return match statement {
-            Some(statement) if statement.session == *session => Ok(Some(length)),
-            _ => Err(Failure::Corrupt(
-                "its first line does not say what is sealed".into(),
-            )),
-        };
-    }
-    let header = std::str::from_utf8(line)
-        .ok()
-        .and_then(|line| Header::from_line(line).ok());
-    match header {
-        Some(header) if header.session == *session => Ok(Some(length)),
-        _ => Err(Failure::Corrupt("its first line is not its header".into())),
-    }
-}
-
-/// How far a tail holds whole lines, and the End if it is among them.
-fn whole_lines(bytes: &[u8], head: usize, at_us: &mut u64) -> (usize, Option<End>) {
-    let mut length = head;
-    for line in bytes
-        .get(head..)
-        .unwrap_or_default()
-        .split_inclusive(|b| *b == b'\n')
-    {
-        let text = line
-            .strip_suffix(b"\n")
-            .and_then(|line| std::str::from_utf8(line).ok());
-        let mut then = *at_us;
-        let Some(Ok(event)) = text.map(|text| event::read_line(text, &mut then)) else {
-            break;
-        };
-        *at_us = then;
-        length += line.len();
-        if let Some(Event {
-            data: Data::End(end),
-            ..
-        }) = event
-        {
-            return (length, Some(end));
-        }
-    }
-    (length, None)
-}
-
-/// How far a tail holds whole batches, and the End if it is among them.
-fn whole_chunks(bytes: &[u8], head: usize, at_us: &mut u64) -> (usize, Option<End>) {
-    let rest = bytes.get(head..).unwrap_or_default();
-    let (chunks, whole) = chunk::read(rest);
-    if let Some(last) = chunks.last() {
-        *at_us = last.head.to_us.max(*at_us);
-    }
-    let end = chunks.last().and_then(|last| last.head.end());
-    (head + whole, end)
-}
-
-/// The End that the tails hold, or End(crash), which is then put into the last one; of an encrypted recording, it is
-/// said beside it.
-fn end_of(
-    segments: &mut Vec<Segment>,
-    first: u32,
-    last_lines: u64,
-    at_us: u64,
-    encrypted: bool,
-) -> End {
-    if segments.is_empty() {
-        // The last tail was sealed, and the name of the next one was not durable yet.
-        segments.push(Segment {
-            bytes: follows(first, last_lines).into_bytes(),
-            to_us: at_us,
-            end: None,
-        });
-    }
-    let crash = End {
-        reason: EndReason::Crash,
-        exit: None,
-    };
-    let Some(last) = segments.last_mut() else {
-        return crash;
-    };
-    if let Some(end) = &last.end {
-        return end.clone();
-    }
-    let event = Event {
-        at_us: last.to_us,
-        data: Data::End(crash.clone()),
-    };
-    if !encrypted {
-        event::write_line(&mut last.bytes, &mut last.to_us, &event);
-    }
-    last.end = Some(crash.clone());
-    crash
 }
 
 /// Removes what is left of a session that never began.

@@ -1,8 +1,8 @@
-mod crash;
-mod disk;
+mod clear;
+mod closed;
 mod format;
 mod hostile;
-mod tamper;
+mod sealed;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,12 +11,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use config::recipient::Recipient;
 use config::words::SessionId;
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{PrivateKey, PublicKey};
 
+use super::reader::ReadError;
 use super::verify::{self, Trusted, Verdict};
 use super::*;
+use crate::age::Identities;
 use crate::clock::Clock;
 
 static KEY: LazyLock<PrivateKey> = LazyLock::new(|| key(7));
@@ -66,6 +69,17 @@ fn header(session: SessionId) -> Header {
         record_input: true,
         started_ms: 1_795_312_324_000,
     }
+}
+
+/// Who may read what is sealed.
+fn reviewer() -> Recipient {
+    let line = key(3).public_key().to_openssh().unwrap();
+    line.parse().unwrap()
+}
+
+fn identity(seed: u8) -> Identities {
+    let text = key(seed).to_openssh(ssh_key::LineEnding::LF).unwrap();
+    Identities::read(&text, &mut || None).unwrap()
 }
 
 /// A clock that a test steps by hand.
@@ -143,7 +157,7 @@ fn assert_finished(dir: &Path, session: &SessionId) -> verify::Checked {
 }
 
 fn events(dir: &Path, session: &SessionId) -> Vec<Event> {
-    Reader::open_in(dir, session, &Identities::default())
+    Reader::open_in(dir, session, &identity(3))
         .unwrap()
         .all_events()
         .collect::<Result<_, _>>()

@@ -107,6 +107,12 @@ pub(in crate::recording) fn first_line(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(..=at)
 }
 
+/// What follows the first line of a tail.
+pub(in crate::recording) fn after_first_line(bytes: &[u8]) -> &[u8] {
+    let first = first_line(bytes).unwrap_or_default();
+    bytes.get(first.len()..).unwrap_or_default()
+}
+
 fn next(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
     let (sum, rest) = rest.split_first_chunk::<CHECKSUM>()?;

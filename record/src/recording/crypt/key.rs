@@ -54,7 +54,7 @@ impl ContentKey {
 
     /// Whether it stands in locked memory.
     #[cfg(test)]
-    pub(super) const fn is_locked(&self) -> bool {
+    pub(in crate::recording) const fn is_locked(&self) -> bool {
         self.lock.is_some()
     }
 

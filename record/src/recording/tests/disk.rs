@@ -84,7 +84,7 @@ impl Disk for Faulty {
 /// Two sessions, one after the other; says what of the first was forwarded.
 fn play(store: &RecordingStore) -> (Option<Vec<u8>>, bool) {
     let mut forwarded = Vec::new();
-    let Ok(mut recorder) = store.create(&header(id(1)), &[]) else {
+    let Ok(mut recorder) = store.create(&header(id(1)), &recipients()) else {
         return (None, false);
     };
     let mut failed = false;
@@ -118,9 +118,14 @@ fn promise_02_one_failure_at_any_operation_loses_no_forwarded_byte() {
             let Ok((store, _)) = opened else { continue };
             let (forwarded, finished) = play(&store);
             let op = *failed.lock().unwrap();
+            // The thread that has seen a failed sync says so a moment later.
+            let soon = std::time::Instant::now() + Duration::from_secs(10);
+            while op == Some(Op::Sync) && !store.poisoned() && std::time::Instant::now() < soon {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             assert_eq!(store.poisoned(), op == Some(Op::Sync), "operation {n}");
             if op.is_some() && op != Some(Op::Sync) {
-                let mut other = store.create(&header(id(2)), &[]).unwrap();
+                let mut other = store.create(&header(id(2)), &recipients()).unwrap();
                 other.output("other sessions go on").unwrap().into_inner();
                 other.finish(EndReason::Exit).unwrap();
             }
@@ -155,8 +160,8 @@ fn promise_04_after_a_failed_sync_nothing_is_recorded_until_a_restart() {
     let disk = Faulty::new(usize::MAX, false);
     let no_sync = Arc::clone(&disk.no_sync);
     let (store, _) = open_with(dir.path(), HandClock::default(), Box::new(disk));
-    let mut one = store.create(&header(id(1)), &[]).unwrap();
-    let mut two = store.create(&header(id(2)), &[]).unwrap();
+    let mut one = store.create(&header(id(1)), &recipients()).unwrap();
+    let mut two = store.create(&header(id(2)), &recipients()).unwrap();
     one.output("before").unwrap().into_inner();
     std::thread::sleep(limits::SYNC_EVERY * 3);
     no_sync.store(true, Ordering::SeqCst);
@@ -172,7 +177,7 @@ fn promise_04_after_a_failed_sync_nothing_is_recorded_until_a_restart() {
     assert!(matches!(one.output("late"), Err(RecordError::Poisoned)));
     assert!(matches!(two.output("late"), Err(RecordError::Poisoned)));
     assert!(matches!(
-        store.create(&header(id(3)), &[]),
+        store.create(&header(id(3)), &recipients()),
         Err(StoreError::Poisoned)
     ));
     assert!(matches!(
@@ -203,12 +208,12 @@ fn promise_03_a_full_disk_refuses_a_new_session() {
     let free = Arc::clone(&disk.free);
     let (store, _) = open_with(dir.path(), HandClock::default(), Box::new(disk));
     assert!(matches!(
-        store.create(&header(id(1)), &[]),
+        store.create(&header(id(1)), &recipients()),
         Err(StoreError::Full { .. })
     ));
     free.store(limits::DISK_RESERVE, Ordering::Relaxed);
     store
-        .create(&header(id(1)), &[])
+        .create(&header(id(1)), &recipients())
         .unwrap()
         .finish(EndReason::Exit)
         .unwrap();

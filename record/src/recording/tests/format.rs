@@ -39,7 +39,7 @@ proptest! {
         let mut bytes = text.into_bytes();
         let at = at.min(bytes.len());
         bytes.splice(at..at, noise);
-        let pieces = super::super::event::pieces(&bytes);
+        let pieces = crate::recording::event::pieces(&bytes);
         prop_assert_eq!(pieces.concat(), bytes.clone());
         prop_assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= limits::EVENT_BYTES));
     }
@@ -207,7 +207,7 @@ fn stock_zstd_gives_the_lines() {
         "{}",
         String::from_utf8_lossy(&out.stderr)
     );
-    let reader = Reader::open(&path).unwrap();
+    let reader = Reader::open(&path, &Identities::default()).unwrap();
     assert!(reader.chunks() > 3, "{} chunks", reader.chunks());
     let ours: Vec<u8> = (0..reader.chunks())
         .flat_map(|chunk| reader.lines(chunk).unwrap())
@@ -326,7 +326,7 @@ fn a_frame_that_is_being_written_is_no_alarm() {
 
 #[test]
 fn unknown_events_survive_and_are_passed_over() {
-    use super::super::event::{read_line, write_line};
+    use crate::recording::event::{read_line, write_line};
     let mut at_us = 0;
     let event = read_line("[1.5, \"Q\", \"later\"]", &mut at_us)
         .unwrap()

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use config::limits;
 
-use super::super::frame::{self, SeekTable, Trailer};
-use super::super::seal;
 use super::*;
+use crate::recording::frame::{self, SeekTable, Trailer};
+use crate::recording::seal;
 use crate::tree::{Tree, leaf_hash};
 
 fn cast(session: u8) -> String {
@@ -46,7 +46,7 @@ fn continued_by(other: &PrivateKey) -> Vec<u8> {
         }),
     };
     event::write_line(&mut second, &mut at_us, &end);
-    let mut bytes = frame::preamble();
+    let mut bytes = frame::preamble(None);
     let (mut tree, mut table) = (Tree::new(), SeekTable::default());
     table.add(bytes.len(), 0);
     for (lines, key, times) in [(first, &*KEY, (0, 5)), (second, other, (5, 9))] {
@@ -72,7 +72,7 @@ fn promise_09_no_other_bastion_can_go_on_with_a_recording() {
     let problem = check(&continued_by(&key(8)), &both).unwrap_err();
     assert_eq!(problem.frame, 1);
     assert!(
-        matches!(&problem.fault, Fault::Content(why) if why == "its header names bastion, whose key has not signed it"),
+        matches!(&problem.fault, Fault::Content(why) if why == "it names bastion, whose key has not signed it"),
         "{problem}"
     );
     // A second key of the same bastion may: it was given a new one, and went on.
@@ -156,8 +156,8 @@ fn what_is_no_file_blocks_no_other() {
         );
     }
     assert!(matches!(
-        Reader::open(&fifo),
-        Err(super::super::reader::ReadError::Io(_))
+        Reader::open(&fifo, &Identities::default()),
+        Err(crate::recording::reader::ReadError::Io(_))
     ));
 }
 
