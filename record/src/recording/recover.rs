@@ -328,13 +328,11 @@ fn has_events(tail: &Path) -> io::Result<bool> {
     };
     let rest = bytes.get(first.len()..).unwrap_or_default();
     let statement = first.strip_suffix(b"\n").and_then(Statement::parse);
-    Ok(match statement {
-        None => !rest.is_empty(),
-        Some(_) => {
-            let (chunks, whole) = chunk::read(rest);
-            !chunks.is_empty() && (chunks.len() > 1 || whole < rest.len())
-        }
-    })
+    if statement.is_none() {
+        return Ok(!rest.is_empty());
+    }
+    let (chunks, whole) = chunk::read(rest);
+    Ok(!chunks.is_empty() && (chunks.len() > 1 || whole < rest.len()))
 }
 
 fn remove_tails<'a>(

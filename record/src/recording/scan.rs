@@ -280,16 +280,13 @@ impl<'a, R: Read> Scan<'a, R> {
             return Err(self.problem(Fault::Altered("its preamble was put before other frames")));
         }
         let mut at_us = self.at_us;
-        let (end, lines, tail) = match encrypted {
-            Some(frame) => {
-                let (end, tail) = self.check_encrypted(frame, &mut at_us, key.as_ref())?;
-                (end, 0, tail)
-            }
-            None => {
-                let lines = frame::decompress(stored).map_err(|e| self.unreadable(e))?;
-                let end = self.check_lines(&lines, &mut at_us, key.as_ref())?;
-                (end, lines.len(), lines.len() as u64)
-            }
+        let (end, lines, tail) = if let Some(frame) = encrypted {
+            let (end, tail) = self.check_encrypted(frame, &mut at_us, key.as_ref())?;
+            (end, 0, tail)
+        } else {
+            let lines = frame::decompress(stored).map_err(|e| self.unreadable(e))?;
+            let end = self.check_lines(&lines, &mut at_us, key.as_ref())?;
+            (end, lines.len(), lines.len() as u64)
         };
         if (trailer.from_us, trailer.to_us) != (self.at_us, at_us) {
             return Err(self.problem(Fault::Altered("the times beside a checkpoint are wrong")));

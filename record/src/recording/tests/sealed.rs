@@ -1,5 +1,10 @@
 //! The same faults, and a recording that its recipients alone can read.
 
+#![expect(
+    clippy::duplicate_mod,
+    reason = "each fault is tried on both kinds of recordings"
+)]
+
 use super::*;
 
 const SEALED: bool = true;
