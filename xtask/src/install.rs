@@ -35,6 +35,20 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("systemd-analyze", "systemd"),
     ("tmux", "tmux"),
     ("zstd", "zstd"),
+    // Other clients of the bastion.
+    ("rsync", "rsync"),
+    ("git", "git"),
+    ("plink", "putty-tools"),
+    ("dbclient", "dropbear-bin"),
+    (
+        "/usr/lib/python3/dist-packages/paramiko/__init__.py",
+        "python3-paramiko",
+    ),
+    (
+        "/usr/lib/python3/dist-packages/asyncssh/__init__.py",
+        "python3-asyncssh",
+    ),
+    ("ssh-audit", "ssh-audit"),
     // A make-believe hardware security module, and what makes keys in it.
     ("/usr/lib/softhsm/libsofthsm2.so", "softhsm2"),
     ("softhsm2-util", "softhsm2"),
