@@ -29,15 +29,12 @@ pub enum Way {
     Down,
 }
 
-/// The window of a person who may send, in bytes: twice that of `OpenSSH`, because russh gives more only when half of it is
+/// The window of a side that may send, in bytes: more than that of `OpenSSH`, because russh gives more only when half of it is
 /// used up, and less would slow down who is far away.
-pub const OPEN: u32 = 4 << 20;
+pub const OPEN: u32 = 3 << 20;
 
 /// The window of a side that should not send: the least that russh gives again, which it does once none of it is left.
 pub const SHUT: u32 = 2;
-
-/// So many bytes wait when a gate shuts: what may be sent of the last window comes on top of it.
-const SHUTS: usize = limits::SPOOL_SOFT / 4;
 
 /// How long the loop of a connection rests after a trickle has arrived through a gate that is shut, or a peer that is
 /// near would trickle ten thousand times a second.
@@ -54,7 +51,7 @@ impl Gate {
     /// So many bytes have arrived, and wait.
     pub fn took(&self, bytes: usize) {
         let before = self.waiting.fetch_add(bytes, Ordering::AcqRel);
-        if before.saturating_add(bytes) >= SHUTS {
+        if before.saturating_add(bytes) >= limits::SPOOL_SOFT {
             self.shut.store(true, Ordering::Release);
         }
     }
@@ -63,7 +60,7 @@ impl Gate {
     /// opens when half of it is free.
     pub fn gave(&self, bytes: usize) {
         let before = self.waiting.fetch_sub(bytes, Ordering::AcqRel);
-        if before.saturating_sub(bytes) <= SHUTS / 2 {
+        if before.saturating_sub(bytes) <= limits::SPOOL_SOFT / 2 {
             self.shut.store(false, Ordering::Release);
         }
     }

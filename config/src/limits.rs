@@ -216,8 +216,7 @@ pub const ENV_BYTES: usize = 4096;
 /// All environment variables of one session together, in bytes: they stand in the recording's first line.
 pub const ENV_ALL_BYTES: usize = 32 << 10;
 
-/// Bytes of one direction that may wait before the target that they come from is made to wait; a person is from a quarter
-/// of them on.
+/// Bytes of one direction that may wait before the side that they come from is stopped.
 pub const SPOOL_SOFT: usize = 1 << 20;
 
 /// What one thing that waits costs beside its bytes, in bytes: counted too, or a side that sends single bytes, resizes

@@ -23,7 +23,7 @@ fn one_past_the_spool_ends_the_session_by_name() {
 #[test]
 fn a_gate_shuts_when_the_spool_is_full_and_opens_when_half_of_it_is_free() {
     let gate = Gate::default();
-    gate.took(SHUTS - 1);
+    gate.took(limits::SPOOL_SOFT - 1);
     assert_eq!((gate.window(), gate.rest(2)), (OPEN, None));
     gate.took(1);
     assert_eq!((gate.window(), gate.rest(2)), (SHUT, Some(TRICKLE)));
@@ -32,7 +32,7 @@ fn a_gate_shuts_when_the_spool_is_full_and_opens_when_half_of_it_is_free() {
         None,
         "what is left of a window comes at full speed"
     );
-    gate.gave(SHUTS / 2 - 1);
+    gate.gave(limits::SPOOL_SOFT / 2 - 1);
     assert_eq!(gate.window(), SHUT);
     gate.gave(1);
     assert_eq!(gate.window(), OPEN);
