@@ -256,7 +256,9 @@ impl World {
     pub fn finished(&self) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         collect(&self.recordings(), &mut found)?;
-        found.retain(|path| path.to_string_lossy().ends_with(".cast.zst"));
+        found.retain(|path| {
+            path.to_string_lossy().ends_with(".cast.zst") && has_seek_table(path).unwrap_or(false)
+        });
         found.sort();
         Ok(found)
     }
@@ -459,4 +461,10 @@ fn collect(directory: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a recording ends with its seek table, which is written last: until then its session may run.
+fn has_seek_table(path: &Path) -> Result<bool> {
+    const FOOTER: [u8; 4] = 0x8F92_EAB1_u32.to_le_bytes();
+    Ok(fs::read(path)?.ends_with(&FOOTER))
 }

@@ -91,8 +91,11 @@ fn a_terminal_has_its_size_and_follows_changes() -> Result<()> {
             .alice
             .ssh_command(&["-tt", "-J", "bastion", &at, remote])?,
     );
-    let local =
-        format!("stty rows 30 cols 100; (sleep 3; stty rows 41 cols 121 </dev/tty) & exec {ssh}");
+    let grow = world.root().join("grow");
+    let local = format!(
+        "stty rows 30 cols 100; (until [ -e {} ]; do sleep 0.1; done; stty rows 41 cols 121 </dev/tty) & exec {ssh}",
+        grow.display()
+    );
     let mut script = world.alice.command("script")?;
     script
         .arg("-qec")
@@ -101,6 +104,7 @@ fn a_terminal_has_its_size_and_follows_changes() -> Result<()> {
         .env("SHELL", "/bin/sh");
     let mut live = Live::start(&mut script)?;
     live.wait_out("30 100", LIMIT)?;
+    std::fs::write(&grow, "")?;
     live.wait_out("41 121", LIMIT)?;
     live.finish(LIMIT)?.ok()?;
     world.end()
