@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use config::limits;
 use record::recording::{Exit, RecordError, Recorded, Recorder, Stream};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::mpsc;
@@ -18,6 +17,7 @@ use crate::flow::{Flow, Gate, Take, Way};
 use crate::forward::{Item, STDERR};
 use crate::sftp::{Act, Broken, Sftp};
 use outlet::{Lost, Outlet};
+pub(crate) use source::hold;
 use source::{Source, Turn};
 
 /// How long the end of the target's output rests before it is handed on: mostly the exit status and the close
@@ -371,33 +371,4 @@ pub(crate) fn name(signal: &Sig) -> String {
         .filter(char::is_ascii_graphic)
         .take(64)
         .collect()
-}
-
-/// Collects what a side says before the relay begins, and counts it in the side's gate. Returns when the side is gone,
-/// or has sent more than may wait.
-pub(crate) async fn hold(
-    channel: &mut ChannelReadHalf,
-    said: &mut VecDeque<ChannelMsg>,
-    held: &mut usize,
-    gate: &Gate,
-) {
-    while !gate.over() {
-        let (message, bytes) = match channel.wait().await {
-            None | Some(ChannelMsg::Close) => return,
-            Some(ChannelMsg::Data { data }) => {
-                let bytes = data.len();
-                (ChannelMsg::Data { data }, bytes)
-            }
-            Some(
-                message @ (ChannelMsg::Eof
-                | ChannelMsg::WindowChange { .. }
-                | ChannelMsg::Signal { .. }),
-            ) => (message, 0),
-            Some(_) => continue,
-        };
-        let weight = bytes + limits::ITEM_BYTES;
-        *held += weight;
-        gate.took(weight);
-        said.push_back(message);
-    }
 }

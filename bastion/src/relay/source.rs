@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use config::limits;
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::time::Instant;
 
-use crate::flow::Take;
+use crate::flow::{Gate, Take};
 
 /// How long to wait before each message when sealing has fallen behind.
 const BEHIND: Duration = Duration::from_millis(5);
@@ -83,5 +84,34 @@ impl<'a> Source<'a> {
         };
         let due = *self.due.get_or_insert(now + pause);
         if now < due { Turn::At(due) } else { Turn::Now }
+    }
+}
+
+/// Collects what a side says before the relay begins, and counts it in the side's gate. Returns when the side is gone,
+/// or has sent more than may wait.
+pub(crate) async fn hold(
+    channel: &mut ChannelReadHalf,
+    said: &mut VecDeque<ChannelMsg>,
+    held: &mut usize,
+    gate: &Gate,
+) {
+    while !gate.over() {
+        let (message, bytes) = match channel.wait().await {
+            None | Some(ChannelMsg::Close) => return,
+            Some(ChannelMsg::Data { data }) => {
+                let bytes = data.len();
+                (ChannelMsg::Data { data }, bytes)
+            }
+            Some(
+                message @ (ChannelMsg::Eof
+                | ChannelMsg::WindowChange { .. }
+                | ChannelMsg::Signal { .. }),
+            ) => (message, 0),
+            Some(_) => continue,
+        };
+        let weight = bytes + limits::ITEM_BYTES;
+        *held += weight;
+        gate.took(weight);
+        said.push_back(message);
     }
 }
