@@ -3,6 +3,7 @@
 //! [`State::check`] says whether a line can follow; [`State::apply`] takes it. What cannot follow is never written,
 //! and a log that holds it is refused.
 
+mod check;
 mod excluded;
 mod fact;
 mod fold;

@@ -1,4 +1,4 @@
-//! Which line may follow which, and what it changes.
+//! What each line changes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,147 +25,6 @@ pub(super) fn must(good: bool, what: &'static str) -> Possible {
 }
 
 impl State {
-    /// Whether an entry can follow.
-    fn check(&self, fact: &Fact) -> Possible {
-        match &fact.entry {
-            Entry::Start { .. }
-            | Entry::Groups { .. }
-            | Entry::Stray { .. }
-            | Entry::Law { .. } => Ok(()),
-            Entry::Keys { steps } => self.ring.check(steps).map_err(Impossible),
-            Entry::Request { .. } => match &fact.said {
-                Said::Request(request, _) => {
-                    must(!self.cases.contains_key(&request.id), "the request exists")
-                }
-                _ => Err(Impossible("the request does not parse")),
-            },
-            Entry::Approval {
-                request, person, ..
-            } => {
-                let case = self.open(request)?;
-                must(
-                    *person != case.request.person,
-                    "a person approves their own request",
-                )?;
-                must(
-                    !case.approvers().contains(person),
-                    "a person approves twice",
-                )
-            }
-            Entry::Denial {
-                request, person, ..
-            } => {
-                let case = self.open(request)?;
-                must(
-                    *person != case.request.person,
-                    "a person denies their own request",
-                )
-            }
-            Entry::Verdict { request, check, .. } => {
-                let decided = self.open(request)?.has_decided(check);
-                must(!decided, "a check decides twice")
-            }
-            Entry::Withdrawal { request } => self.open(request).map(drop),
-            Entry::Grant {
-                request,
-                digest,
-                approved_by,
-                ..
-            } => {
-                let case = self.open(request)?;
-                must(*digest == case.digest, "the grant is for another text")?;
-                let approvers = case.approvers();
-                let all = approved_by.iter().all(|person| approvers.contains(person));
-                must(all, "the grant names somebody who has not approved")
-            }
-            Entry::Issue { .. } => self.check_issue(fact),
-            Entry::Return { request } | Entry::Revocation { request, .. } => {
-                let running = self.case(request)?.running();
-                must(running.is_some(), "there is no running grant")
-            }
-            Entry::SessionBegin {
-                session,
-                request,
-                person,
-                access,
-                ..
-            } => {
-                must(!self.sessions.contains_key(session), "the session exists")?;
-                let case = self.case(request)?;
-                must(case.running().is_some(), "there is no running grant")?;
-                must(
-                    *person == case.request.person,
-                    "the session is another person's",
-                )?;
-                must(
-                    *access == case.request.access,
-                    "the session is for another access",
-                )
-            }
-            Entry::SessionEnd { session, .. } => must(
-                self.session(session)?.end.is_none(),
-                "the session has ended",
-            ),
-            Entry::Proof { .. }
-            | Entry::Debt { .. }
-            | Entry::Review { .. }
-            | Entry::Overdue { .. } => self.check_glass(&fact.entry),
-            machines => self.check_machines(machines),
-        }
-    }
-
-    fn check_issue(&self, fact: &Fact) -> Possible {
-        let Entry::Issue {
-            serial,
-            authority,
-            request,
-            session,
-            ..
-        } = &fact.entry
-        else {
-            return Ok(());
-        };
-        must(
-            *serial == self.next_serial(),
-            "the serial is not the next one",
-        )?;
-        let ca = match &fact.said {
-            Said::Certificate(Some(written)) => Some(&*written.ca),
-            _ => None,
-        };
-        let by = self.ring.check_issue(*authority, ca);
-        by.map_err(Impossible)?;
-        self.check_basis(*authority, request.as_ref(), session.as_ref())
-    }
-
-    fn check_basis(
-        &self,
-        authority: Authority,
-        request: Option<&RequestId>,
-        session: Option<&SessionId>,
-    ) -> Possible {
-        match (authority, request, session) {
-            (Authority::User, Some(request), None) => {
-                let case = self.case(request)?;
-                must(case.running().is_some(), "there is no running grant")?;
-                must(case.certificate.is_none(), "the grant has its certificate")
-            }
-            (Authority::Session, Some(request), Some(session)) => {
-                let begun = self.session(session)?;
-                must(
-                    begun.request == *request,
-                    "the session runs under another grant",
-                )?;
-                must(
-                    begun.certificate.is_none(),
-                    "the session has its certificate",
-                )
-            }
-            (Authority::Host | Authority::Door, None, None) => Ok(()),
-            _ => Err(Impossible("the certificate rests on the wrong thing")),
-        }
-    }
-
     /// Lets go of what is over at the line's time, which it hands over; then takes the line, if it can follow.
     pub(crate) fn apply(&mut self, line: Line) -> Possible<Vec<Gone>> {
         self.follow(Fact::of(line)?)
@@ -464,7 +323,7 @@ impl State {
         Ok(case)
     }
 
-    fn session(&self, id: &SessionId) -> Possible<&Session> {
+    pub(super) fn session(&self, id: &SessionId) -> Possible<&Session> {
         let session = self.sessions.get(id);
         session.ok_or(Impossible("there is no such session"))
     }
