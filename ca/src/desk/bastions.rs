@@ -14,8 +14,8 @@ use record::text::is_visible;
 use ssh_key::PublicKey;
 
 use super::Refused;
+use super::cases::changed;
 use super::hall::Hall;
-use super::people::changed;
 use super::strays::{NoCase, Stray};
 use super::writer::{Answer, Decided, Writer, unavailable};
 use crate::cert::Plan;

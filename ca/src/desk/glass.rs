@@ -14,8 +14,8 @@ use record::review::{REVIEW_NAMESPACE, Review, Seen, Verdict};
 use record::sshsig;
 use record::text::Remark;
 
+use super::cases::concerning;
 use super::hall::Hall;
-use super::people::concerning;
 use super::writer::{Answer, Decided, Writer};
 use super::{Caller, DebtRow, OwedRow, Refused, ReviewRow, Standing};
 use crate::alert::Event;

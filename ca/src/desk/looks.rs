@@ -7,10 +7,10 @@ use config::words::RequestId;
 use record::api;
 use record::clock::UnixTime;
 
+use super::cases::{concerning, concerns};
 use super::glass::debt_row;
 use super::hall::Hall;
 use super::outside;
-use super::people::{concerning, concerns};
 use super::{
     ApprovalRow, Caller, CertificateRow, EndRow, Need, PendingRow, Refused, RoleRow, SessionFilter,
     SessionRow, Shown,

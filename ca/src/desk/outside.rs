@@ -11,8 +11,8 @@ use record::digest::Digest;
 use record::entry::{Entry, Verdict};
 use tokio::sync::{Notify, watch};
 
+use super::cases::any_case;
 use super::hall::Hall;
-use super::people::any_case;
 use super::writer::{Answer, Decided, Writer, unavailable};
 use super::{CheckRow, Desk, Refused, Standing, rules};
 use crate::issue::Ledger as _;

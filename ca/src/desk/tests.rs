@@ -15,6 +15,7 @@ mod targets;
 mod warrant;
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::start::Opened;
 use super::writer::Answer;
@@ -25,10 +26,13 @@ use crate::keys::{self, Keys};
 use crate::state::State;
 use crate::store::{Sled, Store};
 use crate::testing::{TestClock, approval, ask, caller, config, config_text, line};
-use config::words::SessionId;
+use config::words::{BastionName, RequestId, SessionId};
+use record::api;
 use record::digest::Digest;
 use record::entry::{Entry, Line};
 use record::log::{Log, Position};
+use record::review::Verdict;
+use record::text::Reason;
 
 /// A CA in a temporary directory.
 struct World {

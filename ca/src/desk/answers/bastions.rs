@@ -1,0 +1,88 @@
+//! What bastions ask.
+
+use std::time::Duration;
+
+use config::words::BastionName;
+use record::api;
+use record::entry::Whom;
+use ssh_key::PublicKey;
+
+use super::super::exclusions::is_out;
+use super::super::{Desk, Refused};
+
+/// How long [`Desk::ended`] waits for news: shorter than any proxy's patience.
+const LONG_POLL: Duration = Duration::from_secs(25);
+
+impl Desk {
+    /// What a bastion trusts.
+    pub fn trust(&self) -> api::Trust {
+        self.hall.trust()
+    }
+
+    /// A bastion asks for a door certificate.
+    pub async fn door(
+        &self,
+        bastion: &BastionName,
+        ask: api::DoorAsk,
+    ) -> Result<api::DoorGiven, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.door(&bastion, &ask)).await
+    }
+
+    /// A bastion asks to begin a session.
+    pub async fn open_session(
+        &self,
+        bastion: &BastionName,
+        ask: api::SessionAsk,
+    ) -> Result<api::SessionGiven, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.open_session(&bastion, &ask))
+            .await
+    }
+
+    /// A bastion says that a session is over.
+    pub async fn end_session(
+        &self,
+        bastion: &BastionName,
+        end: api::SessionEnd,
+    ) -> Result<api::Done, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.end_session(&bastion, end))
+            .await
+    }
+
+    /// The grants that ended early after `after`; waits up to 25 s for one, or for other keys than `keys`.
+    pub async fn ended(&self, after: u64, keys: u64) -> api::Ended {
+        let (mut count, mut steps) = (self.hall.ended_count(), self.hall.key_steps());
+        tokio::select! {
+            _ = count.wait_for(|count| *count > after) => {}
+            _ = steps.wait_for(|steps| *steps != keys) => {}
+            // Silence is an answer too: the bastion asks again.
+            () = tokio::time::sleep(LONG_POLL) => {}
+        }
+        self.hall.ended_after(after)
+    }
+
+    /// The same for one bastion. One that is shut out hears that, at once, and nothing else.
+    pub async fn news(
+        &self,
+        bastion: &BastionName,
+        key: &PublicKey,
+        after: u64,
+        keys: u64,
+    ) -> api::Ended {
+        let out = || is_out(&self.hall.state(), &Whom::Bastion(bastion.clone()), key);
+        let mut exclusions = self.hall.exclusions();
+        let shut_out = async { while !out() && exclusions.changed().await.is_ok() {} };
+        tokio::select! {
+            news = self.ended(after, keys) => if !out() { return news },
+            () = shut_out => {}
+        }
+        api::Ended {
+            next: after,
+            keys,
+            requests: Vec::new(),
+            shut_out: true,
+        }
+    }
+}
