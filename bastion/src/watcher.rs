@@ -16,6 +16,10 @@ const SOON: Duration = Duration::from_millis(200);
 /// … up to this one.
 const LATE: Duration = Duration::from_secs(5);
 
+/// How long a bastion that is shut out waits before it asks again. Once it is let in again, what is revoked meanwhile
+/// reaches it no later than this, so it is shorter than the second in which a revocation has to.
+const SHUT_OUT: Duration = Duration::from_millis(500);
+
 /// A pause that grows.
 #[derive(Debug)]
 pub(crate) struct Backoff(Duration);
@@ -65,7 +69,7 @@ pub(crate) async fn watch(site: Arc<Site>) {
 /// Follows the CA's news until it is lost; begins with all that still matters.
 async fn follow(site: &Site, backoff: &mut Backoff) -> Result<(), CaError> {
     let mut keys = learn(&site.link, &site.trust).await?;
-    let mut after = 0;
+    let (mut after, mut out) = (0, false);
     loop {
         let news = site.link.ended(after, keys).await?;
         *backoff = Backoff::new();
@@ -74,10 +78,13 @@ async fn follow(site: &Site, backoff: &mut Backoff) -> Result<(), CaError> {
             site.running.end(request);
         }
         if news.shut_out {
-            tracing::error!("the CA has shut this bastion out: every session ends now");
+            if !out {
+                tracing::error!("the CA has shut this bastion out: every session ends now");
+            }
             site.running.end_all();
-            tokio::time::sleep(LATE).await;
+            tokio::time::sleep(SHUT_OUT).await;
         }
+        out = news.shut_out;
         if news.next < after {
             // The CA has begun to count again.
             return Ok(());
