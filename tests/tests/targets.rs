@@ -282,9 +282,9 @@ fn a_sync_that_fails_leaves_what_sshd_reads() -> Result<()> {
     fresh.world.end()
 }
 
-/// A second is what is promised on a machine that has the time; with everything else running beside
-/// this, no more can be asked than that nobody waits for a grant's end.
-const AT_ONCE: Duration = Duration::from_secs(20);
+/// A second is promised, and some ten milliseconds is what it takes. Twice the promise is for a busy machine; a
+/// bastion that only hears of it when it asks again, after up to five seconds, is found.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Runs a session of Alice's, revokes with these words, and says how the session took it.
 fn ends_within_a_second(fresh: &Fresh, words: &[&str]) -> Result<Output> {
@@ -300,7 +300,6 @@ fn ends_within_a_second(fresh: &Fresh, words: &[&str]) -> Result<Output> {
     let begin = Instant::now();
     let output = live.finish(LIMIT)?;
     let took = begin.elapsed();
-    // Measured and shown; what fails the test is a session that goes on, since a busy machine is not the bastion's fault.
     eprintln!("{words:?} ended the session after {took:?}");
     assert!(took < AT_ONCE, "{words:?} took {took:?}");
     assert_ne!(output.status, 0, "{output}");
