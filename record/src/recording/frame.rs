@@ -1,16 +1,17 @@
 //! How frames lie in the file: [RFC 8878 §3.1](https://www.rfc-editor.org/rfc/rfc8878#section-3.1), and the
 //! [seekable format](https://github.com/facebook/zstd/blob/dev/contrib/seekable_format/zstd_seekable_compression_format.md).
 
+mod seek;
+mod trailer;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 
 use config::limits;
-use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Checkpoint, NAMESPACE};
-use crate::sshsig;
-use crate::tree::Tree;
+pub(super) use seek::SeekTable;
+pub(super) use trailer::Trailer;
 
 /// What every recording begins with.
 pub const PREAMBLE: &[u8] = b"hallpass recording 1\n";
@@ -307,100 +308,4 @@ pub(super) fn preamble(keys: Option<&[u8]>) -> Vec<u8> {
 /// A trailer's stored frame, from its payload.
 pub(super) fn trailer(payload: &[u8]) -> Vec<u8> {
     skippable(TRAILER_MAGIC, payload)
-}
-
-/// What is said about the frames so far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Trailer {
-    /// The checkpoint's body.
-    pub(super) checkpoint: String,
-    /// Its SSHSIG, armoured.
-    pub(super) signature: String,
-    /// The time that the frame's first interval counts from, in microseconds.
-    pub(super) from_us: u64,
-    /// The time of its last event.
-    pub(super) to_us: u64,
-}
-
-impl Trailer {
-    /// Signs what `tree` holds.
-    pub(super) fn sign(
-        key: &ssh_key::PrivateKey,
-        origin: String,
-        tree: &Tree,
-        times: (u64, u64),
-    ) -> Result<Self, sshsig::SignError> {
-        let checkpoint = Checkpoint::of(origin, tree).to_string();
-        let signature = sshsig::sign(key, NAMESPACE, checkpoint.as_bytes())?;
-        Ok(Self {
-            checkpoint,
-            signature,
-            from_us: times.0,
-            to_us: times.1,
-        })
-    }
-
-    /// The stored frame.
-    pub(super) fn store(&self) -> Vec<u8> {
-        skippable(TRAILER_MAGIC, &self.payload())
-    }
-
-    /// Reads a payload; accepts exactly what `store` writes.
-    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
-        let trailer: Self = serde_json::from_slice(payload).ok()?;
-        (trailer.payload() == payload).then_some(trailer)
-    }
-
-    fn payload(&self) -> Vec<u8> {
-        // Strings and numbers always serialize.
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-}
-
-/// The sizes of the frames so far, stored and decompressed, for the seek table.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct SeekTable(Vec<(u32, u32)>);
-
-impl SeekTable {
-    /// The table of a recording that has only begun: the preamble, and a wrapped content key of so many bytes.
-    pub(super) fn beginning(keys: Option<usize>) -> Self {
-        let mut table = Self::default();
-        match keys {
-            None => table.add(PREAMBLE.len() + SKIPPABLE_HEAD, 0),
-            Some(keys) => {
-                table.add(ENCRYPTED_PREAMBLE.len() + SKIPPABLE_HEAD, 0);
-                table.add(keys + SKIPPABLE_HEAD, 0);
-            }
-        }
-        table
-    }
-
-    /// Adds a frame. A skippable one decompresses to nothing.
-    pub(super) fn add(&mut self, stored: usize, lines: usize) {
-        let size = |n| u32::try_from(n).unwrap_or(u32::MAX);
-        self.0.push((size(stored), size(lines)));
-    }
-
-    /// The payload of the table's frame.
-    pub(super) fn payload(&self) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(self.0.len() * 8 + 9);
-        for (stored, lines) in &self.0 {
-            payload.extend_from_slice(&stored.to_le_bytes());
-            payload.extend_from_slice(&lines.to_le_bytes());
-        }
-        payload.extend_from_slice(
-            &u32::try_from(self.0.len())
-                .unwrap_or(u32::MAX)
-                .to_le_bytes(),
-        );
-        payload.push(0);
-        payload.extend_from_slice(&SEEK_FOOTER.to_le_bytes());
-        payload
-    }
-
-    /// The stored frame.
-    pub(super) fn store(&self) -> Vec<u8> {
-        skippable(SEEK_MAGIC, &self.payload())
-    }
 }
