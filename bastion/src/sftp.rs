@@ -5,12 +5,16 @@
 //! does not give is answered here and never reaches the target:
 //!
 //! * [`wire`]: bytes and packets; [`ask`]: what a client may ask;
+//! * [`answered`]: what the target says to it;
+//! * [`rules`]: what the role gives, and what is answered here;
 //! * [`transfer`]: what went through an opened file.
 //!
 //! Source: [draft-ietf-secsh-filexfer-02](https://datatracker.ietf.org/doc/html/draft-ietf-secsh-filexfer-02), and
 //! OpenSSH's `PROTOCOL`, section 4, for its extensions.
 
+mod answered;
 mod ask;
+mod rules;
 mod transfer;
 mod wire;
 
@@ -19,20 +23,15 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use config::files::FileRules;
 use config::limits;
-use record::recording::{FileEvent, FileOp, FilePath, OpenMode, Outcome};
+use record::recording::{FileEvent, FileOp, FilePath, OpenMode};
 
 use ask::{Ask, Read};
+use rules::{
+    BAD_MESSAGE, FAILURE, PERMISSION_DENIED, TOO_LARGE, UNSUPPORTED, refusal, refusal_to_open,
+    rules_on, status,
+};
 use transfer::Moving;
 use wire::{Fields, Framer, Packet};
-
-/// Status codes of §7 of the draft.
-const OK: u32 = 0;
-const EOF: u32 = 1;
-const NO_SUCH_FILE: u32 = 2;
-const PERMISSION_DENIED: u32 = 3;
-const FAILURE: u32 = 4;
-const BAD_MESSAGE: u32 = 5;
-const UNSUPPORTED: u32 = 8;
 
 /// The one version that is spoken.
 const THREE: u32 = 3;
@@ -349,100 +348,6 @@ impl Sftp {
             handle: handle.into(),
         })
     }
-
-    fn answered(&mut self, packet: Bytes, acts: &mut Vec<Act>) -> Result<(), Broken> {
-        let mut fields = Fields(packet.get(4..).unwrap_or_default());
-        let kind = fields.byte().ok_or(Broken::Target)?;
-        let id = fields.u32().ok_or(Broken::Target)?;
-        match self.stage {
-            Stage::Version if kind == ask::VERSION && id == THREE => {
-                self.stage = Stage::Running;
-                acts.push(Act::ToClient(version(&mut fields)?));
-                return Ok(());
-            }
-            Stage::Running => {}
-            _ => return Err(Broken::Target),
-        }
-        let waiting = self.waiting.remove(&id).ok_or(Broken::Target)?;
-        if let Some(n) = self.beyond(&waiting, kind, &fields) {
-            // It stays here. A client that asks for many pieces at once, or opens the file again, gets no further.
-            rules_on(id, n, Some(TOO_LARGE), acts);
-            return Ok(());
-        }
-        self.learn(waiting, kind, &mut fields, &packet, acts)?;
-        acts.push(Act::ToClient(packet));
-        Ok(())
-    }
-
-    /// The operation whose file an answer would read past the size that the role gives.
-    fn beyond(&self, waiting: &Waiting, kind: u8, fields: &Fields<'_>) -> Option<u64> {
-        let (Waiting::Read { handle, offset }, ask::DATA) = (waiting, kind) else {
-            return None;
-        };
-        let data = Fields(fields.0).string()?;
-        let reaches = offset.saturating_add(data.len() as u64);
-        let too_far = self.rules.largest.is_some_and(|most| reaches > most);
-        let opened = self.handles.get(handle).filter(|_| too_far)?;
-        Some(opened.n)
-    }
-
-    /// Records what an answer says.
-    fn learn(
-        &mut self,
-        waiting: Waiting,
-        kind: u8,
-        fields: &mut Fields<'_>,
-        packet: &Bytes,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), Broken> {
-        match (waiting, kind) {
-            (Waiting::Open { n, path, mode }, ask::HANDLE) => {
-                let handle = fields.string().ok_or(Broken::Target)?;
-                if handle.len() > limits::SFTP_HANDLE_BYTES || self.handles.contains_key(handle) {
-                    return Err(Broken::Target);
-                }
-                let (read, written) = Default::default();
-                let opened = Opened {
-                    n,
-                    path,
-                    mode,
-                    read,
-                    written,
-                };
-                self.handles.insert(handle.into(), opened);
-                acts.push(done(n, OK));
-            }
-            (Waiting::Close { handle }, ask::STATUS) => {
-                let moved = self
-                    .handles
-                    .remove(&handle)
-                    .and_then(|opened| opened.moved(true));
-                acts.extend(moved.map(Act::Record));
-            }
-            (Waiting::Read { handle, offset }, ask::DATA) => {
-                let data = packet.slice_ref(fields.string().ok_or(Broken::Target)?);
-                if let Some(opened) = self.handles.get_mut(&handle) {
-                    opened.read.pass(offset, data);
-                }
-            }
-            (Waiting::Open { n, .. } | Waiting::Done { n }, ask::STATUS) => {
-                acts.push(done(n, fields.u32().ok_or(Broken::Target)?));
-            }
-            (Waiting::Write { handle }, ask::STATUS) => {
-                let written = fields.u32().ok_or(Broken::Target)? == OK;
-                if let Some(opened) = self.handles.get_mut(&handle).filter(|_| !written) {
-                    opened.written.fail();
-                }
-            }
-            (Waiting::Done { n }, ask::NAME | ask::ATTRS | ask::EXTENDED_REPLY) => {
-                acts.push(done(n, OK));
-            }
-            (Waiting::Read { .. } | Waiting::Quiet, ask::STATUS)
-            | (Waiting::Quiet, ask::NAME | ask::ATTRS | ask::EXTENDED_REPLY) => {}
-            _ => return Err(Broken::Target),
-        }
-        Ok(())
-    }
 }
 
 impl Opened {
@@ -456,99 +361,6 @@ impl Opened {
             closed,
         })
     }
-}
-
-const NO_READS: &str = "the role gives no downloads";
-const NO_WRITES: &str = "the role gives no changes";
-const NO_PATH: &str = "the role does not give this path";
-const NO_APPENDING: &str =
-    "the role gives files up to a size, and nobody sees here where an append ends";
-const TOO_LARGE: &str = "the role gives no files of this size";
-
-fn refusal_to_open(rules: &FileRules, path: &[u8], mode: OpenMode) -> Option<&'static str> {
-    let writes = mode.write || mode.append || mode.create || mode.truncate;
-    if mode.read && !rules.read {
-        return Some(NO_READS);
-    }
-    if writes && !rules.write {
-        return Some(NO_WRITES);
-    }
-    if mode.append && rules.largest.is_some() {
-        return Some(NO_APPENDING);
-    }
-    (!rules.covers(path)).then_some(NO_PATH)
-}
-
-fn refusal(rules: &FileRules, op: FileOp, paths: &[&[u8]]) -> Option<&'static str> {
-    let changes = match op {
-        FileOp::Setstat
-        | FileOp::Fsetstat
-        | FileOp::Remove
-        | FileOp::Mkdir
-        | FileOp::Rmdir
-        | FileOp::Rename
-        | FileOp::Symlink
-        | FileOp::Hardlink => true,
-        FileOp::Open
-        | FileOp::List
-        | FileOp::Stat
-        | FileOp::Lstat
-        | FileOp::Realpath
-        | FileOp::Readlink
-        | FileOp::Statvfs => false,
-    };
-    if changes && !rules.write {
-        return Some(NO_WRITES);
-    }
-    // Where paths matter, a link would be a way around them.
-    let links = matches!(op, FileOp::Symlink | FileOp::Hardlink);
-    if links && !rules.paths.is_empty() {
-        return Some(NO_PATH);
-    }
-    // What a relative path is in full may be asked by everybody: clients begin with it.
-    let asks = op == FileOp::Realpath;
-    (!asks && paths.iter().any(|path| !rules.covers(path))).then_some(NO_PATH)
-}
-
-/// Answers a request that the role does not give.
-fn rules_on(id: u32, n: u64, refusal: Option<&'static str>, acts: &mut Vec<Act>) -> Option<()> {
-    let Some(why) = refusal else { return Some(()) };
-    acts.push(Act::Record(FileEvent::Refused {
-        n,
-        why: why.to_owned(),
-    }));
-    acts.push(status(id, PERMISSION_DENIED, why));
-    None
-}
-
-/// The target's version, with those of its extensions that are let through.
-fn version(fields: &mut Fields<'_>) -> Result<Bytes, Broken> {
-    let mut packet = Packet::new(ask::VERSION).u32(THREE);
-    while fields.end().is_none() {
-        let name = fields.string().ok_or(Broken::Target)?;
-        let data = fields.string().ok_or(Broken::Target)?;
-        if ask::EXTENSIONS.iter().any(|known| known.as_bytes() == name) {
-            packet = packet.string(name).string(data);
-        }
-    }
-    Ok(packet.done())
-}
-
-fn status(id: u32, code: u32, why: &str) -> Act {
-    let why = format!("hallpass: {why}");
-    let packet = Packet::new(ask::STATUS).u32(id).u32(code);
-    Act::ToClient(packet.string(why.as_bytes()).string(b"en").done())
-}
-
-fn done(n: u64, code: u32) -> Act {
-    let outcome = match code {
-        OK | EOF => Outcome::Ok,
-        NO_SUCH_FILE => Outcome::NoSuchFile,
-        PERMISSION_DENIED => Outcome::PermissionDenied,
-        UNSUPPORTED => Outcome::Unsupported,
-        _ => Outcome::Failed,
-    };
-    Act::Record(FileEvent::Done { n, outcome })
 }
 
 #[cfg(test)]

@@ -1,27 +1,21 @@
 //! Before a session: permission, recorder, target, in this order.
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use config::limits;
-use config::rules::Channel;
 use config::words::SessionId;
-use record::api::{SessionAsk, SessionGiven};
-use record::recording::{EndReason, Header, Kind, Recorder, Size, Term};
+use record::recording::{EndReason, Header, Recorder, Size, Term};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use ssh_key::{Certificate, PrivateKey};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::fault::Fault;
+use super::permission::{Permission, ask, canonical};
 use super::reach::{Asked, reach};
+use super::runs::{Running, allowed, text};
 use super::{Herald, Teller};
-use crate::ca_link::CaError;
-use crate::ends::{Ends, never_began};
-use crate::identity;
+use crate::ends::never_began;
 use crate::prelude::{Prelude, Runs, Start};
 use crate::relay::{News, Stop};
 use crate::route::Route;
@@ -29,9 +23,6 @@ use crate::running::{Grant, Registered};
 use crate::sftp::Sftp;
 use crate::site::{Phase, Site};
 use crate::target::Connection;
-
-/// The subsystem of file transfers, as it stands in the recording's header.
-const SFTP: &str = "sftp";
 
 /// A session that may begin: the recorder stands, and nothing has been sent to the target.
 pub(super) struct Prepared {
@@ -160,149 +151,6 @@ impl Way {
     }
 }
 
-/// What the CA gave for one session.
-pub(super) struct Permission {
-    pub(super) session: SessionId,
-    pub(super) given: SessionGiven,
-    pub(super) deadline: Instant,
-    pub(super) key: PrivateKey,
-    pub(super) certificate: Certificate,
-}
-
-async fn ask(site: &Arc<Site>, route: &Route) -> Result<Permission, Fault> {
-    let key = identity::fresh().map_err(|_| Fault::Random)?;
-    let mut random = [0; 10];
-    getrandom::fill(&mut random).map_err(|_| Fault::Random)?;
-    let session = SessionId::from_parts(site.clock.wall_ms(), random);
-    let asked = SessionAsk {
-        session: session.clone(),
-        certificate: route.certificate().to_owned(),
-        access: route.access().clone(),
-        key: key.public_key().to_openssh().map_err(|_| Fault::Defect)?,
-        source: canonical(route.source()),
-    };
-    note(site, &session, Ends::begin).await;
-    // If we die from here on, the next start tells the CA that the session never began.
-    // What is left is counted from before the question: the session rather ends a moment early than late.
-    let began = Instant::now();
-    let given = site.link.session(&asked).await.map_err(Fault::from);
-    let permission = given.and_then(|given| permission(session.clone(), given, key, began));
-    if let Err(fault) = &permission {
-        if matches!(fault, Fault::Ca(CaError::Refused(_))) {
-            note(site, &session, Ends::forget).await;
-        } else {
-            // The CA may have let it begin, and its answer was lost.
-            let end = never_began(session.clone(), &fault.reason());
-            note(site, &session, move |ends, _| ends.keep(&end)).await;
-        }
-    }
-    permission
-}
-
-fn permission(
-    session: SessionId,
-    given: SessionGiven,
-    key: PrivateKey,
-    began: Instant,
-) -> Result<Permission, Fault> {
-    let certificate = Certificate::from_openssh(&given.certificate)
-        .map_err(|_| Fault::Given("its session certificate"))?;
-    if certificate.public_key() != key.public_key().key_data() {
-        return Err(Fault::Given("a certificate for another key"));
-    }
-    let left = Duration::from_millis(given.left_ms).min(limits::GRANT_LONGEST);
-    Ok(Permission {
-        session,
-        given,
-        deadline: began + left,
-        key,
-        certificate,
-    })
-}
-
-/// Writes down, where blocking is allowed, what the CA will have to hear of a session.
-async fn note(
-    site: &Arc<Site>,
-    session: &SessionId,
-    what: impl FnOnce(&Ends, &SessionId) -> io::Result<()> + Send + 'static,
-) {
-    let (noting, noted) = (Arc::clone(site), session.clone());
-    let written = tokio::task::spawn_blocking(move || what(&noting.ends, &noted)).await;
-    if let Err(e) = written.map_err(io::Error::from).flatten() {
-        tracing::error!(%session, "what the CA has to hear is not noted: {e}");
-    }
-}
-
-fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
-}
-
-/// What runs in the end: what was asked for, or what is forced.
-struct Running {
-    asked: Option<String>,
-    forced: Option<String>,
-    /// The subsystem `sftp`, and no command.
-    files: bool,
-}
-
-impl Running {
-    /// What the target is asked to run.
-    fn target_runs(&self) -> Asked {
-        match self.command() {
-            _ if self.files => Asked::Sftp,
-            Some(command) => Asked::Command(command.to_owned()),
-            None => Asked::Shell,
-        }
-    }
-
-    /// The command to run; none for a shell.
-    fn command(&self) -> Option<&str> {
-        self.forced.as_deref().or(self.asked.as_deref())
-    }
-}
-
-/// The command that was asked for, as it will stand in the recording's header.
-fn text(runs: &Runs) -> Result<Option<String>, Fault> {
-    match runs {
-        Runs::Shell => Ok(None),
-        Runs::Sftp => Ok(Some(SFTP.to_owned())),
-        Runs::Command(bytes) if bytes.len() > limits::EVENT_BYTES => Err(Fault::Command),
-        Runs::Command(bytes) => String::from_utf8(bytes.clone())
-            .map(Some)
-            .map_err(|_| Fault::Command),
-    }
-}
-
-fn allowed(route: &Route, given: &SessionGiven, runs: &Running) -> Result<(), Fault> {
-    if route.command().is_some_and(|own| {
-        given
-            .command
-            .as_deref()
-            .is_some_and(|granted| granted != own)
-    }) {
-        return Err(Fault::Forced);
-    }
-    // sshd would run the forced command in the subsystem's place, and nobody would follow what it does.
-    if runs.files && runs.forced.is_some() {
-        return Err(Fault::FilesForced);
-    }
-    let channel = if runs.files {
-        Channel::Sftp
-    } else if runs.command().is_some() {
-        Channel::Exec
-    } else {
-        Channel::Shell
-    };
-    if given.channels.contains(&channel) {
-        Ok(())
-    } else {
-        Err(Fault::Channel {
-            role: given.role.clone(),
-            channel,
-        })
-    }
-}
-
 async fn open_recorder(
     site: &Arc<Site>,
     route: &Route,
@@ -322,13 +170,7 @@ async fn open_recorder(
         bastion: site.name.clone(),
         source: canonical(route.source()),
         client: start.client.clone(),
-        kind: if runs.files {
-            Kind::Subsystem
-        } else if runs.command().is_some() {
-            Kind::Exec
-        } else {
-            Kind::Shell
-        },
+        kind: runs.kind(),
         command: runs.asked.clone(),
         forced: runs.forced.clone(),
         term: terminal.map(|t| Term {

@@ -8,8 +8,8 @@ use russh::ChannelMsg;
 use ssh_key::PublicKey;
 use tokio::time::timeout;
 
-use super::begin::Permission;
 use super::fault::Fault;
+use super::permission::Permission;
 use crate::host::Proof;
 use crate::prelude::Prelude;
 use crate::route::Route;

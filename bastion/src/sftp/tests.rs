@@ -1,5 +1,7 @@
 use proptest::prelude::*;
+use record::recording::Outcome;
 
+use super::rules::{EOF, NO_PATH, NO_READS, NO_WRITES};
 use super::*;
 
 const OPEN: u8 = 3;

@@ -1,0 +1,119 @@
+//! Why a session ended, told to the person, to the recording and to the CA.
+
+use std::sync::Arc;
+
+use record::recording::{EndReason, Exit, RecordError, Recorder};
+
+use super::client::Client;
+use crate::ends::end_of;
+use crate::flow::Way;
+use crate::forward::Item;
+use crate::relay::{self, Over, Stop};
+use crate::site::Site;
+
+/// The exit status of a session that the bastion ended or did not begin, as `ssh` uses it for its own failures.
+pub(super) const ENDED: u32 = 255;
+
+/// What the person still hears.
+pub(super) struct Words {
+    pub(super) line: Option<String>,
+    pub(super) exit: Exit,
+}
+
+/// Why it ended, and what the person still hears.
+pub(super) fn farewell(over: Over, name: &str, until: &str) -> (EndReason, Words) {
+    let ended = |reason, line: String| {
+        (
+            reason,
+            Words {
+                line: Some(line),
+                exit: Exit::Status(ENDED),
+            },
+        )
+    };
+    match over {
+        Over::Exit(exit) => (EndReason::Exit, Words { line: None, exit }),
+        Over::ClientClosed => (
+            EndReason::ClientClosed,
+            Words {
+                line: None,
+                exit: Exit::Status(ENDED),
+            },
+        ),
+        Over::TargetClosed => ended(
+            EndReason::TargetClosed,
+            format!("{name} closed the connection"),
+        ),
+        Over::Full(way) => {
+            let who = match way {
+                Way::Up => name,
+                Way::Down => "your side",
+            };
+            ended(
+                EndReason::Overflow,
+                format!("session ended: {who} takes no more bytes, and too many wait"),
+            )
+        }
+        Over::Broken(broken) => ended(
+            EndReason::Other("not-sftp".to_owned()),
+            format!("session ended: {broken}"),
+        ),
+        Over::Recorder(e) => ended(EndReason::Recorder, recorder_failed(&e)),
+        Over::Stopped(Stop::Deadline) => ended(
+            EndReason::Deadline,
+            format!("session ended: the grant ended at {until}"),
+        ),
+        Over::Stopped(Stop::GrantEnded) => ended(
+            EndReason::Revoked,
+            "session ended: the grant was given back or revoked".to_owned(),
+        ),
+        Over::Stopped(Stop::Shutdown) => ended(
+            EndReason::Shutdown,
+            "session ended: this bastion is closing".to_owned(),
+        ),
+    }
+}
+
+fn recorder_failed(e: &RecordError) -> String {
+    format!("session ended: the recorder failed: {e}")
+}
+
+/// Says the last word, seals the recording with its signed End, and keeps the end for the CA.
+pub(super) async fn end(
+    site: &Arc<Site>,
+    mut recorder: Recorder,
+    reason: EndReason,
+    words: &mut Words,
+    pty: bool,
+    client: &Client,
+) {
+    if let Some(line) = words.line.take() {
+        match relay::said(&mut recorder, &line, pty) {
+            Ok(said) => client.hand(Item::Errors(said)).await,
+            // A recorder that has failed does not keep its own failure from being told.
+            Err(_) => client.tell(Some(line), pty).await,
+        }
+    }
+    let keeping = Arc::clone(site);
+    let kept = tokio::task::spawn_blocking(move || {
+        let sealed = recorder.finish(reason)?;
+        // If we die here, the recording is whole, and the CA has not heard of its end.
+        let kept = keeping.ends.keep(&end_of(&sealed));
+        Ok::<_, RecordError>((sealed, kept))
+    })
+    .await;
+    match kept {
+        Ok(Ok((sealed, kept))) => {
+            tracing::info!(session = %sealed.session, reason = %sealed.end.reason, "session ended");
+            if let Err(e) = kept {
+                tracing::error!(session = %sealed.session, "the end is not kept for the CA: {e}");
+            }
+        }
+        Ok(Err(e)) => {
+            tracing::error!("a recording is not sealed: {e}");
+            words.exit = Exit::Status(ENDED);
+            client.tell(Some(recorder_failed(&e)), pty).await;
+        }
+        Err(e) => tracing::error!("a recording is not sealed: {e}"),
+    }
+}
