@@ -124,7 +124,9 @@ fn settings(site: &Site, certificate: Certificate) -> server::Config {
         window_size: OPEN,
         channel_buffer_size: site::QUEUE,
         preferred: Preferred {
+            kex: Cow::Borrowed(site::KEXES),
             cipher: Cow::Borrowed(site::CIPHERS),
+            mac: Cow::Borrowed(site::MACS),
             compression: Cow::Borrowed(&[compression::NONE]),
             ..Preferred::DEFAULT
         },

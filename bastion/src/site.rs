@@ -7,7 +7,7 @@ use config::Config;
 use config::words::BastionName;
 use record::clock::Clock;
 use record::recording::RecordingStore;
-use russh::cipher;
+use russh::{cipher, kex, mac};
 use tokio::sync::watch;
 
 use crate::ca_link::CaLink;
@@ -36,6 +36,19 @@ pub(crate) const CIPHERS: &[cipher::Name] = &[
     cipher::AES_192_CTR,
     cipher::AES_128_CTR,
 ];
+
+/// The key exchanges that the door offers: what any client of the last ten years speaks, and nothing that costs the
+/// bastion an exponentiation. `kex-strict` closes CVE-2023-48795 (Terrapin) with every client that knows it.
+pub(crate) const KEXES: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+
+/// The authentication codes that the door offers beside ciphers that bring their own: of the encrypted packet only.
+pub(crate) const MACS: &[mac::Name] = &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
 
 /// How far the bastion is on its way to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

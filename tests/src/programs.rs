@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::{Failure, Result};
 
@@ -14,6 +15,31 @@ pub fn find(name: &str) -> Result<PathBuf> {
         .map(|directory| directory.join(name))
         .find(|candidate| candidate.is_file())
         .ok_or_else(|| Failure::new(format!("{name} is missing; `cargo xtask test` installs it")))
+}
+
+/// The version of ssh-audit that the tests run: its judgement changes from one to the next.
+pub const SSH_AUDIT: &str = "3.9.0";
+
+/// Where ssh-audit is put when PyPI has given it: once for an account, whichever tree is tested.
+pub fn ssh_audit_directory() -> PathBuf {
+    let home = PathBuf::from(env::var_os("HOME").unwrap_or_default());
+    let cache = env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
+    cache.join(format!("hallpass-tests/ssh-audit-{SSH_AUDIT}"))
+}
+
+/// `ssh-audit`, without its arguments.
+pub fn ssh_audit() -> Result<Command> {
+    let directory = ssh_audit_directory();
+    if !directory.join("ssh_audit/ssh_audit.py").is_file() {
+        return Err(Failure::new(
+            "ssh-audit is missing; `cargo xtask test` installs it",
+        ));
+    }
+    let mut command = Command::new(find("python3")?);
+    command
+        .args(["-m", "ssh_audit.ssh_audit", "--no-colors"])
+        .env("PYTHONPATH", directory);
+    Ok(command)
 }
 
 /// The `hallpass` under test: `HALLPASS_BIN`, or the one that was built beside this executable.
@@ -40,6 +66,6 @@ pub fn hallpass() -> Result<PathBuf> {
 /// The name of the account that runs this, which is the login that a throw-away `sshd` can
 /// always give, with or without privileges.
 pub fn login() -> Result<String> {
-    let output = std::process::Command::new("id").arg("-un").output()?;
+    let output = Command::new("id").arg("-un").output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -48,7 +48,8 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
         "/usr/lib/python3/dist-packages/asyncssh/__init__.py",
         "python3-asyncssh",
     ),
-    ("ssh-audit", "ssh-audit"),
+    // Brings ssh-audit, whose packages are too old to know what is offered today.
+    ("pip3", "python3-pip"),
     // A make-believe hardware security module, and what makes keys in it.
     ("/usr/lib/softhsm/libsofthsm2.so", "softhsm2"),
     ("softhsm2-util", "softhsm2"),
@@ -92,6 +93,24 @@ pub(crate) fn install(needed: &[Needed]) -> Result<()> {
             still.join(" ")
         ))),
     }
+}
+
+/// Installs ssh-audit from PyPI, in its one version, where [`programs::ssh_audit`] looks for it.
+pub(crate) fn ssh_audit() -> Result<String> {
+    if programs::ssh_audit().is_ok() {
+        return Ok(String::new());
+    }
+    let mut pip = Command::new(programs::find("python3")?);
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
+        .arg(programs::ssh_audit_directory())
+        .arg(format!("ssh-audit=={}", programs::SSH_AUDIT));
+    let text = process::spell(&pip);
+    let output = pip.output()?;
+    if output.status.success() {
+        return Ok("ssh-audit installed".to_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Failure::new(format!("{text} failed:\n{said}")))
 }
 
 fn missing(needed: &[Needed]) -> Vec<&'static str> {

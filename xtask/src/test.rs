@@ -13,7 +13,8 @@ use crate::{install, print};
 /// build makes the program and all the tests, so that no crate is compiled for both twice.
 pub(crate) fn run() -> Result<()> {
     step("programs", || {
-        install::install(install::FOR_THE_TESTS).map(|()| String::new())
+        install::install(install::FOR_THE_TESTS)?;
+        install::ssh_audit()
     })?;
     cargo("format", &["fmt", "--all", "--check"])?;
     // `cargo deny` reads the whole graph, other systems' crates too, and runs offline.

@@ -13,7 +13,7 @@ use config::{Config, limits};
 use record::clock::{Clock, SystemClock};
 use russh::keys::PrivateKey;
 use russh::server::run_stream;
-use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, compression};
+use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, compression, kex, mac};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -43,6 +43,19 @@ pub enum CaError {
     #[error("cannot receive signals: {0}")]
     Signal(io::Error),
 }
+
+/// The key exchanges on offer: what any client of the last ten years speaks, and nothing that costs the CA an
+/// exponentiation. `kex-strict` closes CVE-2023-48795 (Terrapin) with every client that knows it.
+const KEXES: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+
+/// The authentication codes beside ciphers that bring their own: of the encrypted packet only.
+const MACS: &[mac::Name] = &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
 
 /// A client that says nothing at all for this long, four times in a row, is gone: its request is
 /// withdrawn, so nobody approves it any more.
@@ -161,6 +174,8 @@ fn ssh(identity: PrivateKey) -> russh::server::Config {
         keepalive_max: 3,
         // What is not there cannot be blown up by its other side.
         preferred: Preferred {
+            kex: Cow::Borrowed(KEXES),
+            mac: Cow::Borrowed(MACS),
             compression: Cow::Borrowed(&[compression::NONE]),
             ..Preferred::default()
         },
