@@ -20,7 +20,7 @@ pub fn find(name: &str) -> Result<PathBuf> {
 /// The version of ssh-audit that the tests run: its judgement changes from one to the next.
 pub const SSH_AUDIT: &str = "3.9.0";
 
-/// Where ssh-audit is put when PyPI has given it: once for an account, whichever tree is tested.
+/// Where ssh-audit is put when `PyPI` has given it: once for an account, whichever tree is tested.
 pub fn ssh_audit_directory() -> PathBuf {
     let home = PathBuf::from(env::var_os("HOME").unwrap_or_default());
     let cache = env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);

@@ -22,18 +22,29 @@ fn complaints(port: u16) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut offered = 0;
     for part in ["kex", "key", "enc", "mac"] {
-        for row in report[part].as_array().into_iter().flatten() {
+        for row in report
+            .get(part)
+            .and_then(|rows| rows.as_array())
+            .into_iter()
+            .flatten()
+        {
             offered += 1;
             for degree in ["fail", "warn"] {
-                let notes = row["notes"][degree].as_array();
+                let notes = row
+                    .pointer(&format!("/notes/{degree}"))
+                    .and_then(|notes| notes.as_array());
                 let notes = notes.into_iter().flatten().filter_map(|note| note.as_str());
-                let name = row["algorithm"].as_str().unwrap_or_default();
+                let name = row
+                    .get("algorithm")
+                    .and_then(|name| name.as_str())
+                    .unwrap_or_default();
                 found.extend(notes.map(|note| format!("{name}: {degree}: {note}")));
             }
         }
     }
     assert!(offered > 8, "{report}");
-    assert_eq!(report["cves"].as_array().map(Vec::len), Some(0), "{report}");
+    let known = report.get("cves").and_then(|known| known.as_array());
+    assert_eq!(known.map(Vec::len), Some(0), "{report}");
     Ok(found)
 }
 

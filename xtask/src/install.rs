@@ -95,7 +95,7 @@ pub(crate) fn install(needed: &[Needed]) -> Result<()> {
     }
 }
 
-/// Installs ssh-audit from PyPI, in its one version, where [`programs::ssh_audit`] looks for it.
+/// Installs ssh-audit from `PyPI`, in its one version, where [`programs::ssh_audit`] looks for it.
 pub(crate) fn ssh_audit() -> Result<String> {
     if programs::ssh_audit().is_ok() {
         return Ok(String::new());
