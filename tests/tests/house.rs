@@ -115,7 +115,7 @@ fn promise_41_the_bastion_links_no_signing_of_certificates() -> Result<()> {
     for linked in ["hallpass-config", "hallpass-record", "russh", "ssh-key"] {
         assert!(tree.contains(linked), "the walk does not find {linked}");
     }
-    for forbidden in ["hallpass-ca", "sled"] {
+    for forbidden in ["hallpass-ca", "redb"] {
         assert!(
             !tree.contains(forbidden),
             "hallpass-bastion links {forbidden}"

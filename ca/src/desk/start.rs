@@ -3,7 +3,6 @@
 //! The log is right, unless it lacks what the store has seen. History is not held in memory: what leaves the state is
 //! compared with its row and dropped.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::Config;
@@ -23,9 +22,9 @@ use crate::journal::Journal;
 use crate::keys::{self, Keys, KeysError};
 use crate::ring::Ring;
 use crate::state::{Gone, Rows, State};
-use crate::store::{Sled, Store};
+use crate::store::{Inventory, Shelf, Store};
 
-/// Rows that are put at once while the store is made again or mended; so few in tests that they meet several parts.
+/// Rows that are put at once while the store is made again; so few in tests that they meet several parts.
 const ROWS: usize = if cfg!(test) { 2 } else { 4096 };
 
 /// A desk whose writer does not run yet.
@@ -40,7 +39,7 @@ impl Opened {
         let keys = Keys::load(&config)?;
         // The log's lock first: a store that somebody else has open looks broken.
         let unread = Unread::lock(&config.ca.data.join("log"))?;
-        let store: Arc<dyn Store> = Arc::new(Sled::open(&config.ca.data.join("store"))?);
+        let store: Arc<dyn Store> = Arc::new(Shelf::open(&config.ca.data.join("store"))?);
         let (mut log, state) = read(unread, keys.log.clone(), store.as_ref())?;
         let name = record::log::public_name(&config.ca.address.host).map_err(LogError::from)?;
         log.publish_as(name)?;
@@ -89,10 +88,7 @@ pub(super) fn read(
     keys: LogKeys,
     store: &dyn Store,
 ) -> Result<(Log, State), DeskError> {
-    let seen = store.position().unwrap_or_else(|why| {
-        tracing::warn!(%why, "the state store cannot be read");
-        None
-    });
+    let seen = readable(store.position()).flatten();
     let mut audit = Audit::new(store, seen);
     let (log, cut) = unread.read(keys, |line, leaf| audit.take(line, leaf))?;
     if cut > 0 {
@@ -111,7 +107,7 @@ pub fn rebuild(config: &Config) -> Result<u64, DeskError> {
     let unread = Unread::lock(&config.ca.data.join("log"))?;
     // Read whole and found good before anything is touched.
     let (log, _) = unread.read(keys, |_, _| {})?;
-    let store = Sled::open(&config.ca.data.join("store"))?;
+    let store = Shelf::open(&config.ca.data.join("store"))?;
     make_again(&log, &store)?;
     Ok(log.position().size)
 }
@@ -123,25 +119,20 @@ struct Audit<'a> {
     store: &'a dyn Store,
     seen: Option<Position>,
     tree: Tree,
-    /// Rows of what has left the state.
-    gone: u64,
-    /// Whether the store was what it has to be, as far as it goes.
-    same: bool,
-    /// What it does not have yet.
-    behind: Rows,
+    /// The store's rows, while they are what they have to be.
+    rows: Option<Box<dyn Inventory + 'a>>,
 }
 
 impl<'a> Audit<'a> {
     fn new(store: &'a dyn Store, seen: Option<Position>) -> Self {
+        let rows = seen.and_then(|_| readable(store.inventory()));
         Self {
             state: State::default(),
             wrong: None,
             store,
             seen,
             tree: Tree::new(),
-            gone: 0,
-            same: seen.is_some(),
-            behind: BTreeMap::new(),
+            rows,
         }
     }
 
@@ -150,43 +141,24 @@ impl<'a> Audit<'a> {
             return;
         }
         self.tree.push(leaf);
-        let gone = match apply(&mut self.state, line) {
-            Ok(gone) => gone,
-            Err(wrong) => {
-                self.wrong = Some(wrong);
-                return;
-            }
-        };
-        if self.same {
-            self.same = self.compare(&gone).unwrap_or_else(|why| {
-                tracing::warn!(%why, "the state store cannot be read");
-                false
-            });
+        match apply(&mut self.state, line) {
+            Ok(gone) if readable(self.compare(&gone)) == Some(true) => {}
+            Ok(_) => self.rows = None,
+            Err(wrong) => self.wrong = Some(wrong),
         }
     }
 
     fn compare(&mut self, gone: &[Gone]) -> Result<bool, StoreError> {
-        let Some(seen) = self.seen else {
+        let (Some(rows), Some(seen)) = (&mut self.rows, self.seen) else {
             return Ok(false);
         };
         for gone in gone {
             let (key, value) = gone.row()?;
-            if self.state.size > seen.size {
-                self.behind.insert(key, value);
-                if self.behind.len() >= ROWS {
-                    // If this is not the end of it, there are rows too many, and the next start makes it again.
-                    self.store.fill(std::mem::take(&mut self.behind))?;
-                }
-                continue;
-            }
-            self.gone += 1;
-            if self.store.row(&key)?.as_ref() != Some(&value) {
+            if !rows.next(&key, &value)? {
                 return Ok(false);
             }
         }
-        let here = self.state.size == seen.size;
-        let other = here && (self.tree.root() != seen.root || self.store.count()? != self.gone);
-        Ok(!other)
+        Ok(self.state.size != seen.size || self.tree.root() == seen.root)
     }
 
     fn finish(self, log: &Log) -> Result<State, DeskError> {
@@ -194,31 +166,33 @@ impl<'a> Audit<'a> {
             return Err(wrong);
         }
         let position = log.position();
-        match self.seen {
-            Some(seen) if seen.size > position.size => {
-                return Err(DeskError::Behind {
-                    log: position.size,
-                    store: seen.size,
-                });
+        if let Some(seen) = self.seen.filter(|seen| seen.size > position.size) {
+            return Err(DeskError::Behind {
+                log: position.size,
+                store: seen.size,
+            });
+        }
+        let whole = self.rows.and_then(|rows| readable(rows.whole()));
+        if whole != Some(true) {
+            if let Some(seen) = self.seen {
+                tracing::warn!(
+                    store = seen.size,
+                    log = position.size,
+                    "the state store differs from the log: it is made again"
+                );
             }
-            Some(seen) if self.same => {
-                if seen != position {
-                    self.store.commit(position, self.behind)?;
-                }
-            }
-            seen => {
-                if let Some(seen) = seen {
-                    tracing::warn!(
-                        store = seen.size,
-                        log = position.size,
-                        "the state store differs from the log: it is made again"
-                    );
-                }
-                make_again(log, self.store)?;
-            }
+            make_again(log, self.store)?;
+        } else if self.seen != Some(position) {
+            self.store.commit(position, Rows::new())?;
         }
         Ok(self.state)
     }
+}
+
+/// What the store says; nothing if it cannot be read.
+fn readable<T>(read: Result<T, StoreError>) -> Option<T> {
+    let warn = |why: &StoreError| tracing::warn!(%why, "the state store cannot be read");
+    read.inspect_err(warn).ok()
 }
 
 /// Fills the store from the log, a part at a time. It has no position until it is whole.
@@ -238,8 +212,7 @@ fn make_again(log: &Log, store: &dyn Store) -> Result<(), DeskError> {
 
 fn put(state: &mut State, rows: &mut Rows, line: Line, store: &dyn Store) -> Result<(), DeskError> {
     for gone in apply(state, line)? {
-        let (key, value) = gone.row().map_err(StoreError::Row)?;
-        rows.insert(key, value);
+        rows.push(gone.row().map_err(StoreError::Row)?);
     }
     if rows.len() >= ROWS {
         store.fill(std::mem::take(rows))?;

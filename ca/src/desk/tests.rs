@@ -24,7 +24,7 @@ use crate::issue::Ledger as _;
 use crate::journal::Journal;
 use crate::keys::{self, Keys};
 use crate::state::State;
-use crate::store::{Sled, Store};
+use crate::store::{Inventory, Shelf, Store};
 use crate::testing::{TestClock, approval, ask, caller, config, config_text, line};
 use config::words::{BastionName, RequestId, SessionId};
 use record::api;

@@ -1,11 +1,9 @@
 //! What has left the state as rows of the store: a key and a JSON value each.
 
-use std::collections::BTreeMap;
-
 use config::words::{RequestId, SessionId};
 
-/// Rows of the store, by their keys.
-pub(crate) type Rows = BTreeMap<String, Vec<u8>>;
+/// Rows of the store, each with its key, in the order in which the log let go of them.
+pub(crate) type Rows = Vec<(String, Vec<u8>)>;
 
 /// What the keys of sessions begin with; their order is that in which they began.
 pub(crate) const SESSIONS: &str = "session/";

@@ -95,16 +95,19 @@ impl Journal for FaultyJournal {
     }
 }
 
-struct FaultyStore(Sled, SyncMutex<Fault>);
+struct FaultyStore(Shelf, SyncMutex<Fault>);
 
 impl FaultyStore {
-    fn call(&self, work: impl FnOnce(&Sled) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn call(&self, work: impl FnOnce(&Shelf) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let (fails, works) = self.1.lock().unwrap().strikes();
         if works {
             work(&self.0)?;
         }
         if fails {
-            return Err(sled::Error::Io(std::io::Error::from_raw_os_error(28)).into());
+            return Err(StoreError::Io {
+                path: "rows".into(),
+                source: std::io::Error::from_raw_os_error(28),
+            });
         }
         Ok(())
     }
@@ -113,10 +116,6 @@ impl FaultyStore {
 impl Store for FaultyStore {
     fn position(&self) -> Result<Option<Position>, StoreError> {
         self.0.position()
-    }
-
-    fn count(&self) -> Result<u64, StoreError> {
-        self.0.count()
     }
 
     fn row(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -132,7 +131,11 @@ impl Store for FaultyStore {
     }
 
     fn commit(&self, position: Position, rows: Rows) -> Result<(), StoreError> {
-        self.call(|sled| sled.commit(position, rows))
+        self.call(|shelf| shelf.commit(position, rows))
+    }
+
+    fn inventory(&self) -> Result<Box<dyn Inventory + '_>, StoreError> {
+        self.0.inventory()
     }
 
     fn clear(&self) -> Result<(), StoreError> {
@@ -171,15 +174,15 @@ fn gated(
         })
     });
     let unread = record::log::Unread::lock(&data.join("log")).unwrap();
-    let sled = Sled::open(&data.join("store")).unwrap();
-    let (real, state) = start::read(unread, keys.log.clone(), &sled)?;
+    let shelf = Shelf::open(&data.join("store")).unwrap();
+    let (real, state) = start::read(unread, keys.log.clone(), &shelf)?;
     Desk::serve(Opened::assemble(
         world.config(),
         world.clock.clone(),
         keys,
         state,
         Box::new(FaultyJournal(real, log, gate)),
-        Arc::new(FaultyStore(sled, SyncMutex::new(store))),
+        Arc::new(FaultyStore(shelf, SyncMutex::new(store))),
     )?)
 }
 

@@ -1,11 +1,13 @@
 //! The state store is what the log says, whatever happens to it.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// What the store holds, byte for byte.
-fn held(world: &World) -> (Position, crate::state::Rows) {
-    let store = Sled::open(&world.path().join("ca/store")).unwrap();
-    let mut rows = crate::state::Rows::new();
+fn held(world: &World) -> (Position, BTreeMap<String, Vec<u8>>) {
+    let store = Shelf::open(&world.path().join("ca/store")).unwrap();
+    let mut rows = BTreeMap::new();
     for prefix in ["request/", "session/", "certificate/"] {
         let all = store.last(prefix, &mut |key, value| {
             rows.insert(key.to_owned(), value.to_vec());
@@ -14,6 +16,15 @@ fn held(world: &World) -> (Position, crate::state::Rows) {
         all.unwrap();
     }
     (store.position().unwrap().unwrap(), rows)
+}
+
+/// Somebody else's hand in the index.
+fn change_index(store: &Path, change: impl FnOnce(&mut redb::Table<'_, &'static str, (u64, u64)>)) {
+    let index = redb::Database::open(store.join("places")).unwrap();
+    let write = index.begin_write().unwrap();
+    let places = redb::TableDefinition::new("places");
+    change(&mut write.open_table(places).unwrap());
+    write.commit().unwrap();
 }
 
 async fn lived(world: &World) {
@@ -63,12 +74,17 @@ async fn a_store_that_differs_or_does_not_open_is_made_again() {
     lived(&world).await;
     let before = held(&world);
     let store = world.path().join("ca/store");
-    {
-        let tree = sled::open(&store).unwrap();
-        let key = before.1.keys().next().unwrap().clone();
-        tree.insert(key.as_bytes(), "{}").unwrap();
-        tree.flush().unwrap();
-    }
+    let key = before.1.keys().next().unwrap();
+    change_index(&store, |places| {
+        places.insert(key.as_str(), (0, 10)).unwrap();
+    });
+    drop(world.open());
+    assert_eq!(held(&world).1, before.1);
+    // Nor does it know less than the file of rows has.
+    change_index(&store, |places| {
+        places.remove(key.as_str()).unwrap();
+    });
+    assert_ne!(held(&world).1, before.1);
     drop(world.open());
     assert_eq!(held(&world).1, before.1);
     std::fs::remove_dir_all(&store).unwrap();
@@ -100,11 +116,9 @@ async fn a_store_that_is_behind_is_mended_and_one_with_a_row_too_many_made_again
     assert!(held(&world).0.size < before.0.size);
     drop(world.open());
     assert_eq!(held(&world).1, before.1);
-    {
-        let tree = sled::open(&store).unwrap();
-        tree.insert("session/nobody", "null").unwrap();
-        tree.flush().unwrap();
-    }
+    change_index(&store, |places| {
+        places.insert("session/nobody", (0, 10)).unwrap();
+    });
     drop(world.open());
     assert_eq!(held(&world).1, before.1);
     // So is one that tells another story of what is over.

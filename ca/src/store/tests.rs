@@ -1,0 +1,153 @@
+//! What is put is found at once, and stands where the log says.
+
+use record::tree::leaf_hash;
+
+use super::*;
+
+fn row(n: u64) -> (String, Vec<u8>) {
+    // Keys that come at random, as those of requests do.
+    let scattered = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (
+        format!("request/{scattered:016x}"),
+        format!("{{\"n\":{n}}}").into_bytes(),
+    )
+}
+
+fn position(size: u64) -> Position {
+    let root = leaf_hash(&size.to_be_bytes());
+    Position { size, root }
+}
+
+/// Holds a store against rows up to `end`; says whether it is the same.
+fn held(store: &Shelf, end: u64) -> bool {
+    let mut rows = store.inventory().unwrap();
+    for n in 0..end {
+        let (key, value) = row(n);
+        if !rows.next(&key, &value).unwrap() {
+            return false;
+        }
+    }
+    rows.whole().unwrap()
+}
+
+#[test]
+fn rows_are_found_at_once_and_after_an_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Shelf::open(dir.path()).unwrap();
+    assert_eq!(store.position().unwrap(), None);
+    for part in 0..30 {
+        let rows = (part * 1000..(part + 1) * 1000).map(row).collect();
+        store.commit(position(part), rows).unwrap();
+        for n in [part * 1000, part * 1000 + 999, part * 500] {
+            let (key, value) = row(n);
+            assert_eq!(
+                store.row(&key).unwrap(),
+                Some(value),
+                "row {n} of part {part}"
+            );
+        }
+    }
+    assert_eq!(store.row("request/never").unwrap(), None);
+    drop(store);
+    let store = Shelf::open(dir.path()).unwrap();
+    assert_eq!(store.position().unwrap(), Some(position(29)));
+    assert!(held(&store, 30_000));
+}
+
+#[test]
+fn the_last_rows_come_first_whether_they_are_written_or_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Shelf::open(dir.path()).unwrap();
+    let name = |n: u64| format!("session/{n:04}");
+    let commit = |numbers: &[u64]| {
+        let rows = numbers.iter().map(|n| (name(*n), vec![b'1']));
+        let others = [("request/0001", "2"), ("tail", "3")];
+        let others = others.map(|(key, value)| (key.to_owned(), value.into()));
+        store.commit(position(1), rows.chain(others).collect())
+    };
+    commit(&[1, 5, 9]).unwrap();
+    store.places.flush().unwrap();
+    commit(&[0, 4, 9, 10]).unwrap();
+    let seen = |most: usize| {
+        let mut seen = Vec::new();
+        let told = store.last("session/", &mut |key, value| {
+            assert_eq!(value, b"1");
+            seen.push(key.to_owned());
+            seen.len() < most
+        });
+        told.unwrap();
+        seen
+    };
+    assert_eq!(seen(100), [10, 9, 5, 4, 1, 0].map(name));
+    assert_eq!(seen(1), [10].map(name));
+    assert_eq!(seen(3), [10, 9, 5].map(name));
+    store.places.flush().unwrap();
+    assert_eq!(seen(100), [10, 9, 5, 4, 1, 0].map(name));
+}
+
+#[test]
+fn a_store_that_lost_its_end_is_mended_and_one_that_says_something_else_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = dir.path().join("rows");
+    let store = Shelf::open(dir.path()).unwrap();
+    store
+        .commit(position(1), (0..100).map(row).collect())
+        .unwrap();
+    drop(store);
+    let whole = std::fs::read(&rows).unwrap();
+    // Cut within a row, at its end, and to nothing.
+    let end = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for length in [whole.len() - 7, end, end + 1, 0] {
+        std::fs::write(&rows, &whole[..length]).unwrap();
+        let store = Shelf::open(dir.path()).unwrap();
+        assert!(held(&store, 100), "cut to {length}");
+        let (key, value) = row(99);
+        assert_eq!(store.row(&key).unwrap(), Some(value));
+        drop(store);
+        assert_eq!(std::fs::read(&rows).unwrap(), whole, "cut to {length}");
+    }
+    // One row more than the log has, and one byte that differs.
+    let store = Shelf::open(dir.path()).unwrap();
+    assert!(!held(&store, 99));
+    drop(store);
+    let mut other = whole.clone();
+    other[end + 20] ^= 1;
+    std::fs::write(&rows, &other).unwrap();
+    let store = Shelf::open(dir.path()).unwrap();
+    assert!(!held(&store, 100));
+}
+
+#[test]
+fn an_index_that_was_altered_does_not_open_and_the_store_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = Shelf::open(&path).unwrap();
+    store
+        .commit(position(1), (0..5000).map(row).collect())
+        .unwrap();
+    drop(store);
+    let index = path.join("places");
+    let mut bytes = std::fs::read(&index).unwrap();
+    // Every page but the first, which has a header of its own.
+    for byte in bytes.iter_mut().skip(5000).step_by(1000) {
+        *byte ^= 1;
+    }
+    std::fs::write(&index, bytes).unwrap();
+    let store = Shelf::open(&path).unwrap();
+    assert_eq!(store.position().unwrap(), None);
+    assert!(path.with_extension("broken").is_dir());
+}
+
+#[test]
+fn whoever_writes_waits_while_too_much_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Shelf::open(dir.path()).unwrap();
+    for part in 0..200 {
+        let rows = (part * 500..(part + 1) * 500).map(row).collect();
+        store.commit(position(part), rows).unwrap();
+        assert!(store.places.waits() <= places::WAITING + 500);
+    }
+    drop(store);
+    let store = Shelf::open(dir.path()).unwrap();
+    assert!(held(&store, 100_000));
+}
