@@ -11,6 +11,7 @@
 //! * [`session`]: one session from its request to its signed End; [`begin`](session) asks the CA,
 //!   opens the recorder, and only then reaches the target.
 //! * [`target`], [`host`]: the connection to the target, and whether it is that target.
+//! * [`mask`]: what the person may not see of what a target sends.
 //! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
 //! * [`sftp`]: file transfers, packet by packet.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
@@ -31,6 +32,7 @@ pub mod host;
 pub mod identity;
 mod jump;
 mod line;
+mod mask;
 mod prelude;
 mod relay;
 pub mod route;

@@ -1,5 +1,6 @@
 //! Moves a session's bytes: records them, counts in each direction's [`Gate`] what waits, and hands them on.
 
+mod masks;
 mod outlet;
 mod source;
 
@@ -16,6 +17,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::flow::{Flow, Gate, Take, Way};
 use crate::forward::{Item, STDERR};
 use crate::sftp::{Act, Broken, Sftp};
+pub(crate) use masks::Masks;
+use masks::Passed;
 use outlet::{Lost, Outlet};
 pub(crate) use source::hold;
 use source::{Source, Turn};
@@ -84,12 +87,21 @@ pub(crate) struct Sides<'a> {
     pub(crate) up: Arc<Gate>,
 }
 
+/// What holds for the bytes of a session.
+pub(crate) struct Rules {
+    /// The person has a terminal.
+    pub(crate) pty: bool,
+    /// What follows a file transfer, if the session is one.
+    pub(crate) files: Option<Sftp>,
+    /// What is masked of what the target sends.
+    pub(crate) masks: Masks,
+}
+
 /// Moves bytes until the session is over. Unless it was stopped, all that the target sent before its end has been
 /// handed to the person's channel by then.
 pub(crate) async fn run(
     recorder: &mut Recorder,
-    pty: bool,
-    files: Option<Sftp>,
+    rules: Rules,
     sides: Sides<'_>,
     news: &mut mpsc::UnboundedReceiver<News>,
 ) -> Over {
@@ -98,8 +110,9 @@ pub(crate) async fn run(
     let down = Arc::<Gate>::default();
     let mut relay = Relay {
         recorder,
-        pty,
-        files,
+        pty: rules.pty,
+        files: rules.files,
+        masks: rules.masks,
         up: Outlet::new(sides.to_target, Arc::clone(&sides.up)),
         down: Outlet::new(sides.to_client, Arc::clone(&down)),
         flow: Flow::new(sides.up, down),
@@ -114,6 +127,9 @@ pub(crate) async fn run(
         }
         let now = Instant::now();
         relay.rested(now);
+        if let Err(e) = relay.held_back(now) {
+            break e.into();
+        }
         let behind = relay.recorder.behind();
         let from_client = client.turn(Take::Now, behind, now);
         let from_target = if relay.target_closed {
@@ -121,7 +137,12 @@ pub(crate) async fn run(
         } else {
             target.turn(relay.flow.take(), behind, now)
         };
-        let due = [from_client.at(), from_target.at(), relay.eof_due];
+        let due = [
+            from_client.at(),
+            from_target.at(),
+            relay.eof_due,
+            relay.masks.due(),
+        ];
         let pause = due.into_iter().flatten().min();
         let took = tokio::select! {
             Some(news) = news.recv() => match news {
@@ -158,6 +179,7 @@ struct Relay<'a> {
     recorder: &'a mut Recorder,
     pty: bool,
     files: Option<Sftp>,
+    masks: Masks,
     up: Outlet<russh::client::Msg>,
     down: Outlet<russh::server::Msg>,
     flow: Flow,
@@ -266,19 +288,55 @@ impl Relay<'_> {
                 self.follow(Way::Down, &data)?;
             }
             Some(ChannelMsg::Data { data }) => {
-                let bytes = data.len();
-                let recorded = self.recorder.output(data)?;
-                self.down.put(Item::Bytes(recorded), bytes);
+                let passed = self.masks.output(data, Instant::now());
+                self.output(passed)?;
             }
             Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => {
-                let bytes = data.len();
-                let recorded = self.recorder.error_output(data)?;
-                self.down.put(Item::Errors(recorded), bytes);
+                let passed = self.masks.errors(data, Instant::now());
+                self.errors(passed)?;
             }
-            Some(other) => self.target_told(other)?,
-            None => self.target_closed = true,
+            other => {
+                let passed = self.masks.finish();
+                self.pass(passed)?;
+                match other {
+                    Some(other) => self.target_told(other)?,
+                    None => self.target_closed = true,
+                }
+            }
         }
         Ok(())
+    }
+
+    fn output(&mut self, data: Bytes) -> Result<(), RecordError> {
+        let bytes = data.len();
+        if bytes > 0 {
+            let recorded = self.recorder.output(data)?;
+            self.down.put(Item::Bytes(recorded), bytes);
+        }
+        Ok(())
+    }
+
+    fn errors(&mut self, data: Bytes) -> Result<(), RecordError> {
+        let bytes = data.len();
+        if bytes > 0 {
+            let recorded = self.recorder.error_output(data)?;
+            self.down.put(Item::Errors(recorded), bytes);
+        }
+        Ok(())
+    }
+
+    /// Passes what the masks have held back for as long as they may.
+    fn held_back(&mut self, now: Instant) -> Result<(), RecordError> {
+        if self.masks.due().is_some_and(|due| due <= now) {
+            let passed = self.masks.overdue(now);
+            self.pass(passed)?;
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, passed: Passed) -> Result<(), RecordError> {
+        self.output(passed.output)?;
+        self.errors(passed.errors)
     }
 
     /// Takes bytes of a file transfer: records what they do, and hands on the packets that the role gives.

@@ -159,7 +159,7 @@ async fn carry(
         target_said,
         mut news,
         herald,
-        files,
+        rules,
     } = begun;
     let sides = Sides {
         client: &mut client.read,
@@ -172,7 +172,7 @@ async fn carry(
     };
     // Counted again as the relay takes it.
     client.gate.gave(std::mem::take(&mut client.held));
-    let over = relay::run(&mut recorder, pty, files, sides, &mut news).await;
+    let over = relay::run(&mut recorder, rules, sides, &mut news).await;
     drop(herald);
     // Whatever comes now is neither recorded nor forwarded. A target that stands still is not waited for.
     let _ = tokio::time::timeout(LAST_WORD, target.close()).await;

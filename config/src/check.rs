@@ -12,6 +12,7 @@ mod places;
 mod quorums;
 mod recipients;
 mod roles;
+mod terms;
 mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};

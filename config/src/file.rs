@@ -178,6 +178,7 @@ pub(crate) struct Role {
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) files: Option<Spanned<Files>>,
+    pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
     #[serde(default)]
     pub(crate) record_input: bool,
     pub(crate) recipients: Option<Spanned<Vec<Spanned<String>>>>,
@@ -310,4 +311,46 @@ pub(crate) struct Approvals {
     pub(crate) from: Option<Spanned<GroupName>>,
     pub(crate) on_call: Option<Spanned<RosterName>>,
     pub(crate) check: Option<Spanned<CheckName>>,
+}
+
+/// The terms of a role's sessions.
+pub(crate) struct Terms {
+    pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
+}
+
+/// What is masked: something by its name, or a pattern.
+pub(crate) enum Masked {
+    Known(String),
+    Own(OwnMask),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct OwnMask {
+    pub(crate) pattern: Spanned<String>,
+}
+
+/// By hand, as for [`AllOf`].
+impl<'de> Deserialize<'de> for Masked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+
+        impl<'de> Visitor<'de> for Shape {
+            type Value = Masked;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"cards\", \"keys\", \"tokens\" or { pattern = '…' }")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Masked, E> {
+                Ok(Masked::Known(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Masked, A::Error> {
+                OwnMask::deserialize(MapAccessDeserializer::new(map)).map(Masked::Own)
+            }
+        }
+
+        deserializer.deserialize_any(Shape)
+    }
 }

@@ -11,6 +11,7 @@
 //! * [`quorum`]: which person counts for which quorum.
 //! * [`hours`]: when a role is given; [`command`]: commands that a shell reads as they are written.
 //! * [`half_open`]: who may stand at a door without having logged in.
+//! * [`terms`], [`pattern`]: on which terms a session runs, and the patterns in them.
 //! * [`recipient`]: who may open a sealed recording.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
 //! * [`sample`]: the file that a new installation begins with.
@@ -31,11 +32,13 @@ pub mod hours;
 pub mod keys;
 pub mod limits;
 pub mod outside;
+pub mod pattern;
 pub mod quorum;
 pub mod recipient;
 pub mod rules;
 pub mod sample;
 pub mod span;
+pub mod terms;
 pub mod words;
 
 pub use error::ConfigError;

@@ -813,3 +813,29 @@ fn promise_44_recipients_that_could_not_open_anything_are_refused() {
         );
     }
 }
+
+#[test]
+fn promise_44_masks_that_would_mask_nothing_or_not_in_time_are_refused() {
+    let many: Vec<String> = (0..33).map(|n| format!("{{ pattern = 'x{n}' }}")).collect();
+    for (mask, words) in [
+        (String::new(), "mask is empty"),
+        ("\"card\"".into(), "is nothing that is known by name"),
+        ("\"cards\", \"cards\"".into(), "stands in mask twice"),
+        (
+            "{ pattern = 'a' }, { pattern = 'a' }".into(),
+            "stands in mask twice",
+        ),
+        ("{ pattern = '(a' }".into(), "is no pattern: unclosed group"),
+        ("{ pattern = 'a*' }".into(), "it matches nothing at all"),
+        ("{ pattern = '(((a{99}){99}){99}){99}' }".into(), "exceed"),
+        (
+            format!("{{ pattern = '{}' }}", "a".repeat(513)),
+            "longer than 512 bytes",
+        ),
+        (many.join(", "), "mask has more than 32 patterns"),
+        ("{ patern = 'a' }".into(), "unknown field `patern`"),
+        ("7".into(), "expected \"cards\""),
+    ] {
+        refused("longest = \"1h\"", &format!("mask = [{mask}]"), 27, words);
+    }
+}

@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use config::files::FileRules;
 use config::recipient::Recipient;
 use config::rules::Channel;
+use config::terms::Terms;
 use config::words::{PersonName, Principal, RequestId, RoleName, SessionId, TargetName};
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +127,8 @@ pub struct SessionGiven {
     pub channels: Vec<Channel>,
     /// What its file transfers may do.
     pub files: FileRules,
+    /// On which terms it runs.
+    pub terms: Terms,
     /// Whether what the person types is recorded.
     pub record_input: bool,
     /// Who alone can open the recording; empty if it is not sealed.

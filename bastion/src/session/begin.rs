@@ -17,7 +17,7 @@ use super::runs::{Running, allowed, text};
 use super::{Herald, Teller};
 use crate::ends::never_began;
 use crate::prelude::{Prelude, Runs, Start};
-use crate::relay::{News, Stop};
+use crate::relay::{Masks, News, Rules, Stop};
 use crate::route::Route;
 use crate::running::{Grant, Registered};
 use crate::sftp::Sftp;
@@ -50,8 +50,7 @@ pub(super) struct Begun {
     pub(super) target_said: VecDeque<ChannelMsg>,
     pub(super) news: mpsc::UnboundedReceiver<News>,
     pub(super) herald: Herald,
-    /// What follows a file transfer, if the session is one.
-    pub(super) files: Option<Sftp>,
+    pub(super) rules: Rules,
 }
 
 /// A session that may not begin.
@@ -122,6 +121,8 @@ impl Way {
         let pty = self.prelude.terminal.is_some();
         let files =
             (self.command == Asked::Sftp).then(|| Sftp::new(self.permission.given.files.clone()));
+        let masks = Masks::new(&self.permission.given.terms.mask);
+        let masks = masks.map_err(|_| Fault::Given("its masks"))?;
         let reaching = reach(site, route, self.permission, self.prelude, &self.command);
         let (target, channel, target_said) = reaching.await?;
         let (target_read, target_write) = channel.split();
@@ -139,7 +140,7 @@ impl Way {
             target_said,
             news,
             herald,
-            files,
+            rules: Rules { pty, files, masks },
         })
     }
 

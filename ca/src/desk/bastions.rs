@@ -147,6 +147,7 @@ impl Writer {
             command: request.command.as_ref().map(ToString::to_string),
             channels: role.channels.iter().copied().collect(),
             files: role.files.clone(),
+            terms: role.terms.clone(),
             record_input: role.record_input,
             recipients: role.recipients.clone(),
             host: target.address.host.clone(),

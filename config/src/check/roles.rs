@@ -84,6 +84,7 @@ fn role(
         longest: longest(given.longest.as_ref())?,
         live: live(given.live.as_ref())?,
         files,
+        terms: super::terms::terms(file::Terms { mask: given.mask })?,
         record_input: given.record_input,
         recipients: match &given.recipients {
             Some(own) => super::recipients::recipients(own)?,

@@ -12,6 +12,7 @@ use crate::command::{self, Pattern};
 use crate::files::FileRules;
 use crate::hours::Hours;
 use crate::recipient::Recipient;
+use crate::terms::Terms;
 use crate::words::{CheckName, GroupName, Login, Principal, RosterName, TargetName};
 
 /// What may be asked for, by whom, and who has to agree.
@@ -44,6 +45,8 @@ pub struct Role {
     pub channels: BTreeSet<Channel>,
     /// What file transfers may do, if a session may open them.
     pub files: FileRules,
+    /// On which terms its sessions run.
+    pub terms: Terms,
     /// Whether what the person types is recorded too, passwords at prompts included.
     pub record_input: bool,
     /// Who alone can open its recordings; empty if they are not sealed, so that whoever has the file can read it.

@@ -1,0 +1,61 @@
+//! On which terms a role's sessions run.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::pattern::Pattern;
+
+/// On which terms a role's sessions run. The CA says them to the bastion with each session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Terms {
+    /// What is masked in what the person sees, and in the recording.
+    pub mask: Mask,
+}
+
+/// What is masked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mask {
+    /// Things that are known by name.
+    pub known: BTreeSet<Maskable>,
+    /// The role's own patterns. Of one with a group, the first group is masked; of others all.
+    pub patterns: Vec<Pattern>,
+}
+
+impl Mask {
+    /// Whether nothing is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.patterns.is_empty()
+    }
+}
+
+/// What can be masked by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Maskable {
+    /// Numbers of payment cards.
+    Cards,
+    /// Private keys in PEM and OpenSSH's form, and AWS access keys.
+    Keys,
+    /// Tokens of known shapes: GitHub, GitLab, Slack, JWT and others.
+    Tokens,
+}
+
+impl Maskable {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cards, Self::Keys, Self::Tokens];
+}
+
+impl fmt::Display for Maskable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cards => "cards",
+            Self::Keys => "keys",
+            Self::Tokens => "tokens",
+        })
+    }
+}

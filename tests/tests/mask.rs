@@ -1,0 +1,119 @@
+//! What a role masks: neither the person nor the recording sees it.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hallpass_tests::process::{self, LIMIT};
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Result, World, programs};
+
+const MASKS: &str = r#"mask = ["cards", "keys", "tokens", { pattern = 'Contract-(\d{6})' }]"#;
+
+fn world() -> Result<(World, String)> {
+    let mut world = World::lay_out(&Setup::default())?;
+    let text = fs::read_to_string(world.config())?;
+    let role = format!("[role.web-look]\n{MASKS}\n");
+    fs::write(world.config(), text.replace("[role.web-look]\n", &role))?;
+    world.start_ca()?;
+    world.start_bastion()?;
+    world.introduce(&world.alice)?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &[])?;
+    Ok((world, at))
+}
+
+/// What all recordings hold.
+fn recorded(world: &World, count: usize) -> Result<String> {
+    let mut text = String::new();
+    for path in world.wait_finished(count, LIMIT)? {
+        let mut zstd = Command::new(programs::find("zstd")?);
+        text += &process::run(zstd.arg("-dcq").arg(path))?.ok()?.out();
+    }
+    Ok(text)
+}
+
+#[test]
+fn what_is_masked_is_masked_on_the_way_and_in_the_recording() -> Result<()> {
+    let (world, at) = world()?;
+    // In pieces, with colours between, on both streams, with a terminal and without one.
+    let command = "printf 'card 4111 11'; printf '11 \\033[1m1111\\033[0m 1111.\\n'; \
+                   printf 'Contract-123456\\n' >&2; printf 'ghp_%036d\\n' 7";
+    for args in [&["-tt"][..], &[]] {
+        let output = world.jump(&[args, &[&at, command]].concat())?.ok()?;
+        let all = output.out() + &output.err();
+        assert!(
+            all.contains("card **** **** \u{1b}[1m****\u{1b}[0m ****."),
+            "{output}"
+        );
+        assert!(all.contains("Contract-******"), "{output}");
+        assert!(all.contains(&format!("ghp_{}", "*".repeat(36))), "{output}");
+        assert!(!all.contains("123456") && !all.contains("1111"), "{output}");
+    }
+    let stored = recorded(&world, 2)?;
+    assert_eq!(stored.matches("Contract-******").count(), 2, "{stored}");
+    // The command as it was typed stands in the header, and nothing of what it printed anywhere.
+    let printed: String = stored
+        .lines()
+        .filter(|line| line.starts_with('['))
+        .collect();
+    assert!(
+        !printed.contains("123456") && !printed.contains("1111"),
+        "{stored}"
+    );
+    world.end()
+}
+
+#[test]
+fn a_private_key_on_the_target_is_not_shown() -> Result<()> {
+    let (world, at) = world()?;
+    let key = world.alice.key();
+    let secret = fs::read_to_string(&key)?;
+    let output = world
+        .jump(&[&at, &format!("cat {}", key.display())])?
+        .ok()?;
+    let shown = output.out();
+    assert_eq!(shown.len(), secret.len(), "{output}");
+    assert!(
+        shown.contains("-----END OPENSSH PRIVATE KEY-----\n"),
+        "{output}"
+    );
+    for line in secret.lines().filter(|line| !line.starts_with('-')) {
+        assert!(!shown.contains(line), "{output}");
+    }
+    world.end()
+}
+
+#[test]
+fn what_might_be_masked_is_not_held_back_for_long() -> Result<()> {
+    let (world, at) = world()?;
+    let mut live = world
+        .alice
+        .ssh_live(&["-tt", "-J", "bastion", &at, "echo ready; cat"])?;
+    live.wait_out("ready", LIMIT)?;
+    for round in 0..5 {
+        let text = format!("{round}41111");
+        let begun = Instant::now();
+        // The terminal echoes it, and more digits could follow.
+        live.send(&text)?;
+        live.wait_out(&text, LIMIT)?;
+        assert!(
+            begun.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+    live.send("\n\u{4}")?;
+    live.finish(LIMIT)?;
+    world.end()
+}
+
+#[test]
+fn bytes_in_which_nothing_is_found_pass_unchanged() -> Result<()> {
+    let (world, at) = world()?;
+    let command = "i=0; while [ $i -lt 2000 ]; do printf '\\001\\377\\033[5;%dHline %x é\\r' $i $i; i=$((i+1)); done";
+    let direct = process::run(Command::new("sh").args(["-c", command]))?.ok()?;
+    let output = world.jump(&[&at, command])?.ok()?;
+    assert!(output.stdout == direct.stdout, "{output}");
+    world.end()
+}
