@@ -165,7 +165,7 @@ fn is_card(digits: &[Digit]) -> bool {
             if doubled > 9 { doubled - 9 } else { doubled }
         })
         .sum();
-    issuer && sum % 10 == 0
+    issuer && sum.is_multiple_of(10)
 }
 
 fn is_word(byte: u8) -> bool {

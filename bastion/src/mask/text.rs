@@ -53,10 +53,9 @@ impl Text {
         let (next, kind) = match (*self, byte) {
             (Self::String(_), 0x1b) => (Self::StringEscape, Kind::Hidden),
             (_, 0x1b) => (Self::Escape, Kind::Hidden),
-            (_, 0x18 | 0x1a) => (Self::Ground, Kind::Hidden),
+            (_, 0x18 | 0x1a) | (Self::Charset, _) => (Self::Ground, Kind::Hidden),
             (Self::Ground, _) => (Self::Ground, ground(byte)),
             (Self::Escape, _) => escape(byte),
-            (Self::Charset, _) => (Self::Ground, Kind::Hidden),
             (Self::Sequence { .. }, _) => self.sequence(byte),
             (Self::String(STRING_BYTES) | Self::StringEscape, _) | (Self::String(_), 0x07) => {
                 (Self::Ground, Kind::Hidden)
