@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use config::recipient::Recipient;
+use config::recipients::Recipients;
 use record::age::Identities;
-use record::recording::crypt::reissue;
+use record::recording::crypt::reissue::{self, Shared};
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
@@ -25,7 +26,8 @@ pub(crate) struct KeyArgs {
 #[derive(Args)]
 #[command(
     after_help = "The copy is for the new recipients alone, and verifies under the same root as the original. They need\n\
-    only the file, and `hallpass play --identity THEIR-KEY FILE`."
+    only the file, and `hallpass play --identity THEIR-KEY FILE`. Where several open a recording together, each\n\
+    shares the copy of the one before, until as many have as it takes."
 )]
 pub(crate) struct ShareArgs {
     /// A recording's file, or a session's identifier
@@ -85,11 +87,18 @@ pub(crate) fn share(site: &Site, args: &ShareArgs) -> Result<()> {
         )));
     }
     let to = args.output.join(path.file_name().unwrap_or_default());
+    let recipients = Recipients::any(recipients).map_err(|e| Failure::new(format!("--to: {e}")))?;
     let identities = args.keys.read()?;
-    reissue::share(&path, &identities, &recipients, &to).map_err(|e| match e {
+    let shared = reissue::share(&path, &identities, &recipients, &to).map_err(|e| match e {
         reissue::ReissueError::Io(e) => Failure::file("written", &to, &e),
         other => other.into(),
     })?;
+    if let Shared::Part { held, need } = shared {
+        writeln!(
+            io::stderr(),
+            "the copy opens with {need} of its shares, and they can use {held} now: let another recipient share the copy too"
+        )?;
+    }
     Ok(writeln!(io::stdout(), "{}", to.display())?)
 }
 

@@ -313,7 +313,7 @@ mod tests {
         ends.begin(&whole).unwrap();
         ends.begin(&none).unwrap();
         let sealed = store
-            .create(&header(&whole), &[])
+            .create(&header(&whole), &config::recipients::Recipients::nobody())
             .unwrap()
             .finish(EndReason::Exit)
             .unwrap();

@@ -1,5 +1,7 @@
 //! `hallpass.toml` as somebody types it: shapes only, with the place of each value kept.
 
+mod recipients;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,6 +15,8 @@ use crate::keys::KeyName;
 use crate::words::{
     BastionName, CheckName, GroupName, Login, PersonName, RoleName, RosterName, TargetName,
 };
+
+pub(crate) use recipients::Recipients;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -50,7 +54,7 @@ pub(crate) struct Alert {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Recordings {
-    pub(crate) recipients: Spanned<Vec<Spanned<String>>>,
+    pub(crate) recipients: Spanned<Recipients>,
 }
 
 #[derive(Deserialize)]
@@ -181,7 +185,7 @@ pub(crate) struct Role {
     pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
     #[serde(default)]
     pub(crate) record_input: bool,
-    pub(crate) recipients: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) recipients: Option<Spanned<Recipients>>,
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
 }
 

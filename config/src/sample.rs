@@ -109,7 +109,8 @@ source = []                         # addresses that targets see it come from, e
 # cannot read it. Absent: recordings are not sealed, and whoever has a file can read it.
 #
 # [recordings]
-# recipients = ["ssh-ed25519 AAAA… reviewer@example.org"]   # or "age1…"
+# recipients = ["ssh-ed25519 AAAA… reviewer@example.org"]   # or "age1…"; each of them alone opens a recording
+#                                             # only two of three together: { threshold = 2, of = ["…", "…", "…"] }
 
 # Roles: what may be asked for. What no role names is refused.
 #

@@ -776,12 +776,24 @@ fn promise_44_recipients_that_could_not_open_anything_are_refused() {
         );
         load(&format!("{text}{recordings}"))
     };
-    let recipients = |config: &Config| config.roles.values().next().unwrap().recipients.len();
-    assert_eq!(recipients(&load(&good()).unwrap()), 0);
+    let recipients = |config: &Config| {
+        let role = config.roles.values().next().unwrap();
+        (role.recipients.threshold(), role.recipients.of().len())
+    };
+    assert_eq!(recipients(&load(&good()).unwrap()), (1, 0));
     let both = format!("[recordings]\nrecipients = [\"{AGE}\", \"{ALICE} alice\"]\n");
-    assert_eq!(recipients(&with(&both, "").unwrap()), 2);
+    assert_eq!(recipients(&with(&both, "").unwrap()), (1, 2));
     let own = format!("recipients = [\"{AGE}\"]\n");
-    assert_eq!(recipients(&with(&both, &own).unwrap()), 1);
+    assert_eq!(recipients(&with(&both, &own).unwrap()), (1, 1));
+    let pair = format!("\"{AGE}\", \"{ALICE} alice\"");
+    let table =
+        |threshold: u32| format!("recipients = {{ threshold = {threshold}, of = [{pair}] }}\n");
+    assert_eq!(recipients(&with("", &table(2)).unwrap()), (2, 2));
+    for threshold in [0, 3] {
+        let error = with("", &table(threshold)).unwrap_err().to_string();
+        let words = format!("{threshold} of 2 recipients cannot come together");
+        assert!(error.contains(&words), "{error}");
+    }
 
     let lines = good().lines().count();
     let many = vec![format!("\"{AGE}\""); 33].join(", ");

@@ -19,7 +19,7 @@
 use std::net::IpAddr;
 
 use config::files::FileRules;
-use config::recipient::Recipient;
+use config::recipients::Recipients;
 use config::rules::Channel;
 use config::terms::Terms;
 use config::words::{PersonName, Principal, RequestId, RoleName, SessionId, TargetName};
@@ -132,7 +132,7 @@ pub struct SessionGiven {
     /// Whether what the person types is recorded.
     pub record_input: bool,
     /// Who alone can open the recording; empty if it is not sealed.
-    pub recipients: Vec<Recipient>,
+    pub recipients: Recipients,
     /// Where the target's sshd listens: host name or address.
     pub host: String,
     /// And its port.

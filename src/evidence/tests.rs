@@ -42,7 +42,9 @@ impl Site {
         }
         for n in 1..=2 {
             let header = header(n);
-            let mut recorder = store.create(&header, &[]).unwrap();
+            let mut recorder = store
+                .create(&header, &config::recipients::Recipients::nobody())
+                .unwrap();
             recorder.output("hello").unwrap().into_inner();
             let sealed = recorder.finish(EndReason::Exit).unwrap();
             for entry in entries(&header, &sealed) {

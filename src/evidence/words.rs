@@ -73,6 +73,13 @@ fn sealed(closed: &Closed) -> String {
     }
     let to = match closed.recipients.as_slice() {
         [one] => one.clone(),
+        several if closed.threshold > 1 => {
+            format!(
+                "{} of {} recipients together",
+                closed.threshold,
+                several.len()
+            )
+        }
         several => format!("{} recipients", several.len()),
     };
     let copy = if closed.original {
@@ -95,6 +102,7 @@ fn facts(checked: &Checked) -> Value {
         "bytes": checked.bytes,
         "sealed": checked.closed.as_ref().map(|closed| json!({
             "recipients": closed.recipients,
+            "threshold": closed.threshold,
             "erased": closed.erased,
             "original": closed.original,
             "opened": closed.opened,

@@ -255,6 +255,82 @@ fn a_shared_copy_opens_for_the_auditor_and_an_erased_one_for_nobody() -> Result<
 }
 
 #[test]
+fn promise_44_two_of_three_open_it_by_us_and_by_the_specification_alone() -> Result<()> {
+    let keys = tempfile::tempdir()?;
+    let names = ["dpo", "auditor", "council"];
+    let held: Vec<PathBuf> = names
+        .iter()
+        .map(|name| keypair(keys.path(), name, ""))
+        .collect::<Result<_>>()?;
+    let of: Vec<String> = held
+        .iter()
+        .map(|key| Ok(format!("\"{}\"", public(key)?)))
+        .collect::<Result<_>>()?;
+    let world = World::with(&Setup {
+        extra: format!(
+            "[recordings]\nrecipients = {{ threshold = 2, of = [{}] }}\n",
+            of.join(", ")
+        ),
+        ..Setup::default()
+    })?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &[])?;
+    world.jump(&[&at, SAY])?.ok()?;
+    let recording = world.first_recording(LIMIT)?;
+    let [dpo, auditor, council] = held.as_slice() else {
+        return Err(Failure::new("three keys"));
+    };
+    text(&world, &recording, dpo)?
+        .exits(1)?
+        .says("opened by 2 of these together, and the keys given belong to 1")?;
+    let two = [
+        "export",
+        path(&recording),
+        "--format",
+        "txt",
+        "-i",
+        path(auditor),
+    ];
+    let two = [&two[..], &["-i", path(council)]].concat();
+    world.hallpass(&two)?.ok()?.prints(MARKER)?;
+    world
+        .hallpass(&["verify", path(&recording)])?
+        .ok()?
+        .prints("sealed to 2 of 3 recipients together")?;
+
+    // Somebody else's arithmetic.
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/join.py");
+    let mut join = Command::new(programs::find("python3")?);
+    let join = join.arg(script).arg(&recording);
+    process::run(join.arg(dpo).arg(council))?
+        .ok()?
+        .prints("True")?;
+    let mut alone = Command::new(programs::find("python3")?);
+    let alone = alone.arg(script).arg(&recording);
+    process::run(alone.arg(dpo))?
+        .exits(1)?
+        .says("1 of 2 shares")?;
+
+    // One after the other, they hand it to somebody else.
+    let outside = keypair(world.root(), "outside", "")?;
+    let to = outside.with_extension("pub");
+    let (mut from, name) = (recording.clone(), recording.file_name().unwrap_or_default());
+    for (holder, dir) in [(dpo, "first"), (auditor, "second")] {
+        let out = world.root().join(dir);
+        fs::create_dir(&out)?;
+        let share = ["share", path(&from), "--to", path(&to), "-i", path(holder)];
+        let share = [&share[..], &["-o", path(&out)]].concat();
+        world
+            .hallpass(&share)?
+            .ok()?
+            .says("opens with 2 of its shares")?;
+        from = out.join(name);
+    }
+    text(&world, &from, &outside)?.ok()?.prints(MARKER)?;
+    world.end()
+}
+
+#[test]
 fn a_passphrase_of_the_identity_is_asked_for() -> Result<()> {
     let (world, key, at) = sealed_world()?;
     world.jump(&[&at, SAY])?.ok()?;

@@ -1,35 +1,63 @@
 //! Who may open recordings.
 
+use std::ops::Range;
+
 use toml::Spanned;
 
 use super::{Checked, flaw};
 use crate::file;
 use crate::limits;
 use crate::recipient::Recipient;
+use crate::recipients::Recipients;
 
 /// Those of every role that names none of its own.
-pub(super) fn by_default(given: Option<&file::Recordings>) -> Checked<Vec<Recipient>> {
-    given.map_or(Ok(Vec::new()), |given| recipients(&given.recipients))
+pub(super) fn by_default(given: Option<&file::Recordings>) -> Checked<Recipients> {
+    given.map_or(Ok(Recipients::nobody()), |given| {
+        recipients(&given.recipients)
+    })
 }
 
-/// A list of recipients.
-pub(super) fn recipients(given: &Spanned<Vec<Spanned<String>>>) -> Checked<Vec<Recipient>> {
-    if given.get_ref().is_empty() {
+/// Each of a list alone, or so many of them together.
+pub(super) fn recipients(given: &Spanned<file::Recipients>) -> Checked<Recipients> {
+    let at = given.span();
+    let (threshold, at, of) = match given.get_ref() {
+        file::Recipients::Any(of) => (1, at.clone(), keys(of, at)?),
+        file::Recipients::Together(together) => {
+            let threshold = &together.threshold;
+            let count = usize::try_from(*threshold.get_ref()).unwrap_or(usize::MAX);
+            (count, threshold.span(), keys(&together.of, at)?)
+        }
+    };
+    let count = of.len();
+    match Recipients::together(threshold, of) {
+        Ok(recipients) => Ok(recipients),
+        Err(_) => flaw(
+            at,
+            format!("{threshold} of {count} recipients cannot come together"),
+            format!(
+                "write a threshold from 1, which is each of them alone, to {count}, which is all of them"
+            ),
+        ),
+    }
+}
+
+fn keys(given: &[Spanned<String>], at: Range<usize>) -> Checked<Vec<Recipient>> {
+    if given.is_empty() {
         return flaw(
-            given.span(),
+            at,
             "recipients is empty",
             "name who may open the recordings, or leave recipients out: then whoever has a file can read it",
         );
     }
-    if given.get_ref().len() > limits::RECIPIENTS {
+    if given.len() > limits::RECIPIENTS {
         return flaw(
-            given.span(),
-            format!("there are {} recipients", given.get_ref().len()),
+            at,
+            format!("there are {} recipients", given.len()),
             format!("name at most {}", limits::RECIPIENTS),
         );
     }
     let mut all: Vec<Recipient> = Vec::new();
-    for text in given.get_ref() {
+    for text in given {
         let recipient: Recipient = match text.get_ref().parse() {
             Ok(recipient) => recipient,
             Err(e) => {

@@ -13,7 +13,7 @@ use super::places::cidr;
 use super::quorums::quorums;
 use super::{Checked, Known, flaw};
 use crate::cidr::Cidr;
-use crate::recipient::Recipient;
+use crate::recipients::Recipients;
 use crate::rules::{Channel, Person, Role, Target};
 use crate::words::{GroupName, RoleName, TargetName, shown};
 use crate::{file, limits};
@@ -22,7 +22,7 @@ pub(super) fn roles(
     given: BTreeMap<Spanned<RoleName>, file::Role>,
     known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
-    recipients: &[Recipient],
+    recipients: &Recipients,
 ) -> Checked<BTreeMap<RoleName, Role>> {
     let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
     for (name, role) in given {
@@ -56,7 +56,7 @@ fn role(
     given: file::Role,
     known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
-    recipients: &[Recipient],
+    recipients: &Recipients,
 ) -> Checked<Role> {
     let groups = set(&given.groups, "groups")?;
     for group in given.groups.get_ref() {
@@ -88,7 +88,7 @@ fn role(
         record_input: given.record_input,
         recipients: match &given.recipients {
             Some(own) => super::recipients::recipients(own)?,
-            None => recipients.to_vec(),
+            None => recipients.clone(),
         },
         groups,
         quorums,

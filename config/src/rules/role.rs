@@ -11,7 +11,7 @@ use crate::cidr::Cidr;
 use crate::command::{self, Pattern};
 use crate::files::FileRules;
 use crate::hours::Hours;
-use crate::recipient::Recipient;
+use crate::recipients::Recipients;
 use crate::terms::Terms;
 use crate::words::{CheckName, GroupName, Login, Principal, RosterName, TargetName};
 
@@ -50,7 +50,7 @@ pub struct Role {
     /// Whether what the person types is recorded too, passwords at prompts included.
     pub record_input: bool,
     /// Who alone can open its recordings; empty if they are not sealed, so that whoever has the file can read it.
-    pub recipients: Vec<Recipient>,
+    pub recipients: Recipients,
     /// On which terms the role may be taken first and reviewed afterwards; none if it may not.
     pub break_glass: Option<BreakGlass>,
 }

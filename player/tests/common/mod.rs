@@ -76,7 +76,9 @@ pub(crate) fn recording(
         Box::new(OsDisk),
     );
     let (store, _) = opened.unwrap();
-    let mut recorder = store.create(header, &[]).unwrap();
+    let mut recorder = store
+        .create(header, &config::recipients::Recipients::nobody())
+        .unwrap();
     act(&mut recorder, &clock);
     recorder.finish(EndReason::Exit).unwrap();
     let path = dir.path().join(format!("{}.cast.zst", header.session));

@@ -3,13 +3,14 @@
 //!
 //! * [`key`]: the content key, which lives in locked memory and nowhere else.
 //! * [`keys`]: the content key wrapped for each recipient, as the file holds it; erasing overwrites this.
+//! * [`split`]: a content key that several open together, and nobody alone.
 //! * [`statement`]: what is said in the clear, and signed.
 //! * [`chunk`]: the lines of a tail, batch by batch.
 //! * [`reissue`]: a recording is erased, or copied for somebody else.
 
 use std::io;
 
-use config::recipient::Recipient;
+use config::recipients::Recipients;
 use config::words::{BastionName, SessionId};
 use zeroize::Zeroizing;
 
@@ -21,6 +22,7 @@ pub(super) mod chunk;
 mod key;
 pub(super) mod keys;
 pub mod reissue;
+mod split;
 pub(super) mod statement;
 
 pub(super) use self::key::ContentKey;
@@ -36,6 +38,16 @@ pub enum LockedError {
     /// None of the private keys fits.
     #[error("the recording is not sealed to this key, but to {}", said(.0))]
     NotForYou(Vec<String>),
+    /// The private keys are of some who can open it together, and of too few.
+    #[error("the recording is opened by {need} of these together, and the keys given belong to {have}: {}", said(.of))]
+    TooFew {
+        /// How many of them are here.
+        have: usize,
+        /// How many have to be.
+        need: usize,
+        /// All of them.
+        of: Vec<String>,
+    },
     /// Its key was destroyed.
     #[error("the recording was erased: its key was destroyed, and nobody can read it any more")]
     Erased,
@@ -64,7 +76,7 @@ impl Vault {
     pub(super) fn create(
         session: &SessionId,
         bastion: &BastionName,
-        recipients: &[Recipient],
+        recipients: &Recipients,
     ) -> Result<(Self, Keys), WrapError> {
         let key = ContentKey::random()?;
         let keys = Keys::wrap(recipients, &key)?;

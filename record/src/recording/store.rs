@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use config::limits;
-use config::recipient::Recipient;
+use config::recipients::Recipients;
 use config::words::SessionId;
 
 use super::crypt::Vault;
@@ -140,11 +140,7 @@ impl RecordingStore {
     /// Begins a recording. When this returns, its header is durable. Blocks for some milliseconds.
     ///
     /// With recipients it is encrypted, and nobody but them can ever read it; without, everybody can who has the file.
-    pub fn create(
-        &self,
-        header: &Header,
-        recipients: &[Recipient],
-    ) -> Result<Recorder, StoreError> {
+    pub fn create(&self, header: &Header, recipients: &Recipients) -> Result<Recorder, StoreError> {
         let shared = &self.shared;
         let failed = |doing| {
             move |source| StoreError::Disk {

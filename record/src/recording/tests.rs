@@ -3,6 +3,7 @@ mod closed;
 mod format;
 mod hostile;
 mod sealed;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use config::recipient::Recipient;
+use config::recipients::Recipients;
 use config::words::SessionId;
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{PrivateKey, PublicKey};
@@ -72,8 +74,13 @@ fn header(session: SessionId) -> Header {
 }
 
 /// Who may read what is sealed.
-fn reviewer() -> Recipient {
-    let line = key(3).public_key().to_openssh().unwrap();
+fn reviewer() -> Recipients {
+    Recipients::any(vec![recipient(3)]).unwrap()
+}
+
+/// The recipient whose [`identity`] this is.
+fn recipient(seed: u8) -> Recipient {
+    let line = key(seed).public_key().to_openssh().unwrap();
     line.parse().unwrap()
 }
 

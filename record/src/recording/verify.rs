@@ -65,6 +65,8 @@ pub struct Checked {
 pub struct Closed {
     /// Who can open it, each in a few words; nobody, if it was erased.
     pub recipients: Vec<String>,
+    /// How many of them have to come together.
+    pub threshold: usize,
     /// Whether its key was destroyed.
     pub erased: bool,
     /// Whether its key is wrapped for the recipients that it began with. A copy that was shared has others.
@@ -217,6 +219,7 @@ fn checked<R>(scan: Scan<'_, R>, end: Option<End>) -> Checked {
     Checked {
         closed: scan.keys.as_ref().map(|keys| Closed {
             recipients: keys.recipients(),
+            threshold: keys.threshold(),
             erased: matches!(keys, Keys::Erased(_)),
             original: original(keys),
             opened: scan.vault.is_some(),

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use config::recipient::Recipient;
+use config::recipients::Recipients;
 
 use super::keys::Keys;
 use super::statement::{Head, Statement};
@@ -27,6 +27,9 @@ pub enum ReissueError {
     /// It cannot be opened.
     #[error(transparent)]
     Locked(#[from] LockedError),
+    /// The caller's fault: it was handed on more often than anybody needs.
+    #[error("too many hold a share of it already: begin with the original")]
+    Often,
     /// It cannot be wrapped for the new recipient.
     #[error(transparent)]
     Wrap(#[from] WrapError),
@@ -51,18 +54,39 @@ pub fn erase(path: &Path) -> Result<(), ReissueError> {
     Ok(())
 }
 
-/// Writes a copy that other recipients can open, and no others. The file must not exist. What was signed stays as it
-/// is, so that the copy verifies under the same root.
+/// What a copy is for its recipients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// They open it, each of them alone, and nobody else does.
+    Whole,
+    /// They hold the shares that the caller's keys hold; as before, so many of its recipients open it together.
+    Part {
+        /// How many different shares those are.
+        held: usize,
+        /// How many open it.
+        need: usize,
+    },
+}
+
+/// Writes a copy that other recipients can open, and no others. Of a recording that several open together, fewer of
+/// them hand on what they hold: the copy is for its recipients as before, and for the new ones in the callers' place
+/// too. The file must not exist. What was signed stays as it is, so that the copy verifies under the same root.
 pub fn share(
     path: &Path,
     identities: &Identities,
-    recipients: &[Recipient],
+    recipients: &Recipients,
     to: &Path,
-) -> Result<(), ReissueError> {
+) -> Result<Shared, ReissueError> {
     let mut opened = Opened::at(path, OpenOptions::new().read(true))?;
     let statement = opened.statement()?;
-    let vault = Vault::open(&opened.keys, &statement, identities)?;
-    let keys = Keys::wrap(recipients, vault.key())?;
+    let (keys, shared) = match Vault::open(&opened.keys, &statement, identities) {
+        Ok(vault) => (Keys::wrap(recipients, vault.key())?, Shared::Whole),
+        Err(LockedError::TooFew { have, need, .. }) => (
+            opened.keys.hand_on(identities, recipients)?,
+            Shared::Part { held: have, need },
+        ),
+        Err(e) => return Err(e.into()),
+    };
     let out = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -73,7 +97,7 @@ pub fn share(
         // Half a recording would pass for one that was cut.
         let _ = std::fs::remove_file(to);
     }
-    copied
+    copied.map(|()| shared)
 }
 
 /// A finished, encrypted recording.

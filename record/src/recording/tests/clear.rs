@@ -4,8 +4,8 @@ use super::*;
 
 const SEALED: bool = false;
 
-fn recipients() -> Vec<Recipient> {
-    Vec::new()
+fn recipients() -> Recipients {
+    Recipients::nobody()
 }
 
 #[path = "crash.rs"]

@@ -1,43 +1,42 @@
 //! What only a recording that is sealed to its recipients comes to.
 
-use super::super::crypt::reissue::{self, ReissueError};
+use super::super::crypt::reissue::{self, ReissueError, Shared};
 use super::*;
 
 const MARKER: &str = "marker-5f3a";
 
-fn cast(dir: &Path) -> std::path::PathBuf {
+pub(super) fn cast(dir: &Path) -> std::path::PathBuf {
     dir.join(format!("{}.cast.zst", id(1)))
 }
 
-fn auditor() -> Recipient {
-    let line = key(4).public_key().to_openssh().unwrap();
-    line.parse().unwrap()
+fn auditor() -> Recipients {
+    Recipients::any(vec![recipient(4)]).unwrap()
 }
 
 /// A finished recording of a marker, and its root.
 fn finished() -> (tempfile::TempDir, Sealed) {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1)), &[reviewer()]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &reviewer()).unwrap();
     recorder.output(MARKER).unwrap().into_inner();
     let sealed = recorder.finish(EndReason::Exit).unwrap();
     (dir, sealed)
 }
 
-fn output(path: &Path, identities: &Identities) -> Vec<u8> {
+pub(super) fn output(path: &Path, identities: &Identities) -> Vec<u8> {
     let reader = Reader::open(path, identities).unwrap();
     let events: Vec<Event> = reader.all_events().map(Result::unwrap).collect();
     stream(&events, Stream::Output)
 }
 
-fn locked(path: &Path, identities: &Identities) -> LockedError {
+pub(super) fn locked(path: &Path, identities: &Identities) -> LockedError {
     match Reader::open(path, identities) {
         Err(ReadError::Locked(e)) => e,
         other => panic!("{other:?}"),
     }
 }
 
-fn checked(path: &Path, trusted: &Trusted) -> verify::Checked {
+pub(super) fn checked(path: &Path, trusted: &Trusted) -> verify::Checked {
     let file = fs::File::open(path).unwrap();
     verify::recording(file, &id(1), trusted).unwrap()
 }
@@ -68,7 +67,7 @@ fn promise_43_nothing_readable_of_a_sealed_session_stands_on_the_disk() {
     let (store, _) = open_with(dir.path(), clock.clone(), Box::new(OsDisk));
     let mut told = header(id(1));
     told.command = Some(MARKER.to_owned());
-    let mut recorder = store.create(&told, &[reviewer()]).unwrap();
+    let mut recorder = store.create(&told, &reviewer()).unwrap();
     // The name, the account and the client stand in the header, as the marker does.
     let secrets = [MARKER, "alice", "postgres", "OpenSSH", "xterm", "7F3K"];
     for n in 0..12 {
@@ -99,7 +98,7 @@ fn a_recording_that_runs_is_read_with_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let clock = HandClock::default();
     let (store, _) = open_with(dir.path(), clock.clone(), Box::new(OsDisk));
-    let mut recorder = store.create(&header(id(1)), &[reviewer()]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &reviewer()).unwrap();
     recorder.output("first").unwrap().into_inner();
     assert_eq!(output(&cast(dir.path()), &identity(3)), b"first");
     recorder.output(vec![b'x'; 300_000]).unwrap().into_inner();
@@ -174,15 +173,14 @@ fn a_shared_copy_is_for_its_new_recipient_alone_and_has_the_same_root() {
     let (dir, sealed) = finished();
     let other = tempfile::tempdir().unwrap();
     let to = cast(other.path());
-    let share = |identities: &Identities| {
-        reissue::share(&cast(dir.path()), identities, &[auditor(), auditor()], &to)
-    };
+    let share =
+        |identities: &Identities| reissue::share(&cast(dir.path()), identities, &auditor(), &to);
     assert!(matches!(
         share(&identity(5)),
         Err(ReissueError::Locked(LockedError::NotForYou(_)))
     ));
     assert!(!to.exists());
-    share(&identity(3)).unwrap();
+    assert_eq!(share(&identity(3)).unwrap(), Shared::Whole);
     assert!(matches!(share(&identity(3)), Err(ReissueError::Io(_))));
     assert_eq!(output(&to, &identity(4)), MARKER.as_bytes());
     assert!(matches!(
@@ -229,7 +227,7 @@ fn what_is_not_sealed_or_not_finished_is_neither_erased_nor_shared() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     store
-        .create(&header(id(1)), &[])
+        .create(&header(id(1)), &Recipients::nobody())
         .unwrap()
         .finish(EndReason::Exit)
         .unwrap();
@@ -237,7 +235,7 @@ fn what_is_not_sealed_or_not_finished_is_neither_erased_nor_shared() {
         reissue::erase(&cast(dir.path())),
         Err(ReissueError::Clear)
     ));
-    let _running = store.create(&header(id(2)), &[reviewer()]).unwrap();
+    let _running = store.create(&header(id(2)), &reviewer()).unwrap();
     let running = dir.path().join(format!("{}.cast.zst", id(2)));
     assert!(matches!(
         reissue::erase(&running),
@@ -250,7 +248,7 @@ fn what_is_not_sealed_or_not_finished_is_neither_erased_nor_shared() {
 fn an_altered_batch_is_not_sealed_over() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1)), &[reviewer()]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &reviewer()).unwrap();
     recorder.output("bytes").unwrap().into_inner();
     let tail = dir.path().join(format!("{}.000000.tail", id(1)));
     let mut bytes = fs::read(&tail).unwrap();
@@ -267,7 +265,7 @@ fn an_altered_batch_is_not_sealed_over() {
 fn batches_put_elsewhere_do_not_open() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1)), &[reviewer()]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &reviewer()).unwrap();
     let tail = dir.path().join(format!("{}.000000.tail", id(1)));
     let mut ends = vec![fs::metadata(&tail).unwrap().len()];
     for n in 0..3 {
@@ -302,7 +300,7 @@ fn batches_put_elsewhere_do_not_open() {
 fn promise_43_the_key_is_locked_in_memory_and_overwritten() {
     use super::super::crypt::Vault;
     let name = signer().name;
-    let (vault, _) = Vault::create(&id(1), &name, &[reviewer()]).unwrap();
+    let (vault, _) = Vault::create(&id(1), &name, &reviewer()).unwrap();
     assert!(vault.key().is_locked());
     assert!(
         format!("{vault:?}").contains("key: ContentKey,"),

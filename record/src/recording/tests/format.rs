@@ -13,7 +13,7 @@ fn record(
     let dir = tempfile::tempdir().unwrap();
     let clock = HandClock::default();
     let (store, _) = open_with(dir.path(), clock.clone(), Box::new(OsDisk));
-    let mut recorder = store.create(header, &[]).unwrap();
+    let mut recorder = store.create(header, &Recipients::nobody()).unwrap();
     act(&mut recorder, &clock);
     recorder.finish(EndReason::Exit).unwrap();
     assert_finished(dir.path(), &header.session);
@@ -240,7 +240,7 @@ fn the_environment_stands_in_the_header() {
 fn a_recording_can_be_read_while_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1)), &[]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
     recorder.output("so far").unwrap().into_inner();
     let reader = Reader::open_in(dir.path(), &id(1), &Identities::default()).unwrap();
     assert_eq!(reader.state(), ReadState::Unfinished);
@@ -282,7 +282,7 @@ fn a_recording_can_be_read_while_it_is_written() {
 fn a_recording_that_runs_is_never_called_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1)), &[]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
     let writer = std::thread::spawn(move || {
         for _ in 0..400 {
             recorder.output(vec![b'x'; 50_000]).unwrap().into_inner();
@@ -307,7 +307,7 @@ fn a_recording_that_runs_is_never_called_damaged() {
 fn a_frame_that_is_being_written_is_no_alarm() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1)), &[]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
     recorder.output("so far").unwrap().into_inner();
     let running = snapshot(dir.path());
     recorder.finish(EndReason::Exit).unwrap();

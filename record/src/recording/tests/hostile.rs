@@ -22,7 +22,9 @@ fn tail(session: u8, number: u32) -> String {
 fn finished(session: u8) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(session)), &[]).unwrap();
+    let mut recorder = store
+        .create(&header(id(session)), &Recipients::nobody())
+        .unwrap();
     recorder.output("hello").unwrap().into_inner();
     recorder.finish(EndReason::Exit).unwrap();
     dir
@@ -84,7 +86,7 @@ fn promise_09_no_other_bastion_can_go_on_with_a_recording() {
 fn promise_09_a_gap_before_the_tails_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let recorder = store.create(&header(id(1)), &[]).unwrap();
+    let recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
     let copy = snapshot(dir.path());
     drop(recorder);
     let verdict = || verify::one(copy.path(), &id(1), &trusted(), None).unwrap();
@@ -165,7 +167,7 @@ fn what_is_no_file_blocks_no_other() {
 fn promise_01_lines_are_never_removed_with_a_lost_file() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1)), &[]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
     recorder.output("evidence").unwrap().into_inner();
     let copy = snapshot(dir.path());
     fs::write(copy.path().join(cast(1)), "").unwrap();
@@ -201,7 +203,7 @@ fn a_seek_table_of_the_longest_recording_can_be_read() {
 fn a_session_without_end_ends_while_it_can_still_be_read() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let mut recorder = store.create(&header(id(1)), &[]).unwrap();
+    let mut recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
     let last = u32::try_from(limits::RECORDING_FRAMES - 1).unwrap();
     recorder.live().pretend(last - 1);
     recorder.output("still").unwrap().into_inner();

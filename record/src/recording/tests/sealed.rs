@@ -9,8 +9,8 @@ use super::*;
 
 const SEALED: bool = true;
 
-fn recipients() -> Vec<Recipient> {
-    vec![reviewer()]
+fn recipients() -> Recipients {
+    reviewer()
 }
 
 #[path = "crash.rs"]
