@@ -149,13 +149,10 @@ impl Keys {
 
     /// Reads a payload; accepts exactly what [`Self::payload`] writes.
     pub(in crate::recording) fn parse(payload: &[u8]) -> Option<Self> {
-        let keys = if let Ok(wrapped) = serde_json::from_slice(payload) {
-            Self::Wrapped(wrapped)
-        } else if let Ok(split) = serde_json::from_slice(payload) {
-            Self::Split(split)
-        } else {
-            Self::Erased(payload.len())
-        };
+        let wrapped = serde_json::from_slice(payload).map(Self::Wrapped);
+        let keys = wrapped
+            .or_else(|_| serde_json::from_slice(payload).map(Self::Split))
+            .unwrap_or(Self::Erased(payload.len()));
         let good = match &keys {
             Self::Split(split) => split.threshold > 1 && split.shares.len() <= SHARES,
             Self::Wrapped(_) | Self::Erased(_) => true,
