@@ -4,7 +4,7 @@
 //! drawn are that emulator's cells, with characters that are not visible replaced.
 //!
 //! * [`tape`]: a recording, loaded: its events by time.
-//! * [`screen`]: the emulator, bounded in size and work.
+//! * [`screen`]: the emulator, which `record` holds: a bastion shows live sessions with it too.
 //! * [`deck`]: where the replay stands; (state, event, now) in, state out.
 //! * [`view`]: the deck drawn into cells.
 //! * [`play`]: the thin skin around them: keys, ticks, the terminal.
@@ -14,7 +14,7 @@ pub mod deck;
 pub mod export;
 mod keys;
 pub mod play;
-pub mod screen;
+pub use record::screen;
 pub mod tape;
 pub mod view;
 

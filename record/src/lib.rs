@@ -5,7 +5,7 @@
 //! * [`entry`], [`log`]: the lines of the issuance log, and the log itself.
 //! * [`law`], [`keyring`]: who may approve what, and the life of the CA's own keys, as the log tells them.
 //! * [`api`]: what a bastion and the CA say to each other.
-//! * [`recording`]: the evidence of each session.
+//! * [`recording`]: the evidence of each session; [`screen`]: the emulated terminal that it is shown through.
 //! * [`krl`]: what is revoked, as OpenSSH's targets read it; [`orders`]: what a target is told.
 //! * [`token`], [`fingerprint`]: what a machine joins with, and what keys are known by.
 //! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
@@ -32,6 +32,7 @@ pub mod orders;
 pub mod recording;
 pub mod request;
 pub mod review;
+pub mod screen;
 pub mod sshsig;
 pub mod text;
 pub mod token;

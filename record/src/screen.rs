@@ -1,10 +1,10 @@
 //! The emulated terminal: whatever a recording holds, this is all that it can change.
 
+use crate::recording::Size;
+use crate::text::is_visible;
 use avt::observer::Transcript;
 use avt::parser::Function;
 use avt::{Parser, Terminal};
-use record::recording::Size;
-use record::text::is_visible;
 
 /// What stands for a character that cannot be shown as it is.
 pub const REPLACEMENT: char = '\u{fffd}';
