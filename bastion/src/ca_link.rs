@@ -73,6 +73,22 @@ impl CaLink {
         self.call(Method::POST, path::SESSIONS_END, Some(end)).await
     }
 
+    /// The sessions that a reviewer may read.
+    pub(crate) async fn review_list(
+        &self,
+        ask: &api::review::ListAsk,
+    ) -> Result<api::review::Listing, CaError> {
+        self.call(Method::POST, path::REVIEW_LIST, Some(ask)).await
+    }
+
+    /// Permission to read a session; when it is given, it stands in the CA's log.
+    pub(crate) async fn review_read(
+        &self,
+        ask: &api::review::ReadAsk,
+    ) -> Result<api::review::ReadGiven, CaError> {
+        self.call(Method::POST, path::REVIEW_READ, Some(ask)).await
+    }
+
     /// Grants that ended early since `after`; waits for news, of them or of other keys than `keys`, as long as the CA
     /// does.
     pub async fn ended(&self, after: u64, keys: u64) -> Result<api::Ended, CaError> {

@@ -20,10 +20,11 @@ use crate::flow::Gate;
 use crate::forward::STDERR;
 use crate::jump::{self, Place};
 use crate::prelude::{Prelude, Runs, Start};
+use crate::review;
 use crate::route::{self, Route};
 use crate::session;
 use crate::site::Site;
-use crate::visitor::{self, Entry, Passage, Refusal, Shown};
+use crate::visitor::{self, Entry, Passage, Refusal, Reviewer, Shown};
 
 /// Longest identification of a client's program that is kept: RFC 4253 §4.2 allows 255 bytes.
 const CLIENT_CHARS: usize = 255;
@@ -52,6 +53,7 @@ enum Who {
     Nobody,
     Passing(Passage),
     Visiting(Arc<Route>),
+    Reviewing(Arc<Reviewer>),
 }
 
 /// A session channel: before it begins, and after.
@@ -93,6 +95,7 @@ impl Doorman {
             user,
             inside: self.inside.as_ref(),
             source: self.source,
+            own: &self.site.name,
         };
         visitor::enter(shown, self.site.clock.wall(), &trust)
     }
@@ -205,11 +208,11 @@ impl Doorman {
         reply: ChannelOpenHandle,
         handle: Handle,
     ) {
-        let Who::Visiting(route) = &self.who else {
+        if !matches!(self.who, Who::Visiting(_) | Who::Reviewing(_)) {
             return self
                 .no_channel("a session on the bastion itself is", reply)
                 .await;
-        };
+        }
         if !self.site.serving() {
             let reason =
                 "hallpass: this bastion is closing; try again, or use another one".to_owned();
@@ -237,14 +240,18 @@ impl Doorman {
         let gate = Arc::<Gate>::default();
         self.gates.insert(channel.id(), Arc::clone(&gate));
         reply.accept().await;
-        session::begin(
-            Arc::clone(&self.site),
-            Arc::clone(route),
-            channel,
-            handle,
-            started,
-            (place, gate),
-        );
+        let site = Arc::clone(&self.site);
+        match &self.who {
+            Who::Visiting(route) => {
+                let route = Arc::clone(route);
+                session::begin(site, route, channel, handle, started, (place, gate));
+            }
+            Who::Reviewing(reviewer) => {
+                let reviewer = Arc::clone(reviewer);
+                review::begin(site, reviewer, channel, handle, started, place);
+            }
+            Who::Nobody | Who::Passing(_) => {}
+        }
     }
 
     async fn open_way(

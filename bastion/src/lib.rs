@@ -15,6 +15,7 @@
 //! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
 //! * [`sftp`]: file transfers, packet by packet.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
+//! * [`review`]: what somebody with a review role may see and end.
 //! * [`running`]: the sessions that run, by the grant they run under.
 //!
 //! The bastion signs no certificate, trusts nobody on first use, and holds no key that opens a target:
@@ -35,6 +36,7 @@ mod line;
 mod mask;
 mod prelude;
 mod relay;
+mod review;
 pub mod route;
 mod running;
 mod serve;

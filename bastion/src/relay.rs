@@ -56,7 +56,7 @@ impl From<RecordError> for Over {
 }
 
 /// Why somebody else ended a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// The grant's deadline.
     Deadline,
@@ -64,6 +64,13 @@ pub(crate) enum Stop {
     GrantEnded,
     /// The bastion was told to stop.
     Shutdown,
+    /// Somebody ended this one session.
+    Killed {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What happens around a session while its bytes move.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use config::words::{RequestId, SessionId};
 use tokio::sync::watch;
 
+use crate::relay::Stop;
+
 /// The sessions that run.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -16,7 +18,7 @@ pub(crate) struct Running {
 
 #[derive(Debug, Default)]
 struct Grants {
-    sessions: HashMap<SessionId, (RequestId, watch::Sender<bool>)>,
+    sessions: HashMap<SessionId, (RequestId, watch::Sender<Option<Stop>>)>,
     /// Grants that ended early. A session that the CA let begin just before it ended finds it here.
     ended: HashSet<RequestId>,
 }
@@ -32,7 +34,7 @@ impl Running {
     /// A session begins under a grant. What is returned says when the grant ends early.
     pub(crate) fn begin(self: &Arc<Self>, session: &SessionId, request: &RequestId) -> Registered {
         let mut grants = self.grants();
-        let ended = grants.ended.contains(request);
+        let ended = grants.ended.contains(request).then_some(Stop::GrantEnded);
         let (sender, receiver) = watch::channel(ended);
         grants
             .sessions
@@ -53,15 +55,30 @@ impl Running {
             .values()
             .filter(|(grant, _)| grant == request)
         {
-            ended.send_replace(true);
+            end_for(ended, Stop::GrantEnded);
         }
     }
 
     /// The bastion is shut out: every session ends now. The CA lets none begin.
     pub(crate) fn end_all(&self) {
         for (_, ended) in self.grants().sessions.values() {
-            ended.send_replace(true);
+            end_for(ended, Stop::GrantEnded);
         }
+    }
+
+    /// Ends one session, for this reason; says whether it runs here.
+    pub(crate) fn kill(&self, session: &SessionId, stop: Stop) -> bool {
+        let grants = self.grants();
+        let found = grants.sessions.get(session);
+        found.is_some_and(|(_, ended)| {
+            end_for(ended, stop);
+            true
+        })
+    }
+
+    /// Whether this session runs here.
+    pub(crate) fn runs(&self, session: &SessionId) -> bool {
+        self.grants().sessions.contains_key(session)
     }
 
     /// Counts something that has to be over before the bastion may stop.
@@ -100,15 +117,31 @@ impl Registered {
 
 /// Says when a grant ends early.
 #[derive(Debug, Clone)]
-pub(crate) struct Grant(watch::Receiver<bool>);
+pub(crate) struct Grant(watch::Receiver<Option<Stop>>);
 
 impl Grant {
-    /// Returns when the grant has ended early.
-    pub(crate) async fn ended(&mut self) {
-        if self.0.wait_for(|ended| *ended).await.is_err() {
-            std::future::pending::<()>().await;
+    /// Returns when the grant has ended early, or somebody has ended the session.
+    pub(crate) async fn ended(&mut self) -> Stop {
+        let stop = match self.0.wait_for(Option::is_some).await {
+            Ok(stop) => stop.clone(),
+            Err(_) => None,
+        };
+        match stop {
+            Some(stop) => stop,
+            None => std::future::pending().await,
         }
     }
+}
+
+/// The first reason stands.
+fn end_for(ended: &watch::Sender<Option<Stop>>, stop: Stop) {
+    ended.send_if_modified(|before| {
+        let first = before.is_none();
+        if first {
+            *before = Some(stop);
+        }
+        first
+    });
 }
 
 impl Drop for Registered {
@@ -142,9 +175,25 @@ mod tests {
         let spared = running.begin(&SessionId::from_parts(2, [0; 10]), &other);
         running.end(&request);
         let after = running.begin(&SessionId::from_parts(3, [0; 10]), &request);
-        before.watch().ended().await;
-        after.watch().ended().await;
+        assert_eq!(before.watch().ended().await, Stop::GrantEnded);
+        assert_eq!(after.watch().ended().await, Stop::GrantEnded);
         let waited = tokio::time::timeout(Duration::from_millis(10), spared.watch().ended()).await;
         assert!(waited.is_err(), "another grant's session goes on");
+
+        let killed = Stop::Killed {
+            by: "bob".to_owned(),
+            reason: "stuck".to_owned(),
+        };
+        assert!(running.kill(&SessionId::from_parts(2, [0; 10]), killed.clone()));
+        running.end(&other);
+        assert_eq!(
+            spared.watch().ended().await,
+            killed,
+            "the first reason stands"
+        );
+        assert!(
+            !running.kill(&SessionId::from_parts(9, [0; 10]), killed),
+            "there is none"
+        );
     }
 }

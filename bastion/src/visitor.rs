@@ -9,7 +9,8 @@ use std::net::IpAddr;
 
 use config::cidr::Cidr;
 use config::limits;
-use config::words::{Principal, TargetName, shown};
+use config::rules::REVIEW;
+use config::words::{BastionName, Principal, TargetName, shown};
 use record::clock::UnixTime;
 use ssh_key::certificate::CertType;
 use ssh_key::public::KeyData;
@@ -71,6 +72,8 @@ pub struct Shown<'a> {
     pub inside: Option<&'a TargetName>,
     /// The address of the person's connection to the bastion, also for the connection inside it.
     pub source: IpAddr,
+    /// The bastion's own name.
+    pub own: &'a BastionName,
 }
 
 /// Somebody whose certificate opens one login on one target. Made by [`enter`] alone, and used up
@@ -92,9 +95,20 @@ pub struct Passage {
     pub(crate) source: IpAddr,
 }
 
+/// Somebody who may ask the CA to read this bastion's recordings, and do nothing else. Made by [`enter`] alone.
+#[derive(Debug)]
+pub struct Reviewer {
+    pub(crate) access: Principal,
+    pub(crate) certificate: String,
+    pub(crate) source: IpAddr,
+    pub(crate) command: Option<String>,
+}
+
 /// What a certificate opens.
 #[derive(Debug)]
 pub enum Entry {
+    /// This bastion's own recordings.
+    Reviewer(Reviewer),
     /// A login on a target.
     Visitor(Visitor),
     /// The way to its targets: the outer connection of `ssh -J`.
@@ -212,6 +226,14 @@ pub fn enter(shown: Shown<'_>, now: UnixTime, trust: &Trust) -> Result<Entry, Re
         }));
     };
     match access {
+        Ok(access) if principals.contains(&access) && is_review(shown, &access) => {
+            Ok(Entry::Reviewer(Reviewer {
+                access,
+                certificate: blob,
+                source: shown.source,
+                command,
+            }))
+        }
         Ok(access) if principals.contains(&access) => Ok(Entry::Visitor(Visitor {
             access,
             certificate: blob,
@@ -235,12 +257,20 @@ fn asked(shown: Shown<'_>) -> Option<Result<Principal, String>> {
     let (login, target) = match (shown.inside, shown.user.split_once('%')) {
         (Some(target), _) => (shown.user, target.as_str()),
         (None, Some((login, target))) => (login, target),
+        (None, None) if shown.user == REVIEW => (REVIEW, shown.own.as_str()),
         (None, None) => return None,
     };
     // A login or target with an `@` in it does not parse, so what is put together here cannot be taken apart
     // in another place.
     let principal = format!("{login}@{target}").parse::<Principal>();
     Some(principal.map_err(|_| config::words::shown(&format!("{login}@{target}"))))
+}
+
+/// Whether the bastion itself is what is accessed. It is never inside `ssh -J`, where each name is a target's.
+fn is_review(shown: Shown<'_>, access: &Principal) -> bool {
+    shown.inside.is_none()
+        && access.login.as_str() == REVIEW
+        && access.target.as_str() == shown.own.as_str()
 }
 
 /// The certificate's text, once type, signer, size and signature are right.

@@ -22,6 +22,7 @@ mod looks;
 mod may;
 pub(crate) mod outside;
 mod people;
+mod readings;
 mod refused;
 mod revoked;
 mod rows;

@@ -11,6 +11,7 @@ mod people;
 mod places;
 mod quorums;
 mod recipients;
+mod review;
 mod roles;
 mod terms;
 mod witnesses;
@@ -88,7 +89,7 @@ impl Parts {
             bastions: &bastions,
         };
         let (publish, witnesses) = witnesses::log(base, &file.ca, file.witness, &others)?;
-        let targets = places::targets(file.target)?;
+        let targets = places::targets(file.target, &bastions)?;
         let groups = outside::groups(file.groups, &persons)?;
         let on_call = outside::rosters(base, file.on_call, &persons)?;
         let checks = outside::checks(base, file.check)?;
@@ -101,7 +102,7 @@ impl Parts {
         let mut ca = places::ca(base, file.ca, known)?;
         (ca.publish, ca.witnesses) = (publish, witnesses);
         let recipients = recipients::by_default(file.recordings.as_ref())?;
-        let roles = roles::roles(file.role, known, &targets, &recipients)?;
+        let roles = roles::roles(file.role, known, &targets, &bastions, &recipients)?;
         let alert = file
             .alert
             .as_ref()

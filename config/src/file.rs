@@ -183,10 +183,10 @@ pub(crate) struct Role {
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) files: Option<Spanned<Files>>,
     pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
-    #[serde(default)]
-    pub(crate) record_input: bool,
+    pub(crate) record_input: Option<Spanned<bool>>,
     pub(crate) recipients: Option<Spanned<Recipients>>,
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
+    pub(crate) review: Option<Spanned<bool>>,
 }
 
 /// Yes, no, or on which terms.

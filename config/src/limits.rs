@@ -182,6 +182,9 @@ pub const PASSPHRASE_BYTES: usize = 1024;
 /// How long the CA may take to answer a bastion before it counts as gone.
 pub const CA_ANSWER: Duration = Duration::from_secs(10);
 
+/// Most sessions that a reviewer's list shows: a row is about 300 bytes, and they fit into one API message.
+pub const REVIEW_ROWS: usize = 200;
+
 /// Largest body of one API message, in bytes: a certificate and its words fit many times over.
 pub const API_BODY_BYTES: usize = 256 << 10;
 

@@ -20,7 +20,7 @@ use crate::words::{
 };
 
 pub use place::HostPort;
-pub use role::{BreakGlass, Channel, Quorum, Review, Role};
+pub use role::{BreakGlass, Channel, Quorum, REVIEW, Reads, Review, Role};
 
 /// Everything that `hallpass.toml` says, checked.
 #[derive(Debug, Clone)]

@@ -151,6 +151,13 @@ source = []                         # addresses that targets see it come from, e
 # approvals = { count = 1, from = "sre" }
 # channels = ["sftp"]                         # files, by sftp and scp: each operation is recorded, contents by size and digest
 # files = { read = true, write = false, paths = ["/srv/dumps"], largest = "2G" }    # absent: all that the login may do
+#
+# [role.reviewer]
+# review = true                               # gives review@BASTION: `ssh -t review@BASTION ls`, watch, cat and kill
+# groups = ["sre"]
+# logins = ["postgres"]                       # whose sessions: under these accounts …
+# targets = ["db1.prod"]                      # … on these machines; or: labels = { env = "prod" }
+# approvals = { count = 1, from = "security" }
 
 # Who is told at once of break-glass, overdue reviews, revocations, who is shut out or let in again, and certificates that the log does
 # not hold: a JSON document for each, on a program's standard input, or by POST (url = "https://…" instead). Nothing waits for it.

@@ -284,6 +284,47 @@ fn promise_44_a_bastion_cannot_sign_for_the_log() {
 }
 
 #[test]
+fn promise_44_a_review_role_that_means_two_things_is_refused() {
+    let review = |more: &str| format!("longest = \"1h\"\nreview = true\n{more}");
+    let longest = "longest = \"1h\"";
+    for (key, value) in [
+        ("command", "\"id\""),
+        ("channels", "[\"shell\"]"),
+        ("record-input", "true"),
+        ("recipients", "[]"),
+    ] {
+        let more = review(&format!("{key} = {value}\n"));
+        refused(longest, &more, 29, &format!("{key} in a review role"));
+    }
+    refused(
+        longest,
+        "longest = \"1h\"\nreview = \"yes\"\n",
+        28,
+        "expected a boolean",
+    );
+    refused("db2.prod", "edge", 19, "edge is a bastion's name already");
+    let underscore = good()
+        .replace("[bastion.edge]", "[bastion.edge_1]")
+        .replace(longest, &review(""));
+    let why = load(&underscore).unwrap_err().to_string();
+    assert!(why.contains("review@edge_1 cannot be asked for"), "{why}");
+}
+
+#[test]
+fn a_review_role_gives_the_bastion_and_reads_what_it_names() {
+    let text = good().replace("longest = \"1h\"", "review = true");
+    let config = load(&text).unwrap();
+    let role = config.roles.values().next().unwrap();
+    let session = "postgres@db1.prod".parse().unwrap();
+    assert!(role.covers(&"review@edge".parse().unwrap()));
+    assert!(!role.covers(&session), "it opens no session");
+    let reads = role.reads.as_ref().unwrap();
+    assert!(reads.covers(&session));
+    assert!(!reads.covers(&"postgres@db2.prod".parse().unwrap()));
+    assert!(!reads.covers(&"root@db1.prod".parse().unwrap()));
+}
+
+#[test]
 fn promise_44_what_is_there_twice_is_refused() {
     refused("[person.bob]", "[person.alice]", 12, "duplicate key");
     refused(BOB, ALICE, 14, "alice's already");

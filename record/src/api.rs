@@ -10,11 +10,15 @@
 //! | POST | [`path::DOORS`] | [`DoorAsk`] | [`DoorGiven`] |
 //! | POST | [`path::SESSIONS`] | [`SessionAsk`] | [`SessionGiven`] |
 //! | POST | [`path::SESSIONS_END`] | [`SessionEnd`] | [`Done`] |
+//! | POST | [`path::REVIEW_LIST`] | [`review::ListAsk`] | [`review::Listing`] |
+//! | POST | [`path::REVIEW_READ`] | [`review::ReadAsk`] | [`review::ReadGiven`] |
 //! | GET | [`path::ENDED`]`?after=N&keys=K` | – | [`Ended`], at once if there is news, or other keys than those of [`Trust::keys`] K; else after at most 25 s |
 //!
 //! A refusal is status 403 with a [`Refusal`]; a call that cannot be answered now is 503 with one;
 //! anything else that is not 200 is a defect, and counts as unavailable. Bodies are at most
 //! [`config::limits::API_BODY_BYTES`]; unknown fields refuse.
+
+pub mod review;
 
 use std::net::IpAddr;
 
@@ -41,6 +45,10 @@ pub mod path {
     pub const SESSIONS: &str = "/v1/sessions";
     /// The end of a session.
     pub const SESSIONS_END: &str = "/v1/sessions/end";
+    /// The sessions that a reviewer may read.
+    pub const REVIEW_LIST: &str = "/v1/review/list";
+    /// Permission to read one of them, which stands in the log then.
+    pub const REVIEW_READ: &str = "/v1/review/read";
     /// Grants that ended early.
     pub const ENDED: &str = "/v1/ended";
 }

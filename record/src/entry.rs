@@ -3,8 +3,9 @@
 //! An entry says what the CA knew and decided at one moment. The state of every request, grant and
 //! certificate follows from the entries alone, in their order.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::IpAddr;
 
 use config::words::{
@@ -18,7 +19,10 @@ use crate::digest::Digest;
 use crate::fingerprint::Fingerprint;
 use crate::keyring::KeyChange;
 use crate::law::LawChange;
+use crate::reading::Reading;
 use crate::text::Reason;
+
+pub use words::{Authority, Verdict, Whom};
 
 /// The version of the lines that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -196,6 +200,21 @@ pub enum Entry {
         /// The number of sealed frames under that root.
         frames: u64,
     },
+    /// A person with a review role is about to see somebody's session, or to end it.
+    Reading {
+        /// The session.
+        session: SessionId,
+        /// What is done with it.
+        reading: Reading,
+        /// The grant that gives it.
+        request: RequestId,
+        /// Who.
+        person: PersonName,
+        /// At which bastion.
+        bastion: BastionName,
+        /// Where from.
+        source: IpAddr,
+    },
     /// The person who asks for break-glass proved with the PIN of their token that it is they.
     Proof {
         /// The request.
@@ -277,67 +296,6 @@ pub enum Entry {
         /// Why.
         reason: Reason,
     },
-}
-
-/// What can be shut out as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Whom {
-    /// A person, with every key of theirs.
-    Person(PersonName),
-    /// One key, whosever it is.
-    Key(Fingerprint),
-    /// A target.
-    Target(TargetName),
-    /// A bastion.
-    Bastion(BastionName),
-}
-
-impl fmt::Display for Whom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Person(name) => write!(f, "person {name}"),
-            Self::Key(fingerprint) => write!(f, "key {fingerprint}"),
-            Self::Target(name) => write!(f, "target {name}"),
-            Self::Bastion(name) => write!(f, "bastion {name}"),
-        }
-    }
-}
-
-/// What an automated check says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Yes.
-    Approve,
-    /// No, and that decides.
-    Deny,
-    /// Neither.
-    Abstain,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Approve => "approve",
-            Self::Deny => "deny",
-            Self::Abstain => "abstain",
-        })
-    }
-}
-
-/// One of the four certificate authorities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Authority {
-    /// Signs access certificates; only bastions trust it.
-    User,
-    /// Signs session certificates; only targets trust it.
-    Session,
-    /// Signs host certificates of targets; only bastions trust it.
-    Host,
-    /// Signs door certificates of bastions; people's `@cert-authority` lines trust it.
-    Door,
 }
 
 /// Why a line of the log cannot be read.

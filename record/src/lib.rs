@@ -29,6 +29,7 @@ pub mod law;
 mod lock;
 pub mod log;
 pub mod orders;
+pub mod reading;
 pub mod recording;
 pub mod request;
 pub mod review;

@@ -136,6 +136,16 @@ pub(super) fn told(entry: &Entry) -> String {
         } => format!(
             "ALARM: a certificate that is not in this log, and yet signed by the user CA: serial {serial}, {key_id}, for {access} from {source} at {bastion}"
         ),
+        Entry::Reading {
+            session,
+            reading,
+            request,
+            person,
+            bastion,
+            source,
+        } => format!(
+            "reading: {person} {reading} session {session} at {bastion}, from {source}, under {request}"
+        ),
         Entry::SessionEnd {
             session, reason, ..
         } => format!("end: {session}, {reason}"),

@@ -50,6 +50,10 @@ impl Handler for Doorman {
                 tracing::info!(source = %self.source, access = %route.access(), serial = route.serial(), "let in");
                 Who::Visiting(Arc::new(route))
             }
+            Entry::Reviewer(reviewer) => {
+                tracing::info!(source = %self.source, access = %reviewer.access, "let in to review");
+                Who::Reviewing(Arc::new(reviewer))
+            }
             Entry::Passage(passage) => Who::Passing(passage),
         };
         Ok(Auth::Accept)

@@ -242,7 +242,7 @@ async fn tell(
 async fn stopped(grant: &mut Grant, phase: &mut watch::Receiver<Phase>, deadline: Instant) -> Stop {
     tokio::select! {
         () = tokio::time::sleep_until(deadline) => Stop::Deadline,
-        () = grant.ended() => Stop::GrantEnded,
+        stop = grant.ended() => stop,
         _ = phase.wait_for(|phase| *phase == Phase::Over) => Stop::Shutdown,
     }
 }

@@ -67,6 +67,10 @@ pub(super) fn farewell(over: Over, name: &str, until: &str) -> (EndReason, Words
             EndReason::Revoked,
             "session ended: the grant was given back or revoked".to_owned(),
         ),
+        Over::Stopped(Stop::Killed { by, reason }) => ended(
+            EndReason::Killed,
+            format!("session ended by {by}: {reason}"),
+        ),
         Over::Stopped(Stop::Shutdown) => ended(
             EndReason::Shutdown,
             "session ended: this bastion is closing".to_owned(),

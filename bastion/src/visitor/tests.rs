@@ -124,6 +124,7 @@ impl Mint {
                 user,
                 inside,
                 source,
+                own: &bastion(),
             },
             now,
             &self.trust(),
@@ -133,6 +134,10 @@ impl Mint {
     fn refused(&self, says: Says<'_>) -> Refusal {
         self.judged(says, "postgres%db1.prod").unwrap_err()
     }
+}
+
+fn bastion() -> BastionName {
+    "bastion".parse().unwrap()
 }
 
 fn now() -> UnixTime {
@@ -155,7 +160,7 @@ fn keygen(args: &[&str]) {
 fn visitor(entry: Entry) -> Visitor {
     match entry {
         Entry::Visitor(visitor) => visitor,
-        Entry::Passage(_) => panic!("a visitor was expected"),
+        _ => panic!("a visitor was expected"),
     }
 }
 
@@ -186,6 +191,39 @@ fn without_a_percent_sign_it_opens_only_the_way_to_its_targets() {
         };
         let targets: Vec<_> = passage.targets.iter().map(TargetName::as_str).collect();
         assert_eq!(targets, ["db1.prod", "web1.prod"]);
+    }
+}
+
+#[test]
+fn a_review_certificate_opens_this_bastion_and_no_target() {
+    let mint = Mint::new();
+    let review = Says {
+        principals: "review@bastion",
+        ..GOOD
+    };
+    let Entry::Reviewer(reviewer) = mint.judged(review, "review").unwrap() else {
+        panic!("it is for the bastion itself");
+    };
+    assert_eq!(reviewer.access.to_string(), "review@bastion");
+    // Inside `ssh -J`, a name is a target's.
+    let inside: TargetName = "bastion".parse().unwrap();
+    let inner = mint.judged_at(review, "review", Some(&inside), now());
+    assert!(matches!(inner, Ok(Entry::Visitor(_))), "{inner:?}");
+    for (says, user) in [
+        (GOOD, "review"),
+        (
+            Says {
+                principals: "review@other",
+                ..GOOD
+            },
+            "review",
+        ),
+    ] {
+        let refused = mint.judged(says, user).unwrap_err();
+        assert!(
+            matches!(&refused, Refusal::NotFor { asked, .. } if asked == "review@bastion"),
+            "{refused}"
+        );
     }
 }
 
@@ -278,6 +316,7 @@ fn promise_25_the_window_is_after_up_to_before_and_no_longer() {
             user: "postgres%db1.prod",
             inside: None,
             source,
+            own: &bastion(),
         };
         enter(shown, UnixTime::from_secs(secs), &mint.trust()).map(drop)
     };
@@ -440,6 +479,7 @@ fn a_ca_in_hardware_may_have_an_ecdsa_key() {
         user: "postgres%db1.prod",
         inside: None,
         source: "192.0.2.7".parse().unwrap(),
+        own: &bastion(),
     };
     let trust = Trust::new(&[mint.public("p256")], &[mint.public("host")]).unwrap();
     assert!(matches!(enter(shown, now(), &trust), Ok(Entry::Visitor(_))));
@@ -477,6 +517,7 @@ fn promise_26_a_certificate_nested_a_thousand_deep_is_refused_and_nothing_dies()
             user: "postgres%db1.prod",
             inside: None,
             source,
+            own: &bastion(),
         };
         assert_eq!(
             enter(shown, now(), &mint.trust()).unwrap_err(),

@@ -44,17 +44,18 @@ impl Hall {
         }
     }
 
-    /// The newest sessions whose requests are over: at most [`limits::SESSIONS_LOOKED_AT`].
-    pub(super) fn newest_sessions(&self, mut each: impl FnMut(SessionId, Session)) {
+    /// The newest sessions whose requests are over: at most [`limits::SESSIONS_LOOKED_AT`], and no more once `each` says
+    /// no.
+    pub(super) fn newest_sessions(&self, mut each: impl FnMut(SessionId, Session) -> bool) {
         let mut left = limits::SESSIONS_LOOKED_AT;
         let looked = self.store.last(SESSIONS, &mut |key, value| {
             let id = key.strip_prefix(SESSIONS).and_then(|id| id.parse().ok());
             let session = serde_json::from_slice(value).ok();
-            if let Some((id, session)) = id.zip(session) {
-                each(id, session);
-            }
+            let on = id
+                .zip(session)
+                .is_none_or(|(id, session)| each(id, session));
             left -= 1;
-            left > 0
+            on && left > 0
         });
         if let Err(why) = looked {
             tracing::error!(%why, "what is over cannot be looked up");

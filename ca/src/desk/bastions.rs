@@ -83,7 +83,9 @@ impl Writer {
         let (case, serial) = match found {
             Ok(found) => found,
             Err(NoCase::Refused(why)) => return Err(why),
-            Err(NoCase::Stray(stray)) => return Err(self.stray(&stray, bastion, ask)),
+            Err(NoCase::Stray(stray)) => {
+                return Err(self.stray(&stray, bastion, &ask.access, ask.source));
+            }
         };
         let request = &case.request;
         if request.access != ask.access {
@@ -101,6 +103,11 @@ impl Writer {
                 sources: role.sources.clone(),
                 address: ask.source,
             });
+        }
+        if role.reads.is_some() {
+            return Err(Refused::Message(
+                "the grant is for reading recordings at a bastion, and opens no session",
+            ));
         }
         if self.is_out(&request.access.target) {
             return Err(Refused::ShutOut(Whom::Target(
@@ -206,7 +213,11 @@ impl Writer {
 
 impl Hall {
     /// The request whose access certificate this is, to the byte, and the certificate's serial.
-    fn case_of_certificate(&self, state: &State, line: &str) -> Result<(Case, u64), NoCase> {
+    pub(super) fn case_of_certificate(
+        &self,
+        state: &State,
+        line: &str,
+    ) -> Result<(Case, u64), NoCase> {
         let no = |why| NoCase::Refused(Refused::Certificate(why));
         let whole = read_line(line).ok_or(no("it cannot be read"))?;
         let fields = read_to_be_signed(&whole.to_be_signed).ok_or(no("it cannot be read"))?;
@@ -259,7 +270,7 @@ pub(super) fn certifiable(
     Ok(key)
 }
 
-fn known<'a>(
+pub(super) fn known<'a>(
     state: &State,
     config: &'a Config,
     bastion: &BastionName,

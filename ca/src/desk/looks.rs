@@ -158,6 +158,7 @@ impl Hall {
             if !live.contains_key(&id) {
                 look(id, session);
             }
+            true
         });
 
         rows.sort_by(|a, b| (b.began, &b.session).cmp(&(a.began, &a.session)));

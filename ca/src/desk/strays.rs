@@ -1,11 +1,11 @@
 //! Certificates that a CA key of ours has signed and our log does not hold: somebody else has the key.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use config::Config;
 use config::limits;
-use config::words::{BastionName, PersonName, shown};
-use record::api;
+use config::words::{BastionName, PersonName, Principal, shown};
 use record::clock::UnixTime;
 use record::digest::Digest;
 use record::entry::Entry;
@@ -59,7 +59,8 @@ impl Writer {
         &mut self,
         stray: &Stray,
         bastion: &BastionName,
-        ask: &api::SessionAsk,
+        access: &Principal,
+        source: IpAddr,
     ) -> Refused {
         let refused = Refused::Certificate("this CA never issued it");
         if !self.strays.is_news(stray.digest, self.hall.now()) {
@@ -70,17 +71,17 @@ impl Writer {
             serial = stray.serial,
             id = %key_id,
             %bastion,
-            access = %ask.access,
-            source = %ask.source,
+            %access,
+            %source,
             "ALARM: the user CA's key has signed a certificate that is not in the log; the key is stolen, or the log is not ours"
         );
         let entry = Entry::Stray {
             serial: stray.serial,
             key_id,
             certificate: stray.digest,
-            access: ask.access.clone(),
+            access: access.clone(),
             bastion: bastion.clone(),
-            source: ask.source,
+            source,
         };
         // If the log does not take it, the desk stops, and says so itself.
         self.commit(entry).map_or_else(|why| why, |_| refused)

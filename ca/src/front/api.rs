@@ -81,6 +81,8 @@ fn router(caller: Caller) -> Router {
         .route(path::DOORS, post(door))
         .route(path::SESSIONS, post(begin))
         .route(path::SESSIONS_END, post(end))
+        .route(path::REVIEW_LIST, post(list))
+        .route(path::REVIEW_READ, post(read))
         .route(path::ENDED, get(ended))
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(caller)
@@ -116,6 +118,26 @@ async fn end(calling: Calling, body: Bytes) -> Response {
         Ok(end) => {
             let done = calling.desk.end_session(&calling.bastion, end).await;
             answer("session's end", &calling, done)
+        }
+        Err(e) => unreadable(&e),
+    }
+}
+
+async fn list(calling: Calling, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(ask) => {
+            let listing = calling.desk.list_for_review(&calling.bastion, ask).await;
+            answer("review", &calling, listing)
+        }
+        Err(e) => unreadable(&e),
+    }
+}
+
+async fn read(calling: Calling, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(ask) => {
+            let given = calling.desk.read_for_review(&calling.bastion, ask).await;
+            answer("review", &calling, given)
         }
         Err(e) => unreadable(&e),
     }

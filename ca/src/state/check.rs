@@ -85,6 +85,19 @@ impl State {
                     "the session is for another access",
                 )
             }
+            Entry::Reading {
+                request,
+                person,
+                bastion,
+                ..
+            } => {
+                let case = self.case(request)?;
+                must(case.running().is_some(), "there is no running grant")?;
+                let asked = &case.request;
+                must(*person == asked.person, "the grant is another person's")?;
+                let here = asked.access.target.as_str() == bastion.as_str();
+                must(here, "the grant is for something else than this bastion")
+            }
             Entry::SessionEnd { session, .. } => must(
                 self.session(session)?.end.is_none(),
                 "the session has ended",

@@ -47,6 +47,7 @@ impl State {
             Entry::Start { .. }
             | Entry::Renewal { .. }
             | Entry::Groups { .. }
+            | Entry::Reading { .. }
             | Entry::Stray { .. } => Ok(()),
             Entry::Law { change } => {
                 self.told(change);

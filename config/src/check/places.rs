@@ -84,9 +84,17 @@ pub(super) fn bastions(
 
 pub(super) fn targets(
     given: BTreeMap<Spanned<TargetName>, file::Target>,
+    bastions: &BTreeMap<BastionName, Bastion>,
 ) -> Checked<BTreeMap<TargetName, Target>> {
     let mut targets: BTreeMap<TargetName, Target> = BTreeMap::new();
     for (name, target) in given {
+        if bastions.contains_key(name.get_ref().as_str()) {
+            return flaw(
+                name.span(),
+                format!("{} is a bastion's name already", name.get_ref()),
+                "LOGIN@NAME has to mean one thing: call the target or the bastion otherwise",
+            );
+        }
         let address = host_port(&target.address)?;
         if let Some((other, _)) = targets.iter().find(|(_, t)| t.address == address) {
             return flaw(

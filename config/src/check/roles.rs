@@ -14,20 +14,25 @@ use super::quorums::quorums;
 use super::{Checked, Known, flaw};
 use crate::cidr::Cidr;
 use crate::recipients::Recipients;
-use crate::rules::{Channel, Person, Role, Target};
-use crate::words::{GroupName, RoleName, TargetName, shown};
+use crate::rules::{Bastion, Channel, Person, Role, Target};
+use crate::words::{BastionName, GroupName, RoleName, TargetName, shown};
 use crate::{file, limits};
 
 pub(super) fn roles(
     given: BTreeMap<Spanned<RoleName>, file::Role>,
     known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
+    bastions: &BTreeMap<BastionName, Bastion>,
     recipients: &Recipients,
 ) -> Checked<BTreeMap<RoleName, Role>> {
     let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
     for (name, role) in given {
         let at = name.span();
-        let checked = self::role(role, known, targets, recipients)?;
+        let reviews = super::review::reviews(&role, bastions)?;
+        let mut checked = self::role(role, known, targets, recipients)?;
+        if let Some(bastions) = reviews {
+            super::review::turn(&mut checked, bastions);
+        }
         if let Some((other, _)) = roles.iter().find(|(_, other)| same_reach(other, &checked)) {
             return flaw(
                 at,
@@ -50,6 +55,12 @@ fn same_reach(a: &Role, b: &Role) -> bool {
         && !a.groups.is_disjoint(&b.groups)
         && !a.logins.is_disjoint(&b.logins)
         && !a.targets.is_disjoint(&b.targets)
+        && match (&a.reads, &b.reads) {
+            (Some(a), Some(b)) => {
+                !a.logins.is_disjoint(&b.logins) && !a.targets.is_disjoint(&b.targets)
+            }
+            _ => true,
+        }
 }
 
 fn role(
@@ -85,7 +96,7 @@ fn role(
         live: live(given.live.as_ref())?,
         files,
         terms: super::terms::terms(file::Terms { mask: given.mask })?,
-        record_input: given.record_input,
+        record_input: given.record_input.is_some_and(Spanned::into_inner),
         recipients: match &given.recipients {
             Some(own) => super::recipients::recipients(own)?,
             None => recipients.clone(),
@@ -98,6 +109,7 @@ fn role(
         commands,
         channels,
         break_glass,
+        reads: None,
     })
 }
 

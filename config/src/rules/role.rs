@@ -53,6 +53,27 @@ pub struct Role {
     pub recipients: Recipients,
     /// On which terms the role may be taken first and reviewed afterwards; none if it may not.
     pub break_glass: Option<BreakGlass>,
+    /// Whose sessions it reads, at the bastions that are its targets; none: it gives sessions, and reads nothing.
+    pub reads: Option<Reads>,
+}
+
+/// The login of a review role: `review@BASTION` is what is asked for, and the user name that it is used under.
+pub const REVIEW: &str = "review";
+
+/// Whose sessions a review role reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reads {
+    /// Sessions under these accounts …
+    pub logins: BTreeSet<Login>,
+    /// … on these machines.
+    pub targets: BTreeSet<TargetName>,
+}
+
+impl Reads {
+    /// Whether a session for this login on this target may be read.
+    pub fn covers(&self, access: &Principal) -> bool {
+        self.logins.contains(&access.login) && self.targets.contains(&access.target)
+    }
 }
 
 /// On which terms a role may be taken before its approval.

@@ -51,6 +51,26 @@ impl Desk {
             .await
     }
 
+    /// A bastion asks which of its sessions a reviewer may read.
+    pub async fn list_for_review(
+        &self,
+        bastion: &BastionName,
+        ask: api::review::ListAsk,
+    ) -> Result<api::review::Listing, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.list(&bastion, &ask)).await
+    }
+
+    /// A bastion asks to let a reviewer read one of its sessions.
+    pub async fn read_for_review(
+        &self,
+        bastion: &BastionName,
+        ask: api::review::ReadAsk,
+    ) -> Result<api::review::ReadGiven, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.read(&bastion, &ask)).await
+    }
+
     /// The grants that ended early after `after`; waits up to 25 s for one, or for other keys than `keys`.
     pub async fn ended(&self, after: u64, keys: u64) -> api::Ended {
         let (mut count, mut steps) = (self.hall.ended_count(), self.hall.key_steps());

@@ -1,0 +1,199 @@
+//! Reading is an access like any other: what somebody may do who comes as `review@BASTION`.
+//!
+//! * [`ask`]: what the reviewer typed, parsed.
+//! * [`desk`]: the reviewer's channel, and how long the grant lets it live.
+//! * [`table`], [`cat`]: sessions and recordings, as text that no terminal acts on.
+//!
+//! The CA decides each time, and has the reading in its log before the first byte is shown: while it is away, nothing is.
+
+mod ask;
+mod cat;
+mod desk;
+mod table;
+
+use std::sync::Arc;
+
+use config::words::SessionId;
+use record::api::review::{ListAsk, ReadAsk, ReadGiven, Shown};
+use record::reading::Reading;
+use record::text::Reason;
+use russh::Channel;
+use russh::server::{Handle, Msg};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::jump::Place;
+use crate::prelude::{Runs, Start};
+use crate::relay::Stop;
+use crate::session::gone;
+use crate::site::Site;
+use crate::visitor::Reviewer;
+
+use ask::{Ask, Filter};
+use desk::Desk;
+
+/// The exit status of what was refused.
+const REFUSED: u32 = 1;
+
+/// The exit status of what was not understood.
+const UNUSABLE: u32 = 2;
+
+/// Begins to attend to a reviewer's channel.
+pub(crate) fn begin(
+    site: Arc<Site>,
+    reviewer: Arc<Reviewer>,
+    channel: Channel<Msg>,
+    handle: Handle,
+    started: oneshot::Receiver<Start>,
+    place: Place,
+) {
+    tokio::spawn(async move {
+        let counted = site.running.count();
+        if let Some((desk, start)) = Desk::open(channel, handle, started).await {
+            attend(&site, &reviewer, desk, start).await;
+        }
+        drop((counted, place));
+    });
+}
+
+async fn attend(site: &Arc<Site>, reviewer: &Reviewer, mut desk: Desk, start: Start) {
+    let asked = match (&reviewer.command, start.runs) {
+        (_, Runs::Sftp) => return desk.refuse().await,
+        (Some(forced), _) => Ask::parse(forced),
+        (None, Runs::Shell) => Ok(Ask::Help),
+        (None, Runs::Command(bytes)) => Ask::parse(&String::from_utf8_lossy(&bytes)),
+    };
+    desk.accept().await;
+    let review = Review { site, reviewer };
+    let status = match asked {
+        Err(why) => {
+            desk.complain(&why.to_string()).await;
+            UNUSABLE
+        }
+        Ok(ask) => match review.answer(&mut desk, ask).await {
+            Ok(()) => 0,
+            Err(line) => {
+                desk.complain(&line).await;
+                REFUSED
+            }
+        },
+    };
+    desk.leave(status).await;
+}
+
+/// One question of a reviewer.
+struct Review<'a> {
+    site: &'a Arc<Site>,
+    reviewer: &'a Reviewer,
+}
+
+/// What the reviewer reads of something that was not done.
+type Line = String;
+
+impl Review<'_> {
+    async fn answer(&self, desk: &mut Desk, ask: Ask) -> Result<(), Line> {
+        match ask {
+            Ask::Help => {
+                desk.print(ask::HELP).await;
+                Ok(())
+            }
+            Ask::List(filter) => self.list(desk, filter).await,
+            Ask::Cat { session, stored } => self.cat(desk, &session, stored).await,
+            Ask::Kill { session, reason } => self.kill(desk, &session, reason).await,
+        }
+    }
+
+    async fn list(&self, desk: &mut Desk, filter: Filter) -> Result<(), Line> {
+        let ask = ListAsk {
+            shown: self.shown(),
+            person: filter.person,
+            target: filter.target,
+            live: filter.live,
+        };
+        let listing = self
+            .site
+            .link
+            .review_list(&ask)
+            .await
+            .map_err(|e| gone(&e))?;
+        let runs = |session: &SessionId| self.site.running.runs(session);
+        desk.print(&table::table(&listing.sessions, runs, desk.cols()))
+            .await;
+        Ok(())
+    }
+
+    async fn cat(&self, desk: &mut Desk, session: &SessionId, stored: bool) -> Result<(), Line> {
+        if stored && desk.cols().is_some() {
+            return Err(
+                "stored bytes are no text: run it without -t, and write them to a file".to_owned(),
+            );
+        }
+        if stored && self.site.running.runs(session) {
+            return Err(format!(
+                "session {session} runs: its stored bytes are not whole before its end"
+            ));
+        }
+        let began = Instant::now();
+        let ReadGiven { pass, .. } = self.read(session, Reading::Cat).await?;
+        let bytes = cat::bytes(self.site.store.dir(), session, stored);
+        let shown = desk.until(self.site, &pass, began, |out| cat::show(out, bytes));
+        shown
+            .await
+            .map_err(|stop| farewell(&stop))?
+            .unwrap_or(Ok(()))
+    }
+
+    async fn kill(&self, desk: &mut Desk, session: &SessionId, reason: Reason) -> Result<(), Line> {
+        let over =
+            || format!("session {session} does not run here: `ls --live` shows those that do");
+        if !self.site.running.runs(session) {
+            return Err(over());
+        }
+        let given = self.read(session, Reading::Kill(reason.clone())).await?;
+        let by = given.pass.person.to_string();
+        tracing::warn!(%session, %by, %reason, "a session is ended by a reviewer");
+        let stop = Stop::Killed {
+            by,
+            reason: reason.to_string(),
+        };
+        if !self.site.running.kill(session, stop) {
+            return Err(over());
+        }
+        let whose = given.session;
+        desk.print(&format!(
+            "session {session} of {} to {} is ended\n",
+            whose.person, whose.access
+        ))
+        .await;
+        Ok(())
+    }
+
+    /// Asks the CA, which has the reading in its log when it says yes.
+    async fn read(&self, session: &SessionId, reading: Reading) -> Result<ReadGiven, Line> {
+        let ask = ReadAsk {
+            shown: self.shown(),
+            session: session.clone(),
+            reading,
+        };
+        self.site.link.review_read(&ask).await.map_err(|e| gone(&e))
+    }
+
+    fn shown(&self) -> Shown {
+        Shown {
+            certificate: self.reviewer.certificate.clone(),
+            access: self.reviewer.access.clone(),
+            source: self.reviewer.source.to_canonical(),
+        }
+    }
+}
+
+/// What a reviewer hears whose time is over.
+fn farewell(stop: &Stop) -> Line {
+    match stop {
+        Stop::Deadline => "the grant to review has ended".to_owned(),
+        Stop::Shutdown => "this bastion is closing".to_owned(),
+        Stop::GrantEnded | Stop::Killed { .. } => {
+            "the grant to review was given back or revoked".to_owned()
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A reviewer's channel: what is said on it, and how long it may live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::limits;
+use config::words::SessionId;
+use record::api::review::Pass;
+use russh::server::{Handle, Msg};
+use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use crate::doorman::HEARD;
+use crate::forward::STDERR;
+use crate::prelude::Start;
+use crate::relay::Stop;
+use crate::site::{Phase, Site};
+
+/// How long a reviewer's side may take a word.
+const WORD: Duration = Duration::from_secs(5);
+
+/// What a terminal sends for an interrupt.
+const INTERRUPT: u8 = 3;
+
+/// A reviewer's channel.
+pub(super) struct Desk {
+    read: ChannelReadHalf,
+    out: Out,
+    cols: Option<u32>,
+}
+
+/// Where a reviewer reads.
+#[derive(Clone)]
+pub(super) struct Out {
+    id: ChannelId,
+    write: Arc<ChannelWriteHalf<Msg>>,
+    handle: Handle,
+    pty: bool,
+}
+
+impl Desk {
+    /// Waits until something is asked; none if the channel closes before.
+    pub(super) async fn open(
+        channel: Channel<Msg>,
+        handle: Handle,
+        mut started: oneshot::Receiver<Start>,
+    ) -> Option<(Self, Start)> {
+        let (mut read, write) = channel.split();
+        let start = tokio::select! {
+            start = &mut started => start.ok()?,
+            () = left(&mut read, false) => return None,
+        };
+        let cols = start
+            .prelude
+            .terminal
+            .as_ref()
+            .map(|terminal| terminal.cols);
+        let out = Out {
+            id: write.id(),
+            write: Arc::new(write),
+            handle,
+            pty: cols.is_some(),
+        };
+        Some((Self { read, out, cols }, start))
+    }
+
+    /// The columns of the reviewer's terminal, if there is one.
+    pub(super) fn cols(&self) -> Option<u32> {
+        self.cols
+    }
+
+    /// Says that what was asked is being done.
+    pub(super) async fn accept(&self) {
+        let _ = self.out.handle.channel_success(self.out.id).await;
+    }
+
+    /// Says that nothing like that is done here.
+    pub(super) async fn refuse(self) {
+        let _ = self.out.handle.channel_failure(self.out.id).await;
+        let _ = timeout(WORD, self.out.write.close()).await;
+    }
+
+    /// Prints text of ours.
+    pub(super) async fn print(&self, text: &str) {
+        let text = if self.out.pty {
+            text.replace('\n', "\r\n")
+        } else {
+            text.to_owned()
+        };
+        let _ = timeout(WORD, self.out.give(Bytes::from(text))).await;
+    }
+
+    /// Says why something is not done.
+    pub(super) async fn complain(&self, line: &str) {
+        let end = if self.out.pty { "\r\n" } else { "\n" };
+        let bytes = Bytes::from(format!("hallpass: {line}{end}"));
+        let said = self.out.write.extended_data_bytes(STDERR, bytes);
+        let _ = timeout(WORD, said).await;
+    }
+
+    /// Does something as long as the grant lives, the bastion does and the reviewer stays, which is none. The grant is counted from
+    /// `began`, the moment before the CA was asked.
+    pub(super) async fn until<F: Future>(
+        &mut self,
+        site: &Arc<Site>,
+        pass: &Pass,
+        began: Instant,
+        act: impl FnOnce(Out) -> F,
+    ) -> Result<Option<F::Output>, Stop> {
+        let registered = site.running.begin(&fresh(site), &pass.request);
+        let (mut grant, mut phase) = (registered.watch(), site.phase.subscribe());
+        let rest = Duration::from_millis(pass.left_ms).min(limits::GRANT_LONGEST);
+        tokio::select! {
+            () = tokio::time::sleep_until(began + rest) => Err(Stop::Deadline),
+            stop = grant.ended() => Err(stop),
+            _ = phase.wait_for(|phase| *phase == Phase::Over) => Err(Stop::Shutdown),
+            done = act(self.out.clone()) => Ok(Some(done)),
+            () = left(&mut self.read, self.out.pty) => Ok(None),
+        }
+    }
+
+    /// Says how it ended, and closes.
+    pub(super) async fn leave(self, status: u32) {
+        let leaving = async {
+            if status != 0 {
+                tokio::time::sleep(HEARD).await;
+            }
+            let _ = self.out.write.eof().await;
+            let _ = self.out.write.exit_status(status).await;
+            let _ = self.out.write.close().await;
+        };
+        let _ = timeout(WORD, leaving).await;
+    }
+}
+
+impl Out {
+    /// Gives the reviewer bytes; returns when the channel has taken them. Says whether it still takes any.
+    pub(super) async fn give(&self, bytes: Bytes) -> bool {
+        self.write.data_bytes(bytes).await.is_ok()
+    }
+
+    /// Whether the reviewer has a terminal.
+    pub(super) fn pty(&self) -> bool {
+        self.pty
+    }
+}
+
+/// Returns when the reviewer has gone, or has typed an interrupt. What else is typed means nothing.
+async fn left(read: &mut ChannelReadHalf, pty: bool) {
+    loop {
+        match read.wait().await {
+            None | Some(ChannelMsg::Close) => return,
+            Some(ChannelMsg::Data { data }) if pty && data.contains(&INTERRUPT) => return,
+            Some(_) => {}
+        }
+    }
+}
+
+/// A name for a reading among the sessions that run: it ends as they do.
+fn fresh(site: &Site) -> SessionId {
+    let mut random = [0; 10];
+    // A name that is not random ends with its grant all the same, and names nothing else.
+    let _ = getrandom::fill(&mut random);
+    SessionId::from_parts(site.clock.wall_ms(), random)
+}

@@ -1,0 +1,170 @@
+//! What reviewers read at a bastion: the same certificate, the same decision and the same log as for a session.
+
+use std::sync::Arc;
+
+use config::Config;
+use config::limits;
+use config::rules::Reads;
+use config::words::{BastionName, SessionId};
+use record::api::review::{ListAsk, Listed, Listing, Pass, ReadAsk, ReadGiven, Shown};
+use record::entry::Entry;
+
+use super::Refused;
+use super::bastions::known;
+use super::cases::changed;
+use super::hall::Hall;
+use super::strays::NoCase;
+use super::writer::{Answer, Decided, Writer};
+use crate::issue::Ledger as _;
+use crate::policy;
+use crate::state::{Session, State};
+
+/// A grant to review, and whose sessions.
+struct Reviewer {
+    pass: Pass,
+    reads: Reads,
+}
+
+impl Writer {
+    /// A reviewer is about to read a session, or to end it: from now on it stands in the log.
+    pub(super) fn read(&mut self, bastion: &BastionName, ask: &ReadAsk) -> Decided<ReadGiven> {
+        let Reviewer { pass, reads } = self.reviewer(bastion, &ask.shown)?;
+        let found = self.hall.any_session(&self.state, &ask.session)?;
+        let own =
+            found.filter(|session| session.bastion == *bastion && reads.covers(&session.access));
+        // One that the role does not cover is not told from one that is not there.
+        let own = own.ok_or_else(|| Refused::UnknownSession(ask.session.clone()))?;
+        self.commit(Entry::Reading {
+            session: ask.session.clone(),
+            reading: ask.reading.clone(),
+            request: pass.request.clone(),
+            person: pass.person.clone(),
+            bastion: bastion.clone(),
+            source: ask.shown.source,
+        })?;
+        let session = listed(ask.session.clone(), own);
+        // What is left is counted when the line is durable, and nothing is shown before.
+        let hall = self.hall.clone();
+        Ok(Answer::after(move |_| {
+            Ok(ReadGiven {
+                pass: counted(&hall, pass),
+                session,
+            })
+        }))
+    }
+
+    /// The sessions that a reviewer may read.
+    pub(super) fn list(&mut self, bastion: &BastionName, ask: &ListAsk) -> Decided<Listing> {
+        let Reviewer { pass, reads } = self.reviewer(bastion, &ask.shown)?;
+        let (hall, bastion, ask) = (self.hall.clone(), bastion.clone(), ask.clone());
+        Ok(Answer::after(move |_| {
+            let sessions = hall.readable(&bastion, &reads, &ask);
+            Ok(Listing {
+                pass: counted(&hall, pass),
+                sessions,
+            })
+        }))
+    }
+
+    /// Whoever shows this certificate at this bastion may review there, now.
+    fn reviewer(&mut self, bastion: &BastionName, shown: &Shown) -> Result<Reviewer, Refused> {
+        let config: Arc<Config> = self.hall.config();
+        known(&self.state, &config, bastion)?;
+        let found = self
+            .hall
+            .case_of_certificate(&self.state, &shown.certificate);
+        let case = match found {
+            Ok((case, _)) => case,
+            Err(NoCase::Refused(why)) => return Err(why),
+            Err(NoCase::Stray(stray)) => {
+                return Err(self.stray(&stray, bastion, &shown.access, shown.source));
+            }
+        };
+        let request = &case.request;
+        if request.access != shown.access || request.access.target.as_str() != bastion.as_str() {
+            return Err(Refused::OtherAccess {
+                given: request.access.clone(),
+                asked: shown.access.clone(),
+            });
+        }
+        let until = self.hall.must_run(&self.state, &config, &case)?;
+        let facts = self.hall.facts(&self.state, &config, request);
+        let (role, _) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
+        if !role.reachable_from(shown.source) {
+            return Err(Refused::Elsewhere {
+                role: request.role.clone(),
+                sources: role.sources.clone(),
+                address: shown.source,
+            });
+        }
+        let reads = role.reads.clone().ok_or(Refused::Message(
+            "the grant is for a session, and lets nobody read recordings",
+        ))?;
+        let pass = Pass {
+            request: request.id.clone(),
+            person: request.person.clone(),
+            role: request.role.clone(),
+            until,
+            left_ms: 0,
+        };
+        Ok(Reviewer { pass, reads })
+    }
+}
+
+impl Hall {
+    /// The newest of a bastion's sessions that may be read.
+    fn readable(&self, bastion: &BastionName, reads: &Reads, ask: &ListAsk) -> Vec<Listed> {
+        let wanted = |session: &Session| {
+            session.bastion == *bastion
+                && reads.covers(&session.access)
+                && ask
+                    .person
+                    .as_ref()
+                    .is_none_or(|only| *only == session.person)
+                && ask
+                    .target
+                    .as_ref()
+                    .is_none_or(|only| *only == session.access.target)
+                && !(ask.live && session.end.is_some())
+        };
+        let here = |state: &State| {
+            let found = state.sessions.iter().rev();
+            let found = found.filter(|(_, session)| wanted(session));
+            let found = found.take(limits::REVIEW_ROWS);
+            found
+                .map(|(id, session)| listed(id.clone(), session.clone()))
+                .collect::<Vec<_>>()
+        };
+        let mut rows = here(&self.state());
+        // Those of the state may be older than all of these.
+        let most = rows.len() + limits::REVIEW_ROWS;
+        // What has ended and left the state.
+        self.newest_sessions(|id, session| {
+            if wanted(&session) && rows.iter().all(|row| row.session != id) {
+                rows.push(listed(id, session));
+            }
+            rows.len() < most
+        });
+        rows.sort_by(|a, b| b.session.cmp(&a.session));
+        rows.truncate(limits::REVIEW_ROWS);
+        rows
+    }
+}
+
+fn counted(hall: &Hall, pass: Pass) -> Pass {
+    let left = hall.left(&pass.request, pass.until);
+    Pass {
+        left_ms: u64::try_from(left.as_millis()).unwrap_or(0),
+        ..pass
+    }
+}
+
+fn listed(id: SessionId, session: Session) -> Listed {
+    Listed {
+        session: id,
+        person: session.person,
+        access: session.access,
+        began: session.began,
+        ended: session.end.map(|end| end.reason),
+    }
+}

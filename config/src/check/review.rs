@@ -1,0 +1,73 @@
+//! Review roles: what is accessed is the bastion, and what is given are the recordings of some sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::{Checked, flaw};
+use crate::file;
+use crate::rules::{Bastion, REVIEW, Reads, Role};
+use crate::words::{BastionName, TargetName};
+
+/// The bastions that a review role is for, as they stand in an access; none if it is another role.
+pub(super) fn reviews(
+    given: &file::Role,
+    bastions: &BTreeMap<BastionName, Bastion>,
+) -> Checked<Option<BTreeSet<TargetName>>> {
+    let Some(at) = given.review.as_ref().filter(|flag| *flag.get_ref()) else {
+        return Ok(None);
+    };
+    if let Some((key, span)) = of_sessions(given) {
+        return flaw(
+            span,
+            format!("{key} in a review role"),
+            "a review role opens no session: remove it, or make two roles of it",
+        );
+    }
+    if bastions.is_empty() {
+        return flaw(
+            at.span(),
+            "a review role without a bastion",
+            "what it gives is review@BASTION: add [bastion.NAME]",
+        );
+    }
+    let names = bastions.keys().map(|name| {
+        name.as_str().parse().or_else(|_| {
+            flaw(
+                at.span(),
+                format!("review@{name} cannot be asked for"),
+                "a bastion that is reviewed has a name of lower-case letters, digits, dots and dashes",
+            )
+        })
+    });
+    names.collect::<Checked<_>>().map(Some)
+}
+
+/// The first key that is about sessions only.
+fn of_sessions(given: &file::Role) -> Option<(&'static str, Range<usize>)> {
+    let keys = [
+        ("command", given.command.as_ref().map(toml::Spanned::span)),
+        ("commands", given.commands.as_ref().map(toml::Spanned::span)),
+        ("channels", given.channels.as_ref().map(toml::Spanned::span)),
+        ("files", given.files.as_ref().map(toml::Spanned::span)),
+        ("mask", given.mask.as_ref().map(toml::Spanned::span)),
+        (
+            "record-input",
+            given.record_input.as_ref().map(toml::Spanned::span),
+        ),
+        (
+            "recipients",
+            given.recipients.as_ref().map(toml::Spanned::span),
+        ),
+    ];
+    let mut keys = keys.into_iter();
+    keys.find_map(|(key, span)| span.map(|span| (key, span)))
+}
+
+/// Makes a review role of a role: its logins and targets say whose sessions it reads.
+pub(super) fn turn(role: &mut Role, bastions: BTreeSet<TargetName>) {
+    role.reads = Some(Reads {
+        // `review` is a login.
+        logins: std::mem::replace(&mut role.logins, REVIEW.parse().into_iter().collect()),
+        targets: std::mem::replace(&mut role.targets, bastions),
+    });
+}
