@@ -123,11 +123,13 @@ fn certificate_seeds() -> Vec<Vec<u8>> {
 
 fn judged(certificate: &Certificate, user: &str) -> Option<Entry> {
     let trust = Trust::new(&[public(CA)], &[public(ECDSA)]).ok()?;
+    let own = "bastion".parse().ok()?;
     let shown = Shown {
         certificate,
         user,
         inside: None,
         source: [192, 0, 2, 7].into(),
+        own: &own,
     };
     enter(shown, NOW, &trust).ok()
 }
@@ -144,7 +146,12 @@ pub fn user_name(input: &[u8]) -> bool {
     let Ok(certificate) = Certificate::from_openssh(CERTIFICATE.trim()) else {
         return false;
     };
-    match judged(&certificate, name) {
+    let entry = judged(&certificate, name);
+    assert!(
+        !matches!(entry, Some(Entry::Reviewer(_))),
+        "a certificate for a session opens the recordings"
+    );
+    match entry {
         Some(Entry::Visitor(_)) => {
             assert_eq!(name, "postgres%db1.prod", "it opens what was not granted");
             true
@@ -156,7 +163,7 @@ pub fn user_name(input: &[u8]) -> bool {
             );
             false
         }
-        None => false,
+        Some(Entry::Reviewer(_)) | None => false,
     }
 }
 
@@ -166,6 +173,8 @@ fn user_name_seeds() -> Vec<Vec<u8>> {
         "root%db1.prod",
         "postgres@db1.prod",
         "alice",
+        "review",
+        "review%bastion",
     ]
     .map(Into::into)
     .into()
