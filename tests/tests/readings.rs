@@ -50,7 +50,7 @@ fn readings(world: &World) -> Result<Vec<String>> {
 #[test]
 fn what_is_read_and_ended_stands_in_the_log() -> Result<()> {
     let world = world()?;
-    let (live, id) = running(&world, "echo started; sleep 600")?;
+    let (session, id) = running(&world, "echo started; sleep 600")?;
     let listed = world.bob.ssh(&["review@bastion", "ls", "--live"])?.ok()?;
     let line = listed.out();
     let line = line.lines().find(|line| line.starts_with(&id));
@@ -85,7 +85,7 @@ fn what_is_read_and_ended_stands_in_the_log() -> Result<()> {
         "stuck since noon",
     ])?;
     assert!(killed.ok()?.out().contains("is ended"));
-    let output = live.finish(LIMIT)?;
+    let output = session.finish(LIMIT)?;
     assert_eq!(output.status, 255, "{output}");
     output.says("session ended by bob: stuck since noon")?;
     until("the log has the end", || {
