@@ -1,5 +1,6 @@
 //! The connection to a target: whether it is that target, and whether it lets the login in.
 
+mod program;
 mod usher;
 
 use std::borrow::Cow;
@@ -104,6 +105,16 @@ pub enum TargetError {
         /// The account.
         login: Login,
     },
+    /// It let nobody in, and it is known that it never will.
+    #[error(
+        "{name} runs {program}, which knows no certificates: a target's sshd has to be OpenSSH's"
+    )]
+    NotOpenSsh {
+        /// The target.
+        name: TargetName,
+        /// What runs there.
+        program: &'static str,
+    },
     /// It let the login in and opened no session.
     #[error("{name} opened no session: {why}")]
     Session {
@@ -141,7 +152,24 @@ async fn connect_steps(ask: Ask, step: &Mutex<&'static str>) -> Result<Connectio
             source,
         })?
         .collect();
-    let mut handle = prove(&ask, &addresses, step).await?;
+    let name = ask.name.clone();
+    match Box::pin(enter(ask, &addresses, step)).await {
+        Err(refused @ (TargetError::Login { .. } | TargetError::Protocol { .. })) => {
+            at(step, "asking what runs there");
+            let program = program::without_certificates(&addresses).await;
+            Err(program.map_or(refused, |program| TargetError::NotOpenSsh { name, program }))
+        }
+        entered => entered,
+    }
+}
+
+/// Has the target prove itself, and logs in.
+async fn enter(
+    ask: Ask,
+    addresses: &[SocketAddr],
+    step: &Mutex<&'static str>,
+) -> Result<Connection, TargetError> {
+    let mut handle = prove(&ask, addresses, step).await?;
     at(step, "logging in");
     let Ask {
         name,

@@ -17,28 +17,52 @@ pub fn find(name: &str) -> Result<PathBuf> {
         .ok_or_else(|| Failure::new(format!("{name} is missing; `cargo xtask test` installs it")))
 }
 
-/// The version of ssh-audit that the tests run: its judgement changes from one to the next.
-pub const SSH_AUDIT: &str = "3.9.0";
+/// A package of `PyPI` that the tests run.
+pub struct Package {
+    /// Its name there.
+    pub name: &'static str,
+    /// The one version: what it says changes from one to the next.
+    pub version: &'static str,
+}
 
-/// Where ssh-audit is put when `PyPI` has given it: once for an account, whichever tree is tested.
-pub fn ssh_audit_directory() -> PathBuf {
-    let home = PathBuf::from(env::var_os("HOME").unwrap_or_default());
-    let cache = env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
-    cache.join(format!("hallpass-tests/ssh-audit-{SSH_AUDIT}"))
+/// What judges the doors' algorithms.
+pub const SSH_AUDIT: Package = Package {
+    name: "ssh-audit",
+    version: "3.9.0",
+};
+
+/// libssh2 1.11 for Python, since Debian 12 has 1.10.
+pub const SSH2_PYTHON: Package = Package {
+    name: "ssh2-python",
+    version: "1.2.0.post1",
+};
+
+impl Package {
+    /// Where it is put: once for an account, whichever tree is tested.
+    pub fn directory(&self) -> PathBuf {
+        let home = PathBuf::from(env::var_os("HOME").unwrap_or_default());
+        let cache =
+            env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
+        cache.join(format!("hallpass-tests/{}-{}", self.name, self.version))
+    }
+
+    /// A failure that says what to run, if it is not there.
+    pub fn installed(&self) -> Result<()> {
+        if self.directory().is_dir() {
+            return Ok(());
+        }
+        let text = format!("{} is missing; `cargo xtask test` installs it", self.name);
+        Err(Failure::new(text))
+    }
 }
 
 /// `ssh-audit`, without its arguments.
 pub fn ssh_audit() -> Result<Command> {
-    let directory = ssh_audit_directory();
-    if !directory.join("ssh_audit/ssh_audit.py").is_file() {
-        return Err(Failure::new(
-            "ssh-audit is missing; `cargo xtask test` installs it",
-        ));
-    }
+    SSH_AUDIT.installed()?;
     let mut command = Command::new(find("python3")?);
     command
         .args(["-m", "ssh_audit.ssh_audit", "--no-colors"])
-        .env("PYTHONPATH", directory);
+        .env("PYTHONPATH", SSH_AUDIT.directory());
     Ok(command)
 }
 

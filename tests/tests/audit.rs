@@ -76,7 +76,7 @@ fn the_policy_is_the_one_that_ssh_audit_brings() -> Result<()> {
         print('the same')\n";
     let program = python.get_program().to_owned();
     let mut command = std::process::Command::new(program);
-    command.env("PYTHONPATH", programs::ssh_audit_directory());
+    command.env("PYTHONPATH", programs::SSH_AUDIT.directory());
     process::run(command.args(["-c", script]).arg(policy))?
         .ok()?
         .prints("the same")?;

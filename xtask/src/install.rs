@@ -48,8 +48,12 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
         "/usr/lib/python3/dist-packages/asyncssh/__init__.py",
         "python3-asyncssh",
     ),
-    // Brings ssh-audit, whose packages are too old to know what is offered today.
+    ("ansible", "ansible-core"),
+    // Brings what is too old among the packages.
     ("pip3", "python3-pip"),
+    // Servers that are no targets.
+    ("dropbear", "dropbear-bin"),
+    ("tinysshd", "tinysshd"),
     // A make-believe hardware security module, and what makes keys in it.
     ("/usr/lib/softhsm/libsofthsm2.so", "softhsm2"),
     ("softhsm2-util", "softhsm2"),
@@ -95,22 +99,26 @@ pub(crate) fn install(needed: &[Needed]) -> Result<()> {
     }
 }
 
-/// Installs ssh-audit from `PyPI`, in its one version, where [`programs::ssh_audit`] looks for it.
-pub(crate) fn ssh_audit() -> Result<String> {
-    if programs::ssh_audit().is_ok() {
-        return Ok(String::new());
+/// Installs what the tests need of `PyPI`, each in its one version, where [`programs::Package::directory`] says.
+pub(crate) fn from_pypi() -> Result<String> {
+    let mut installed = Vec::new();
+    for package in [programs::SSH_AUDIT, programs::SSH2_PYTHON] {
+        if package.installed().is_ok() {
+            continue;
+        }
+        let mut pip = Command::new(programs::find("python3")?);
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
+            .arg(package.directory())
+            .arg(format!("{}=={}", package.name, package.version));
+        let text = process::spell(&pip);
+        let output = pip.output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(Failure::new(format!("{text} failed:\n{said}")));
+        }
+        installed.push(package.name);
     }
-    let mut pip = Command::new(programs::find("python3")?);
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
-        .arg(programs::ssh_audit_directory())
-        .arg(format!("ssh-audit=={}", programs::SSH_AUDIT));
-    let text = process::spell(&pip);
-    let output = pip.output()?;
-    if output.status.success() {
-        return Ok("ssh-audit installed".to_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(Failure::new(format!("{text} failed:\n{said}")))
+    Ok(installed.join(" "))
 }
 
 fn missing(needed: &[Needed]) -> Vec<&'static str> {

@@ -14,7 +14,7 @@ use crate::{install, print};
 pub(crate) fn run() -> Result<()> {
     step("programs", || {
         install::install(install::FOR_THE_TESTS)?;
-        install::ssh_audit()
+        install::from_pypi()
     })?;
     cargo("format", &["fmt", "--all", "--check"])?;
     // `cargo deny` reads the whole graph, other systems' crates too, and runs offline.

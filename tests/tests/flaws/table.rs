@@ -368,7 +368,11 @@ pub(super) const FLAWS: &[Flaw] = &[
     Flaw {
         what: "a request on a channel that was never opened; window adjustments beyond 32 bits; agent frames of any length",
         found: "russh, 2023 to 2026",
-        part: Later("messages out of their state, after the login"),
-        tests: &["ca/tests/front/people.rs::promise_30_an_agent_with_other_keys_approves_nothing"],
+        part: Relay,
+        tests: &[
+            "tests/tests/strict.rs::promise_19_a_message_out_of_its_state_ends_a_connection_before_it_has_keys",
+            "tests/tests/strict.rs::promise_19_a_message_out_of_its_state_is_not_answered_and_changes_nothing_once_there_are_keys",
+            "ca/tests/front/people.rs::promise_30_an_agent_with_other_keys_approves_nothing",
+        ],
     },
 ];
