@@ -10,7 +10,7 @@ use config::half_open::{self, HalfOpen};
 use config::limits;
 use config::words::TargetName;
 use russh::server::{self, run_stream};
-use russh::{MethodKind, MethodSet, Preferred, SshId, compression};
+use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, compression};
 use ssh_key::Certificate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -78,6 +78,7 @@ pub(crate) async fn attend<S>(
 {
     let (line, cut) = Line::new(stream);
     let config = Arc::new(settings(&site, certificate));
+    let (outer, sources) = (inside.is_none(), Arc::clone(&site.sources));
     let (known, is_known) = oneshot::channel();
     let doorman = Doorman::new(site, inside, source, known);
     let mut patience = Box::pin(patience(held));
@@ -98,6 +99,20 @@ pub(crate) async fn attend<S>(
     }
     // Gives the place back.
     drop(patience);
+    // Inside a connection that has a seat, there is no other.
+    let seat = outer.then(|| sources.sit(source));
+    if let Some(None) = seat {
+        tracing::warn!(%source, "this source has as many connections as one may have");
+        let why = format!(
+            "hallpass: {} connections from your address, which is the most",
+            limits::CONNECTIONS_PER_SOURCE
+        );
+        let said = running.handle();
+        let said = said.disconnect(Disconnect::TooManyConnections, why, String::new());
+        let _ = timeout(REJECTION, said).await;
+        cut.cut();
+        return;
+    }
     let _ = running.await;
 }
 

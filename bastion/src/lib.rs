@@ -3,6 +3,7 @@
 //! The way of a session, in the order of reading:
 //!
 //! * [`front`]: the listener; [`line`] can cut a connection whatever it waits for.
+//! * [`sources`]: how many connections may come from one place.
 //! * [`doorman`]: answers one SSH connection of a person: the outer one, and the one inside
 //!   `ssh -J`, which arrives through [`jump`].
 //! * [`visitor`]: the one place that says whether a certificate lets somebody in.
@@ -43,6 +44,7 @@ mod serve;
 mod session;
 mod sftp;
 mod site;
+mod sources;
 pub mod target;
 pub mod visitor;
 mod watcher;

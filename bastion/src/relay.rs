@@ -1,5 +1,6 @@
 //! Moves a session's bytes: records them, counts in each direction's [`Gate`] what waits, and hands them on.
 
+mod bounds;
 mod masks;
 mod outlet;
 mod source;
@@ -17,6 +18,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::flow::{Flow, Gate, Take, Way};
 use crate::forward::{Item, STDERR};
 use crate::sftp::{Act, Broken, Sftp};
+pub(crate) use bounds::Bounds;
+use bounds::Reached;
 pub(crate) use masks::Masks;
 use masks::Passed;
 use outlet::{Lost, Outlet};
@@ -43,6 +46,10 @@ pub(crate) enum Over {
     Full(Way),
     /// A file transfer that cannot be followed any more.
     Broken(Broken),
+    /// Nothing happened for this long, which is as long as the role gives.
+    Idle(Duration),
+    /// More than so many bytes would have passed.
+    Large(u64),
     /// Something could not be recorded.
     Recorder(RecordError),
     /// Somebody else ended it.
@@ -52,6 +59,15 @@ pub(crate) enum Over {
 impl From<RecordError> for Over {
     fn from(e: RecordError) -> Self {
         Self::Recorder(e)
+    }
+}
+
+impl From<Reached> for Over {
+    fn from(reached: Reached) -> Self {
+        match reached {
+            Reached::Soon(most) | Reached::Idle(most) => Self::Idle(most),
+            Reached::Large(most) => Self::Large(most),
+        }
     }
 }
 
@@ -102,6 +118,8 @@ pub(crate) struct Rules {
     pub(crate) files: Option<Sftp>,
     /// What is masked of what the target sends.
     pub(crate) masks: Masks,
+    /// How long it may do nothing, and how much may pass.
+    pub(crate) bounds: Bounds,
 }
 
 /// Moves bytes until the session is over. Unless it was stopped, all that the target sent before its end has been
@@ -120,6 +138,7 @@ pub(crate) async fn run(
         pty: rules.pty,
         files: rules.files,
         masks: rules.masks,
+        bounds: rules.bounds,
         up: Outlet::new(sides.to_target, Arc::clone(&sides.up)),
         down: Outlet::new(sides.to_client, Arc::clone(&down)),
         flow: Flow::new(sides.up, down),
@@ -134,8 +153,8 @@ pub(crate) async fn run(
         }
         let now = Instant::now();
         relay.rested(now);
-        if let Err(e) = relay.held_back(now) {
-            break e.into();
+        if let Err(over) = relay.elapsed(now) {
+            break over;
         }
         let behind = relay.recorder.behind();
         let from_client = client.turn(Take::Now, behind, now);
@@ -149,6 +168,7 @@ pub(crate) async fn run(
             from_target.at(),
             relay.eof_due,
             relay.masks.due(),
+            relay.bounds.due(),
         ];
         let pause = due.into_iter().flatten().min();
         let took = tokio::select! {
@@ -187,6 +207,7 @@ struct Relay<'a> {
     pty: bool,
     files: Option<Sftp>,
     masks: Masks,
+    bounds: Bounds,
     up: Outlet<russh::client::Msg>,
     down: Outlet<russh::server::Msg>,
     flow: Flow,
@@ -257,6 +278,9 @@ impl Relay<'_> {
     }
 
     fn client_said(&mut self, message: ChannelMsg) -> Result<(), Over> {
+        if let ChannelMsg::Data { data } = &message {
+            self.passes(Way::Up, data.len())?;
+        }
         match message {
             ChannelMsg::Data { data } if self.files.is_some() => self.follow(Way::Up, &data)?,
             ChannelMsg::Data { data } => {
@@ -290,6 +314,9 @@ impl Relay<'_> {
 
     fn target_said(&mut self, message: Option<ChannelMsg>) -> Result<(), Over> {
         self.flow.took_down();
+        if let Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) = &message {
+            self.passes(Way::Down, data.len())?;
+        }
         match message {
             Some(ChannelMsg::Data { data }) if self.files.is_some() => {
                 self.follow(Way::Down, &data)?;
@@ -332,13 +359,27 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Passes what the masks have held back for as long as they may.
-    fn held_back(&mut self, now: Instant) -> Result<(), RecordError> {
+    /// Passes what the masks have held back for as long as they may, and looks at the session's bounds.
+    fn elapsed(&mut self, now: Instant) -> Result<(), Over> {
         if self.masks.due().is_some_and(|due| due <= now) {
             let passed = self.masks.overdue(now);
             self.pass(passed)?;
         }
-        Ok(())
+        match self.bounds.reached(now) {
+            Some(Reached::Soon(left)) => {
+                let left = left.as_secs();
+                self.say(&format!(
+                    "nothing was typed for long: the session ends in {left} s"
+                ))?;
+                Ok(())
+            }
+            Some(reached) => Err(reached.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn passes(&mut self, way: Way, bytes: usize) -> Result<(), Over> {
+        Ok(self.bounds.passes(way, bytes, Instant::now())?)
     }
 
     fn pass(&mut self, passed: Passed) -> Result<(), RecordError> {

@@ -22,6 +22,7 @@ use crate::ends::Ends;
 use crate::error::BastionError;
 use crate::running::Running;
 use crate::site::{Believed, Phase, Site};
+use crate::sources::Sources;
 use crate::watcher::{self, Backoff};
 use crate::{front, identity};
 
@@ -89,6 +90,7 @@ pub async fn serve(
         running: Running::new(),
         phase: watch::Sender::new(Phase::Serving),
         trust: Believed::default(),
+        sources: Sources::new(limits::CONNECTIONS_PER_SOURCE),
     });
     serve_site(&site, &own, socket, shutdown).await
 }

@@ -14,6 +14,7 @@ use crate::ca_link::CaLink;
 use crate::doors::Doors;
 use crate::ends::Ends;
 use crate::running::Running;
+use crate::sources::Sources;
 use crate::visitor::Trust;
 
 /// Messages of one channel that wait between russh and us; with the packet size of 32 KiB, 1 MiB. More
@@ -73,6 +74,7 @@ pub(crate) struct Site {
     pub(crate) running: Arc<Running>,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) trust: Believed,
+    pub(crate) sources: Arc<Sources>,
 }
 
 impl Site {

@@ -183,6 +183,9 @@ pub(crate) struct Role {
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) files: Option<Spanned<Files>>,
     pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
+    pub(crate) idle: Option<Spanned<String>>,
+    pub(crate) largest_session: Option<Spanned<String>>,
+    pub(crate) sessions: Option<Spanned<u32>>,
     pub(crate) record_input: Option<Spanned<bool>>,
     pub(crate) recipients: Option<Spanned<Recipients>>,
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
@@ -320,6 +323,8 @@ pub(crate) struct Approvals {
 /// The terms of a role's sessions.
 pub(crate) struct Terms {
     pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
+    pub(crate) idle: Option<Spanned<String>>,
+    pub(crate) largest_session: Option<Spanned<String>>,
 }
 
 /// What is masked: something by its name, or a pattern.

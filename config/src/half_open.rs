@@ -109,8 +109,9 @@ impl<C> Drop for Held<C> {
     }
 }
 
-/// One who has an IPv6 network of 64 bits has all its addresses (RFC 6177): they count as one source.
-fn network(address: IpAddr) -> IpAddr {
+/// The source that an address counts as. One who has an IPv6 network of 64 bits has all its addresses (RFC 6177): they count as one source.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),

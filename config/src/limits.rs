@@ -282,6 +282,15 @@ pub const SFTP_HANDLE_BYTES: usize = 256;
 /// order; past it the file has no digest.
 pub const SFTP_AHEAD_BYTES: usize = 4 << 20;
 
+/// Connections that have logged in from one address, or one network of 64 bits: an office behind one address, at full work.
+pub const CONNECTIONS_PER_SOURCE: usize = 2048;
+
+/// Shortest time that a role may give somebody to do nothing: it takes as long to read a screen.
+pub const IDLE_SHORTEST: Duration = Duration::from_secs(10);
+
+/// How long before the end of an idle session its person is warned, if it may be idle for twice as long.
+pub const IDLE_WARNING: Duration = Duration::from_secs(60);
+
 /// Longest pattern of a role, in bytes: a person reads it.
 pub const PATTERN_BYTES: usize = 512;
 

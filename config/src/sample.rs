@@ -133,6 +133,10 @@ source = []                         # addresses that targets see it come from, e
 #                                             # are no others; {unit} is one name
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused
 # record-input = false                        # true: what is typed is recorded too, passwords at prompts included
+# sessions = 4                                # most sessions of it that one person has running at once; absent: any number
+# idle = "10m"                                # a session ends when nothing was typed for so long (without a terminal: when no
+#                                             # byte passed); absent: with the grant
+# largest-session = "10G"                     # and when so many bytes have passed, both ways together; absent: any number
 # mask = ["cards", "keys", "tokens", { pattern = 'Contract-(\d{6})' }]   # replaced by stars in what the target sends, for the person and
 #                                             # in the recording: numbers of cards, private keys, tokens, own patterns (of one with a
 #                                             # group, the first group); not in file transfers

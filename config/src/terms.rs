@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,10 @@ use crate::pattern::Pattern;
 pub struct Terms {
     /// What is masked in what the person sees, and in the recording.
     pub mask: Mask,
+    /// How long the person may do nothing; none for as long as the grant runs.
+    pub idle: Option<Duration>,
+    /// How many bytes may pass, both ways together; none for any number.
+    pub largest: Option<u64>,
 }
 
 /// What is masked.

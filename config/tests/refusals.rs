@@ -892,3 +892,16 @@ fn promise_44_masks_that_would_mask_nothing_or_not_in_time_are_refused() {
         refused("longest = \"1h\"", &format!("mask = [{mask}]"), 27, words);
     }
 }
+
+#[test]
+fn promise_44_limits_that_no_session_could_keep_are_refused() {
+    for (limit, words) in [
+        ("idle = \"9s\"", "is not between 10s and 12h"),
+        ("idle = \"12h1s\"", "is not between 10s and 12h"),
+        ("idle = \"soon\"", "is not between 10s and 12h"),
+        ("largest-session = \"0\"", "is not a size"),
+        ("sessions = 0", "a role of which no session may run"),
+    ] {
+        refused("longest = \"1h\"", limit, 27, words);
+    }
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use config::Config;
+use config::{Config, limits};
 use record::clock::{Clock, SystemClock};
 use record::recording::{OsDisk, RecordingStore, Signer as RecordingSigner};
 use russh::client::{self, Handle};
@@ -89,6 +89,7 @@ impl House {
             running: Running::new(),
             phase: watch::Sender::new(Phase::Serving),
             trust,
+            sources: crate::sources::Sources::new(limits::CONNECTIONS_PER_SOURCE),
         });
         Self { dir, site }
     }

@@ -17,7 +17,7 @@ use super::runs::{Running, allowed, text};
 use super::{Herald, Teller};
 use crate::ends::never_began;
 use crate::prelude::{Prelude, Runs, Start};
-use crate::relay::{Masks, News, Rules, Stop};
+use crate::relay::{Bounds, Masks, News, Rules, Stop};
 use crate::route::Route;
 use crate::running::{Grant, Registered};
 use crate::sftp::Sftp;
@@ -123,6 +123,7 @@ impl Way {
             (self.command == Asked::Sftp).then(|| Sftp::new(self.permission.given.files.clone()));
         let masks = Masks::new(&self.permission.given.terms.mask);
         let masks = masks.map_err(|_| Fault::Given("its masks"))?;
+        let bounds = Bounds::new(&self.permission.given.terms, pty, Instant::now());
         let reaching = reach(site, route, self.permission, self.prelude, &self.command);
         let (target, channel, target_said) = reaching.await?;
         let (target_read, target_write) = channel.split();
@@ -140,7 +141,12 @@ impl Way {
             target_said,
             news,
             herald,
-            rules: Rules { pty, files, masks },
+            rules: Rules {
+                pty,
+                files,
+                masks,
+                bounds,
+            },
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use config::duration;
 use record::recording::{EndReason, Exit, RecordError, Recorder};
 
 use super::client::Client;
@@ -57,6 +58,17 @@ pub(super) fn farewell(over: Over, name: &str, until: &str) -> (EndReason, Words
         Over::Broken(broken) => ended(
             EndReason::Other("not-sftp".to_owned()),
             format!("session ended: {broken}"),
+        ),
+        Over::Idle(most) => ended(
+            EndReason::Idle,
+            format!(
+                "session ended: nothing happened for {}",
+                duration::show(most)
+            ),
+        ),
+        Over::Large(most) => ended(
+            EndReason::Other("too-large".to_owned()),
+            format!("session ended: more than {most} bytes, which is the most of its role"),
         ),
         Over::Recorder(e) => ended(EndReason::Recorder, recorder_failed(&e)),
         Over::Stopped(Stop::Deadline) => ended(

@@ -10,6 +10,7 @@ use config::{Config, rules};
 use record::api::{self, Door};
 use record::digest::Digest;
 use record::entry::{Authority, Entry, Whom};
+use record::request::Request;
 use record::text::is_visible;
 use ssh_key::PublicKey;
 
@@ -120,6 +121,9 @@ impl Writer {
         if self.hall.any_session(&self.state, &ask.session)?.is_some() {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
+        if let Some(most) = role.sessions {
+            self.has_session_left(request, most)?;
+        }
         self.commit(Entry::SessionBegin {
             session: ask.session.clone(),
             request: request.id.clone(),
@@ -205,6 +209,22 @@ impl Writer {
 }
 
 impl Writer {
+    /// Whether the person may have one more session of the role beside those that run.
+    fn has_session_left(&self, request: &Request, most: u32) -> Result<(), Refused> {
+        let now = self.hall.now();
+        let own = self.state.sessions.values().filter(|session| {
+            let case = self.state.cases.get(&session.request);
+            session.end.is_none()
+                && session.person == request.person
+                && case.is_some_and(|case| case.request.role == request.role && case.limit() > now)
+        });
+        if own.count() >= most as usize {
+            let role = request.role.clone();
+            return Err(Refused::ManySessions { role, most });
+        }
+        Ok(())
+    }
+
     fn is_out(&self, target: &TargetName) -> bool {
         let whom = Whom::Target(target.clone());
         self.state.excluded.of(&whom).is_some()

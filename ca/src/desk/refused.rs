@@ -223,6 +223,14 @@ pub enum Refused {
         /// What was asked for.
         asked: Principal,
     },
+    /// The person has as many sessions of the role as anybody may.
+    #[error("you have {most} sessions of role {role} running, which is the most: end one first")]
+    ManySessions {
+        /// The role.
+        role: RoleName,
+        /// How many it gives.
+        most: u32,
+    },
     /// The session identifier was used before.
     #[error("session {0} has been used before")]
     SessionUsed(SessionId),

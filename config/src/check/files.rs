@@ -33,7 +33,7 @@ pub(super) fn files(given: Option<Spanned<file::Files>>, carried: bool) -> Check
         read,
         write,
         paths: paths(given.paths.as_ref())?,
-        largest: largest(given.largest.as_ref())?,
+        largest: size(given.largest.as_ref())?,
     })
 }
 
@@ -74,7 +74,7 @@ fn paths(given: Option<&Spanned<Vec<Spanned<String>>>>) -> Checked<Vec<String>> 
 }
 
 /// A size as people write it: `500`, `64K`, `20M`, `2G`, in powers of 1,024.
-fn largest(given: Option<&Spanned<String>>) -> Checked<Option<u64>> {
+pub(super) fn size(given: Option<&Spanned<String>>) -> Checked<Option<u64>> {
     let Some(given) = given else { return Ok(None) };
     let text = given.get_ref();
     let (digits, shift) = match text.char_indices().last() {

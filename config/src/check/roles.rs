@@ -93,9 +93,14 @@ fn role(
         targets: reach(given.groups.span(), given.targets, given.labels, targets)?,
         sources: sources(given.sources.as_ref())?,
         longest: longest(given.longest.as_ref())?,
-        live: live(given.live.as_ref())?,
+        live: several(given.live.as_ref(), "of which no grant may run")?,
         files,
-        terms: super::terms::terms(file::Terms { mask: given.mask })?,
+        terms: super::terms::terms(file::Terms {
+            mask: given.mask,
+            idle: given.idle,
+            largest_session: given.largest_session,
+        })?,
+        sessions: several(given.sessions.as_ref(), "of which no session may run")?,
         record_input: given.record_input.is_some_and(Spanned::into_inner),
         recipients: match &given.recipients {
             Some(own) => super::recipients::recipients(own)?,
@@ -248,14 +253,15 @@ fn longest(given: Option<&Spanned<String>>) -> Checked<Duration> {
     Ok(longest)
 }
 
-fn live(given: Option<&Spanned<u32>>) -> Checked<Option<u32>> {
+/// How many there may be at once.
+fn several(given: Option<&Spanned<u32>>, none: &str) -> Checked<Option<u32>> {
     match given {
-        Some(live) if *live.get_ref() == 0 => flaw(
-            live.span(),
-            "a role of which no grant may run",
+        Some(count) if *count.get_ref() == 0 => flaw(
+            count.span(),
+            format!("a role {none}"),
             "count at least 1, or remove the role",
         ),
-        live => Ok(live.map(|live| *live.get_ref())),
+        count => Ok(count.map(|count| *count.get_ref())),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The terms of a role's sessions.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use toml::Spanned;
 
+use super::files::size;
 use super::{Checked, flaw};
 use crate::pattern::Pattern;
 use crate::terms::{Mask, Maskable, Terms};
@@ -13,7 +15,23 @@ use crate::{file, limits};
 pub(super) fn terms(given: file::Terms) -> Checked<Terms> {
     Ok(Terms {
         mask: mask(given.mask)?,
+        idle: idle(given.idle.as_ref())?,
+        largest: size(given.largest_session.as_ref())?,
     })
+}
+
+fn idle(given: Option<&Spanned<String>>) -> Checked<Option<Duration>> {
+    let Some(given) = given else { return Ok(None) };
+    let idle = crate::duration::parse(given.get_ref());
+    let (least, most) = (limits::IDLE_SHORTEST, limits::GRANT_LONGEST);
+    match idle {
+        Some(idle) if idle >= least && idle <= most => Ok(Some(idle)),
+        _ => flaw(
+            given.span(),
+            format!("{} is not between 10s and 12h", shown(given.get_ref())),
+            "write it like 10m or 1h",
+        ),
+    }
 }
 
 fn mask(given: Option<Spanned<Vec<Spanned<file::Masked>>>>) -> Checked<Mask> {

@@ -45,6 +45,8 @@ pub struct Role {
     pub channels: BTreeSet<Channel>,
     /// What file transfers may do, if a session may open them.
     pub files: FileRules,
+    /// How many sessions of the role one person may have running at once, on all bastions; none for any number.
+    pub sessions: Option<u32>,
     /// On which terms its sessions run.
     pub terms: Terms,
     /// Whether what the person types is recorded too, passwords at prompts included.

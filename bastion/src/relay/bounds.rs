@@ -1,0 +1,151 @@
+//! How long a session may do nothing, and how much may pass: without input or output.
+
+use std::time::Duration;
+
+use config::limits;
+use config::terms::Terms;
+use tokio::time::Instant;
+
+use crate::flow::Way;
+
+/// What a session has left.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    idle: Option<Idle>,
+    /// How many bytes may pass still.
+    left: Option<u64>,
+    most: u64,
+    /// What comes from the target counts as doing something.
+    both: bool,
+}
+
+#[derive(Debug)]
+struct Idle {
+    most: Duration,
+    since: Instant,
+    warned: bool,
+}
+
+/// What a bound says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// The session has been idle, and ends after so long.
+    Soon(Duration),
+    /// It has been idle for so long.
+    Idle(Duration),
+    /// More than so many bytes would have passed.
+    Large(u64),
+}
+
+impl Bounds {
+    /// The bounds of a role's sessions. With a terminal, who types does something; without one, whoever sends.
+    pub(crate) fn new(terms: &Terms, pty: bool, now: Instant) -> Self {
+        let idle = terms.idle.map(|most| Idle {
+            most,
+            since: now,
+            warned: !pty || most < 2 * limits::IDLE_WARNING,
+        });
+        Self {
+            idle,
+            left: terms.largest,
+            most: terms.largest.unwrap_or(u64::MAX),
+            both: !pty,
+        }
+    }
+
+    /// So many bytes want to pass.
+    pub(super) fn passes(&mut self, way: Way, bytes: usize, now: Instant) -> Result<(), Reached> {
+        if let Some(idle) = &mut self.idle
+            && (self.both || way == Way::Up)
+        {
+            idle.since = now;
+            idle.warned &= self.both || idle.most < 2 * limits::IDLE_WARNING;
+        }
+        if let Some(left) = &mut self.left {
+            let less = left.checked_sub(bytes as u64);
+            *left = less.ok_or(Reached::Large(self.most))?;
+        }
+        Ok(())
+    }
+
+    /// When there is something to look at.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let idle = self.idle.as_ref()?;
+        let end = idle.since + idle.most;
+        Some(if idle.warned {
+            end
+        } else {
+            end - limits::IDLE_WARNING
+        })
+    }
+
+    /// What is reached by now.
+    pub(super) fn reached(&mut self, now: Instant) -> Option<Reached> {
+        let idle = self.idle.as_mut()?;
+        let end = idle.since + idle.most;
+        if end <= now {
+            return Some(Reached::Idle(idle.most));
+        }
+        if !idle.warned && end - limits::IDLE_WARNING <= now {
+            idle.warned = true;
+            return Some(Reached::Soon(end - now));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(idle: u64, pty: bool) -> (Bounds, Instant) {
+        let terms = Terms {
+            idle: Some(Duration::from_secs(idle)),
+            largest: Some(10),
+            ..Terms::default()
+        };
+        let now = Instant::now();
+        (Bounds::new(&terms, pty, now), now)
+    }
+
+    #[test]
+    fn who_types_nothing_is_warned_and_then_over() {
+        let (mut bounds, start) = bounds(600, true);
+        let at = |secs| start + Duration::from_secs(secs);
+        assert_eq!(bounds.due(), Some(at(540)));
+        assert_eq!(bounds.reached(at(539)), None);
+        assert_eq!(
+            bounds.reached(at(540)),
+            Some(Reached::Soon(Duration::from_secs(60)))
+        );
+        assert_eq!(bounds.reached(at(541)), None, "once");
+        bounds.passes(Way::Down, 1, at(550)).unwrap();
+        assert_eq!(bounds.due(), Some(at(600)), "what is shown is not typed");
+        bounds.passes(Way::Up, 1, at(560)).unwrap();
+        assert_eq!(bounds.due(), Some(at(1100)), "and warned again");
+        assert!(bounds.reached(at(1100)).is_some());
+        assert_eq!(bounds.reached(at(1159)), None);
+        assert_eq!(
+            bounds.reached(at(1160)),
+            Some(Reached::Idle(Duration::from_secs(600)))
+        );
+    }
+
+    #[test]
+    fn without_a_terminal_whatever_passes_counts() {
+        let (mut bounds, start) = bounds(600, false);
+        let at = |secs| start + Duration::from_secs(secs);
+        bounds.passes(Way::Down, 1, at(500)).unwrap();
+        assert_eq!(bounds.due(), Some(at(1100)), "nobody is there to be warned");
+        assert_eq!(bounds.reached(at(1099)), None);
+        assert!(bounds.reached(at(1100)).is_some());
+    }
+
+    #[test]
+    fn one_byte_past_the_largest_session_does_not_pass() {
+        let (mut bounds, now) = bounds(600, true);
+        bounds.passes(Way::Down, 6, now).unwrap();
+        bounds.passes(Way::Up, 4, now).unwrap();
+        assert_eq!(bounds.passes(Way::Up, 1, now), Err(Reached::Large(10)));
+    }
+}
