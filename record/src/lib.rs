@@ -8,7 +8,7 @@
 //! * [`recording`]: the evidence of each session; [`screen`]: the emulated terminal that it is shown through.
 //! * [`krl`]: what is revoked, as OpenSSH's targets read it; [`orders`]: what a target is told.
 //! * [`token`], [`fingerprint`]: what a machine joins with, and what keys are known by.
-//! * [`digest`], [`clock`]: SHA-256 and time, each in one spelling.
+//! * [`digest`], [`clock`], [`when`]: SHA-256 and time, each in one spelling.
 //! * [`witness`]: who remembers the log's checkpoints, and cosigns none that does not continue them.
 //! * [`http`]: how published logs and witnesses are reached.
 //! * [`age`]: secrets wrapped for those who may open them.
@@ -38,4 +38,5 @@ pub mod sshsig;
 pub mod text;
 pub mod token;
 pub mod tree;
+pub mod when;
 pub mod witness;

@@ -9,8 +9,7 @@ use config::words::{BastionName, PersonName, Principal, RequestId, RoleName, Tar
 use record::entry::Whom;
 use record::fingerprint::Fingerprint;
 use record::text::{Command, Reason, Remark};
-
-use super::report::When;
+use record::when::When;
 
 /// How wide help is without a terminal.
 const WIDTH: usize = 80;
@@ -118,10 +117,10 @@ pub(super) struct Review {
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// From when on, for example 30d, 2026-11-01 or 2026-11-01T12:00:00Z; 30d if left out
-    #[arg(long, value_name = "WHEN", value_parser = When::from_typed)]
+    #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<When>,
     /// Until when; now if left out
-    #[arg(long, value_name = "WHEN", value_parser = When::from_typed)]
+    #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<When>,
     /// Only of this person
     #[arg(long)]

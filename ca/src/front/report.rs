@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use config::duration;
 use record::clock::UnixTime;
 
 use super::call::{Call, Stop};
@@ -40,33 +39,6 @@ pub(super) async fn report(call: &Call, typed: command::Report) -> Result<(), St
         (_, _, true) => requests(&found, now),
     };
     Ok(call.peer.print(&text).await?)
-}
-
-/// A moment, as people type one: a date, a time in UTC, or how long ago.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
-    At(UnixTime),
-    Ago(Duration),
-}
-
-impl When {
-    /// Reads `2026-11-01`, `2026-11-01T12:00:00Z` or `30d`.
-    pub(super) fn from_typed(typed: &str) -> Result<Self, &'static str> {
-        if let Some(ago) = duration::parse(typed) {
-            return Ok(Self::Ago(ago));
-        }
-        let whole = format!("{typed}T00:00:00Z");
-        let at = typed.parse().or_else(|_| whole.parse());
-        at.map(Self::At)
-            .map_err(|_| "write it like 30d, 2026-11-01 or 2026-11-01T12:00:00Z")
-    }
-
-    fn before(self, now: UnixTime) -> UnixTime {
-        match self {
-            Self::At(at) => at,
-            Self::Ago(ago) => now.before(ago),
-        }
-    }
 }
 
 fn summary(report: &Report, now: UnixTime) -> String {
@@ -173,21 +145,4 @@ fn requests(report: &Report, now: UnixTime) -> String {
         ]
     });
     table(&header, rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_read_as_people_type_them() {
-        let now = UnixTime::from_secs(1_795_312_324);
-        let at = |typed| When::from_typed(typed).unwrap().before(now).to_string();
-        assert_eq!(at("2026-11-01"), "2026-11-01T00:00:00Z");
-        assert_eq!(at("2026-11-01T12:00:00Z"), "2026-11-01T12:00:00Z");
-        assert_eq!(at("0s"), now.to_string());
-        for bad in ["yesterday", "2026-13-01", "", "2026-11-01T12:00"] {
-            assert!(When::from_typed(bad).is_err(), "{bad}");
-        }
-    }
 }
