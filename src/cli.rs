@@ -9,7 +9,8 @@ use config::words::{BastionName, TargetName};
 
 use crate::failure::Result;
 use crate::{
-    check, evidence, generate, init, keys, log, policy, reissue, review, serve, target, trust,
+    check, evidence, generate, init, keys, log, policy, reissue, review, search, serve, target,
+    trust,
 };
 
 /// Temporary production access with plain ssh: a certificate authority and a recording bastion.
@@ -106,6 +107,8 @@ enum Command {
     },
     /// Replay a recording in this terminal
     Play(review::PlayArgs),
+    /// Look for text in recordings: on the screen, in commands, and in what was done to files
+    Search(search::SearchArgs),
     /// Write a recording in another format
     Export(review::ExportArgs),
     /// Write a copy of a sealed recording that somebody else can open
@@ -194,6 +197,7 @@ impl Cli {
             Command::Verify(args) => return evidence::verify(&args),
             Command::Log { command } => return log::run(site, command),
             Command::Play(args) => review::play(site, &args),
+            Command::Search(args) => return search::search(site, &args),
             Command::Export(args) => review::export(site, &args),
             Command::Share(args) => reissue::share(site, &args),
             Command::Erase(args) => reissue::erase(site, &args),

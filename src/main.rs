@@ -4,7 +4,7 @@
 //! * `init`, `check`, `keys`, `target`, `trust`: setting a site up.
 //! * `serve`: the two services.
 //! * `policy`: what a configuration would say.
-//! * `evidence`, `log`, `review`: verifying, proving, replaying and exporting.
+//! * `evidence`, `log`, `review`, `search`: verifying, proving, replaying, exporting and finding.
 //! * `generate`: completions and man pages.
 
 mod check;
@@ -18,6 +18,7 @@ mod log;
 mod policy;
 mod reissue;
 mod review;
+mod search;
 mod serve;
 mod target;
 mod trust;

@@ -7,10 +7,10 @@ use avt::observer::Transcript;
 use record::age::Identities;
 use record::recording::reader::ReadError;
 use record::recording::{Data, Event, Header, ReadState, Reader, Stream};
-use record::text::is_visible;
 use serde_json::{Value, json};
 
-use crate::screen::{Decoder, REPLACEMENT, Screen};
+use crate::lines::neutral;
+use crate::screen::{Decoder, Screen};
 
 /// A format to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,12 +156,4 @@ fn txt(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
         writeln!(out, "{}", neutral(line))?;
     }
     Ok(())
-}
-
-/// A line that can be shown anywhere: nothing invisible in it, and no blanks at its end.
-fn neutral(line: &str) -> String {
-    line.trim_end()
-        .chars()
-        .map(|c| if is_visible(c) { c } else { REPLACEMENT })
-        .collect()
 }

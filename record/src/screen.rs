@@ -114,6 +114,25 @@ impl Screen {
         transcript.finish(&self.terminal)
     }
 
+    /// The lines of text on it, from the top; rows that were wrapped are one line.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let screen = self.terminal.screen();
+        let mut row = 0;
+        std::iter::from_fn(move || {
+            let mut text = String::new();
+            let mut line = screen.line(row)?;
+            loop {
+                row += 1;
+                text.extend(line.chars());
+                let next = screen.line(row).filter(|_| line.is_wrapped());
+                match next {
+                    Some(next) => line = next,
+                    None => return Some(text),
+                }
+            }
+        })
+    }
+
     /// The cells of one row, from the left.
     pub fn row(&self, row: usize) -> impl Iterator<Item = Cell> + '_ {
         let line = self.terminal.screen().line(row);

@@ -1,0 +1,105 @@
+use record::recording::{Event, Header};
+
+use super::*;
+use crate::deck::tests::header;
+
+fn output(at_ms: u64, text: &str) -> Event {
+    Event {
+        at_us: at_ms * 1000,
+        data: Data::Bytes(Stream::Output, text.as_bytes().to_vec()),
+    }
+}
+
+fn lines_of(header: &Header, events: &[Event]) -> Vec<(u64, String)> {
+    let mut told = Vec::new();
+    let mut tell = |line: Line| told.push((line.at_us / 1000, line.text));
+    let mut lines = Lines::new(header, &mut tell);
+    for event in events {
+        lines.take(event, &mut tell);
+    }
+    lines.finish(&mut tell);
+    told
+}
+
+fn lines(cols: u32, rows: u32, events: &[(u64, &str)]) -> Vec<(u64, String)> {
+    let events: Vec<Event> = events.iter().map(|(at, text)| output(*at, text)).collect();
+    lines_of(&header(cols, rows), &events)
+}
+
+fn told(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
+    let told = expected.iter().map(|(at, text)| (*at, (*text).to_owned()));
+    told.collect()
+}
+
+#[test]
+fn a_command_that_is_typed_is_one_line_at_the_time_of_its_last_key() {
+    let typed = [
+        (0, "$ "),
+        (1000, "l"),
+        (1200, "s"),
+        (1400, "\r\n"),
+        (1401, "a  b\r\n$ "),
+    ];
+    assert_eq!(
+        lines(20, 5, &typed),
+        told(&[(1401, "$"), (1200, "$ ls"), (1401, "a  b")])
+    );
+}
+
+#[test]
+fn what_was_wiped_away_is_found_where_it_stood() {
+    let wiped = [(0, "secret"), (500, "\x1b[2K\rdone"), (900, "!")];
+    assert_eq!(lines(20, 5, &wiped), told(&[(0, "secret"), (900, "done!")]));
+    let full_screen = [
+        (0, "\x1b[?1049h\x1b[Hone"),
+        (30, "\x1b[H\x1b[Jtwo"),
+        (60, "\x1b[?1049l"),
+    ];
+    assert_eq!(lines(20, 5, &full_screen), told(&[(0, "one"), (30, "two")]));
+}
+
+#[test]
+fn output_that_nobody_could_read_is_found_as_it_scrolls_by() {
+    let flood: String = (0..100).map(|n| format!("line {n}\r\n")).collect();
+    let found = lines(20, 5, &[(7, &flood)]);
+    let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
+    for n in 0..100 {
+        let line = format!("line {n}");
+        assert_eq!(
+            texts.iter().filter(|text| **text == line).count(),
+            1,
+            "{line}"
+        );
+    }
+    assert!(found.iter().all(|(at, _)| *at == 7));
+}
+
+#[test]
+fn rows_that_were_wrapped_are_one_line_on_the_screen_and_past_it() {
+    let long = "abcdefghijklmnopqrstuvwxyz";
+    assert_eq!(lines(10, 5, &[(0, long)]), told(&[(0, long)]));
+    let scrolled = format!("{long}\r\n1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n");
+    assert!(lines(10, 5, &[(0, &scrolled)]).contains(&(0, long.to_owned())));
+}
+
+#[test]
+fn commands_files_and_marks_are_lines_too() {
+    let mut of = header(20, 5);
+    of.command = Some("rm -rf /tmp/x".to_owned());
+    let marker = Event {
+        at_us: 5_000,
+        data: Data::Marker("signal INT".to_owned()),
+    };
+    assert_eq!(
+        lines_of(&of, &[marker]),
+        told(&[(0, "rm -rf /tmp/x"), (5, "signal INT")])
+    );
+}
+
+#[test]
+fn promise_36_no_line_holds_what_a_terminal_would_obey() {
+    let found = lines(40, 3, &[(0, "a\u{202e}b\u{9b}31mc\x1b]0;t\x07d\u{feff}e")]);
+    for (_, text) in found {
+        assert!(text.chars().all(is_visible), "{text:?}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Looks for text in a recording: in what stood on the screen, in the commands, and in what was done to files.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use config::pattern::Pattern;
+use record::age::Identities;
+use record::recording::reader::ReadError;
+use record::recording::{Header, ReadState, Reader};
+use regex_automata::meta::Regex;
+
+use crate::lines::{Line, Lines};
+
+/// Most lines that are found in one recording; who looks for everything exports it.
+pub const HITS: usize = 1000;
+
+/// What to look for.
+#[derive(Debug, Clone)]
+pub struct Query {
+    regex: Regex,
+    around: usize,
+}
+
+impl Query {
+    /// This pattern, with so many lines around each that has it.
+    ///
+    /// # Errors
+    ///
+    /// None, since a pattern compiles.
+    pub fn new(pattern: &Pattern, around: usize) -> Result<Self, config::pattern::PatternError> {
+        Ok(Self {
+            regex: pattern.regex()?,
+            around,
+        })
+    }
+}
+
+/// A line that was told, and whether it has the pattern or stands around one that has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The line.
+    pub line: Line,
+    /// Whether it has the pattern.
+    pub has_it: bool,
+}
+
+/// What was found in a recording.
+#[derive(Debug)]
+pub struct Found {
+    /// Who, where, as what.
+    pub header: Header,
+    /// The lines, in the order in which they were told; none if nothing was found.
+    pub hits: Vec<Hit>,
+    /// Whether there are more than [`HITS`].
+    pub more: bool,
+    /// How far the recording goes.
+    pub state: ReadState,
+}
+
+/// Looks through one recording, if `wanted` says so of its header. Memory is bounded by the screen and by [`HITS`].
+///
+/// # Errors
+///
+/// It cannot be read: see [`ReadError`].
+pub fn search(
+    path: &Path,
+    identities: &Identities,
+    query: &Query,
+    wanted: impl FnOnce(&Header) -> bool,
+) -> Result<Option<Found>, ReadError> {
+    let reader = Reader::open(path, identities)?;
+    if !wanted(reader.header()) {
+        return Ok(None);
+    }
+    let mut sieve = Sieve::new(query);
+    let mut lines = Lines::new(reader.header(), &mut |line| sieve.take(line));
+    for event in reader.all_events() {
+        lines.take(&event?, &mut |line| sieve.take(line));
+        if sieve.more {
+            break;
+        }
+    }
+    lines.finish(&mut |line| sieve.take(line));
+    Ok(Some(Found {
+        header: reader.header().clone(),
+        hits: sieve.hits,
+        more: sieve.more,
+        state: reader.state(),
+    }))
+}
+
+/// Keeps the lines that have the pattern, and those around them.
+struct Sieve<'a> {
+    query: &'a Query,
+    before: VecDeque<Line>,
+    after: usize,
+    found: usize,
+    hits: Vec<Hit>,
+    more: bool,
+}
+
+impl<'a> Sieve<'a> {
+    fn new(query: &'a Query) -> Self {
+        Self {
+            query,
+            before: VecDeque::new(),
+            after: 0,
+            found: 0,
+            hits: Vec::new(),
+            more: false,
+        }
+    }
+
+    fn take(&mut self, line: Line) {
+        let has_it = self.query.regex.is_match(line.text.as_str());
+        if has_it && self.found == HITS {
+            self.more = true;
+        }
+        if self.more {
+            return;
+        }
+        if has_it {
+            self.found += 1;
+            self.after = self.query.around;
+            let before = std::mem::take(&mut self.before);
+            before.into_iter().for_each(|line| self.keep(line, false));
+            self.keep(line, true);
+        } else if self.after > 0 {
+            self.after -= 1;
+            self.keep(line, false);
+        } else if self.query.around > 0 {
+            if self.before.len() == self.query.around {
+                self.before.pop_front();
+            }
+            self.before.push_back(line);
+        }
+    }
+
+    fn keep(&mut self, line: Line, has_it: bool) {
+        self.hits.push(Hit { line, has_it });
+    }
+}
