@@ -122,8 +122,9 @@ impl<'a> Sieve<'a> {
         if has_it {
             self.found += 1;
             self.after = self.query.around;
-            let before = std::mem::take(&mut self.before);
-            before.into_iter().for_each(|line| self.keep(line, false));
+            for line in std::mem::take(&mut self.before) {
+                self.keep(line, false);
+            }
             self.keep(line, true);
         } else if self.after > 0 {
             self.after -= 1;

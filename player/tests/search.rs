@@ -55,7 +55,8 @@ fn the_command_is_looked_through_and_what_was_typed_is_not() {
 #[test]
 fn lines_around_are_shown_once() {
     let (_dir, path) = recording(&header(80, 24), |recorder, _| {
-        let text: String = (0..60).map(|n| format!("row {n}\r\n")).collect();
+        let rows: Vec<String> = (0..60).map(|n| format!("row {n}\r\n")).collect();
+        let text = rows.concat();
         recorder.output(text).unwrap().into_inner();
     });
     let rows = |found: &Found| -> Vec<(String, bool)> {

@@ -60,7 +60,8 @@ fn what_was_wiped_away_is_found_where_it_stood() {
 
 #[test]
 fn output_that_nobody_could_read_is_found_as_it_scrolls_by() {
-    let flood: String = (0..100).map(|n| format!("line {n}\r\n")).collect();
+    let rows: Vec<String> = (0..100).map(|n| format!("line {n}\r\n")).collect();
+    let flood = rows.concat();
     let found = lines(20, 5, &[(7, &flood)]);
     let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
     for n in 0..100 {
