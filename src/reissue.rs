@@ -46,7 +46,9 @@ pub(crate) struct ShareArgs {
 #[derive(Args)]
 #[command(
     after_help = "The wrapped key in the file is overwritten and made durable. Copies of the file, backups, and blocks that\n\
-    the disk has put elsewhere keep theirs: erase those too. A shared copy is another file."
+    the disk has put elsewhere keep theirs: erase those too. A shared copy is another file.\n\
+    `hallpass verify` with the log names a recording that nobody was let erase: on a bastion, a role with `erase = true` does\n\
+    it, by `ssh review@BASTION erase ID --reason TEXT`."
 )]
 pub(crate) struct EraseArgs {
     /// A recording's file, or a session's identifier

@@ -11,11 +11,14 @@ mod cat;
 mod desk;
 mod table;
 
+use std::io;
 use std::sync::Arc;
 
 use config::words::SessionId;
 use record::api::review::{ListAsk, ReadAsk, ReadGiven, Shown};
 use record::reading::Reading;
+use record::recording::crypt::reissue::{self, ReissueError};
+use record::recording::reader::ReadError;
 use record::text::Reason;
 use russh::Channel;
 use russh::server::{Handle, Msg};
@@ -100,6 +103,7 @@ impl Review<'_> {
             Ask::List(filter) => self.list(desk, filter).await,
             Ask::Cat { session, stored } => self.cat(desk, &session, stored).await,
             Ask::Kill { session, reason } => self.kill(desk, &session, reason).await,
+            Ask::Erase { session, reason } => self.erase(desk, &session, reason).await,
         }
     }
 
@@ -168,6 +172,32 @@ impl Review<'_> {
         Ok(())
     }
 
+    /// Destroys the key of a recording. What could not be erased anyway never stands in the log.
+    async fn erase(
+        &self,
+        desk: &mut Desk,
+        session: &SessionId,
+        reason: Reason,
+    ) -> Result<(), Line> {
+        let path = self.site.store.dir().join(format!("{session}.cast.zst"));
+        let looked = path.clone();
+        let could = tokio::task::spawn_blocking(move || reissue::erasable(&looked));
+        could.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
+        let given = self.read(session, Reading::Erase(reason.clone())).await?;
+        let by = &given.pass.person;
+        tracing::warn!(%session, %by, %reason, "a recording is erased by a reviewer");
+        // If we die here, the log says that it was to be erased, and the same command does it.
+        let erased = tokio::task::spawn_blocking(move || reissue::erase(&path));
+        erased.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
+        let whose = given.session;
+        desk.print(&format!(
+            "the recording of session {session}, {} to {}, is erased: nobody reads it any more, and it verifies\n",
+            whose.person, whose.access
+        ))
+        .await;
+        Ok(())
+    }
+
     /// Asks the CA, which has the reading in its log when it says yes.
     async fn read(&self, session: &SessionId, reading: Reading) -> Result<ReadGiven, Line> {
         let ask = ReadAsk {
@@ -184,6 +214,20 @@ impl Review<'_> {
             access: self.reviewer.access.clone(),
             source: self.reviewer.source.to_canonical(),
         }
+    }
+}
+
+/// What a reviewer hears when we have failed ourselves.
+const DEFECT: &str = "the bastion failed: its log says more";
+
+fn not_erased(e: ReissueError) -> Line {
+    match e {
+        ReissueError::Read(ReadError::Io(e)) | ReissueError::Io(e)
+            if e.kind() == io::ErrorKind::NotFound =>
+        {
+            "there is no recording of it here".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

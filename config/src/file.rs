@@ -190,6 +190,7 @@ pub(crate) struct Role {
     pub(crate) recipients: Option<Spanned<Recipients>>,
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
     pub(crate) review: Option<Spanned<bool>>,
+    pub(crate) erase: Option<Spanned<bool>>,
 }
 
 /// Yes, no, or on which terms.

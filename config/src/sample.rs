@@ -161,6 +161,7 @@ source = []                         # addresses that targets see it come from, e
 # groups = ["sre"]
 # logins = ["postgres"]                       # whose sessions: under these accounts …
 # targets = ["db1.prod"]                      # … on these machines; or: labels = { env = "prod" }
+# erase = false                               # true: `erase ID --reason TEXT` too, which destroys the key of a sealed recording
 # approvals = { count = 1, from = "security" }
 
 # Who is told at once of break-glass, overdue reviews, revocations, who is shut out or let in again, and certificates that the log does

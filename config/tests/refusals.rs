@@ -302,6 +302,12 @@ fn promise_44_a_review_role_that_means_two_things_is_refused() {
         28,
         "expected a boolean",
     );
+    refused(
+        longest,
+        "longest = \"1h\"\nerase = true\n",
+        28,
+        "erase in a role that does not review",
+    );
     refused("db2.prod", "edge", 19, "edge is a bastion's name already");
     let underscore = good()
         .replace("[bastion.edge]", "[bastion.edge_1]")
@@ -319,6 +325,10 @@ fn a_review_role_gives_the_bastion_and_reads_what_it_names() {
     assert!(role.covers(&"review@edge".parse().unwrap()));
     assert!(!role.covers(&session), "it opens no session");
     let reads = role.reads.as_ref().unwrap();
+    assert!(!reads.erases, "that has to be said");
+    let eraser = load(&text.replace("review = true", "review = true\nerase = true")).unwrap();
+    let eraser = eraser.roles.values().next().unwrap();
+    assert!(eraser.reads.as_ref().unwrap().erases);
     assert!(reads.covers(&session));
     assert!(!reads.covers(&"postgres@db2.prod".parse().unwrap()));
     assert!(!reads.covers(&"root@db1.prod".parse().unwrap()));

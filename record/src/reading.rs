@@ -16,6 +16,8 @@ pub enum Reading {
     Cat,
     /// Ends it.
     Kill(Reason),
+    /// Destroys the key of its sealed recording.
+    Erase(Reason),
 }
 
 impl fmt::Display for Reading {
@@ -24,6 +26,7 @@ impl fmt::Display for Reading {
             Self::Watch => f.write_str("watches"),
             Self::Cat => f.write_str("reads"),
             Self::Kill(reason) => write!(f, "kills ({reason})"),
+            Self::Erase(reason) => write!(f, "erases ({reason})"),
         }
     }
 }

@@ -7,6 +7,15 @@ use serde_json::{Value, json};
 /// Whether a verdict is a good one, in words and as facts. `begun` is what the log knows of the session.
 pub(super) fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, String, Value) {
     match verdict {
+        // Somebody with the bastion's disk did that, and nobody was asked.
+        Verdict::Good(checked) if is_erased(checked) && begun.is_some_and(|it| !it.erased) => (
+            false,
+            format!(
+                "{}, and the log knows of nobody who was let erase it",
+                summary(checked)
+            ),
+            facts(checked),
+        ),
         Verdict::Good(checked) => (true, summary(checked), facts(checked)),
         Verdict::Unfinished(checked) => (
             true,
@@ -65,6 +74,10 @@ fn summary(checked: &Checked) -> String {
     };
     let sealed = checked.closed.as_ref().map_or_else(String::new, sealed);
     format!("{who}{length}, {frames}{end}{sealed}")
+}
+
+fn is_erased(checked: &Checked) -> bool {
+    checked.closed.as_ref().is_some_and(|closed| closed.erased)
 }
 
 fn sealed(closed: &Closed) -> String {

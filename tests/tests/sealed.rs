@@ -8,8 +8,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use hallpass_tests::process::{self, LIMIT, Live};
+use hallpass_tests::watch::entries;
 use hallpass_tests::world::Setup;
-use hallpass_tests::{Failure, Result, World, programs};
+use hallpass_tests::{Failure, Person, Result, World, programs};
 
 /// What the session prints, and nobody else may find. The shell puts it together, so that the command does not hold it.
 const MARKER: &str = "quux-4711-zyzzy";
@@ -31,10 +32,15 @@ fn public(key: &Path) -> Result<String> {
 
 /// A world whose recordings `reviewer` opens, with Alice let in; the private key, and how Alice names the target.
 fn sealed_world() -> Result<(World, PathBuf, String)> {
+    sealed_world_with("")
+}
+
+/// The same with more in its configuration.
+fn sealed_world_with(more: &str) -> Result<(World, PathBuf, String)> {
     let keys = tempfile::tempdir()?;
     let key = keypair(keys.path(), "reviewer", "")?;
     let world = World::with(&Setup {
-        extra: format!("[recordings]\nrecipients = [\"{}\"]\n", public(&key)?),
+        extra: format!("[recordings]\nrecipients = [\"{}\"]\n{more}", public(&key)?),
         ..Setup::default()
     })?;
     let kept = world.root().join("reviewer");
@@ -248,9 +254,68 @@ fn a_shared_copy_opens_for_the_auditor_and_an_erased_one_for_nobody() -> Result<
         .hallpass(&["verify", path(&recording)])?
         .ok()?
         .prints("erased: its key was destroyed")?;
-    // The log's root is still that of the recording.
-    world.verify()?.ok()?;
     text(&world, &copy, &auditor)?.ok()?.prints(MARKER)?;
+    // The root is still the log's. But whoever did this had the disk, and asked nobody.
+    world
+        .verify()?
+        .exits(1)?
+        .prints("the log knows of nobody who was let erase it")?;
+    world.end_damaged();
+    Ok(())
+}
+
+#[test]
+fn erasing_is_asked_of_the_ca_and_stands_in_its_log() -> Result<()> {
+    let reviewers = r#"
+[role.web-review]
+review = true
+groups = ["sre"]
+logins = ["LOGIN"]
+targets = ["web1.prod"]
+approvals = { count = 0 }
+
+[role.web-erase]
+review = true
+erase = true
+groups = ["security"]
+logins = ["LOGIN"]
+targets = ["web1.prod"]
+approvals = { count = 0 }
+"#;
+    let (world, key, at) = sealed_world_with(reviewers)?;
+    world.jump(&[&at, SAY])?.ok()?;
+    let recording = world.first_recording(LIMIT)?;
+    let id = recording.file_name().unwrap_or_default();
+    let id = id.to_string_lossy().replace(".cast.zst", "");
+    text(&world, &recording, &key)?.ok()?.prints(MARKER)?;
+    let because = ["--reason", "erasure request 12 of the person concerned"];
+    let erase = |person: &Person| {
+        let words = [&["review@bastion", "erase", id.as_str()], &because[..]].concat();
+        person.ssh(&words)
+    };
+
+    world.take(&world.bob, "review@bastion", &[])?;
+    erase(&world.bob)?
+        .exits(1)?
+        .says("that takes one with erase = true")?;
+    text(&world, &recording, &key)?.ok()?.prints(MARKER)?;
+
+    world.take(&world.carol, "review@bastion", &["--role", "web-erase"])?;
+    erase(&world.carol)?
+        .ok()?
+        .prints("is erased: nobody reads it any more")?;
+    text(&world, &recording, &key)?
+        .exits(1)?
+        .says("was erased")?;
+    world
+        .verify()?
+        .ok()?
+        .prints("erased: its key was destroyed")?;
+    let log = entries(&world)?;
+    let line = log.lines().find(|line| line.contains("\"erase\""));
+    let line = line.unwrap_or_default();
+    assert!(line.contains(&id) && line.contains("request 12"), "{log}");
+    erase(&world.carol)?.exits(1)?.says("was erased")?;
     world.end()
 }
 

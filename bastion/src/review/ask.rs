@@ -18,6 +18,9 @@ what you end, stands in the issuance log before it is done.
       read a sealed recording, with a key of one of its recipients.
   kill ID --reason TEXT
       Ends a session that runs. Its person reads who did, and why.
+  erase ID --reason TEXT
+      Destroys the key of a sealed recording, if your role says erase = true: nobody
+      reads it any more, and it still verifies. Copies elsewhere keep theirs.
   help
       This.
 ";
@@ -29,6 +32,7 @@ pub(super) enum Ask {
     List(Filter),
     Cat { session: SessionId, stored: bool },
     Kill { session: SessionId, reason: Reason },
+    Erase { session: SessionId, reason: Reason },
 }
 
 /// Which sessions to list.
@@ -85,9 +89,14 @@ impl Ask {
                 session: session(words.next())?,
                 reason: reason.ok_or(BadAsk::Missing("--reason TEXT"))?.parse()?,
             },
+            "erase" => Self::Erase {
+                session: session(words.next())?,
+                reason: reason.ok_or(BadAsk::Missing("--reason TEXT"))?.parse()?,
+            },
             other => return Err(BadAsk::Unknown(other.to_owned())),
         };
-        let meant = matches!(ask, Self::Kill { .. }) || reason.is_none();
+        let reasoned = matches!(ask, Self::Kill { .. } | Self::Erase { .. });
+        let meant = reasoned || reason.is_none();
         match words.next() {
             Some(more) => Err(BadAsk::Word(more.to_owned())),
             None if meant => Ok(ask),

@@ -8,6 +8,7 @@ use config::rules::Reads;
 use config::words::{BastionName, SessionId};
 use record::api::review::{ListAsk, Listed, Listing, Pass, ReadAsk, ReadGiven, Shown};
 use record::entry::Entry;
+use record::reading::Reading;
 
 use super::Refused;
 use super::bastions::known;
@@ -34,6 +35,9 @@ impl Writer {
             found.filter(|session| session.bastion == *bastion && reads.covers(&session.access));
         // One that the role does not cover is not told from one that is not there.
         let own = own.ok_or_else(|| Refused::UnknownSession(ask.session.clone()))?;
+        if matches!(ask.reading, Reading::Erase(_)) {
+            may_erase(&reads, &own)?;
+        }
         self.commit(Entry::Reading {
             session: ask.session.clone(),
             reading: ask.reading.clone(),
@@ -109,6 +113,21 @@ impl Writer {
         };
         Ok(Reviewer { pass, reads })
     }
+}
+
+/// A role that says so destroys the key of a recording that is finished.
+fn may_erase(reads: &Reads, session: &Session) -> Result<(), Refused> {
+    if !reads.erases {
+        return Err(Refused::Message(
+            "the role reads recordings and erases none: that takes one with erase = true",
+        ));
+    }
+    if session.end.is_none() {
+        return Err(Refused::Message(
+            "the session has not ended: what is left of it is erased afterwards (`kill` ends it)",
+        ));
+    }
+    Ok(())
 }
 
 impl Hall {

@@ -14,7 +14,14 @@ pub(super) fn reviews(
     bastions: &BTreeMap<BastionName, Bastion>,
 ) -> Checked<Option<BTreeSet<TargetName>>> {
     let Some(at) = given.review.as_ref().filter(|flag| *flag.get_ref()) else {
-        return Ok(None);
+        return match &given.erase {
+            Some(erase) => flaw(
+                erase.span(),
+                "erase in a role that does not review",
+                "who erases comes as review@BASTION: add review = true, or remove it",
+            ),
+            None => Ok(None),
+        };
     };
     if let Some((key, span)) = of_sessions(given) {
         return flaw(
@@ -64,10 +71,11 @@ fn of_sessions(given: &file::Role) -> Option<(&'static str, Range<usize>)> {
 }
 
 /// Makes a review role of a role: its logins and targets say whose sessions it reads.
-pub(super) fn turn(role: &mut Role, bastions: BTreeSet<TargetName>) {
+pub(super) fn turn(role: &mut Role, bastions: BTreeSet<TargetName>, erases: bool) {
     role.reads = Some(Reads {
         // `review` is a login.
         logins: std::mem::replace(&mut role.logins, REVIEW.parse().into_iter().collect()),
         targets: std::mem::replace(&mut role.targets, bastions),
+        erases,
     });
 }

@@ -29,9 +29,10 @@ pub(super) fn roles(
     for (name, role) in given {
         let at = name.span();
         let reviews = super::review::reviews(&role, bastions)?;
+        let erases = role.erase.as_ref().is_some_and(|flag| *flag.get_ref());
         let mut checked = self::role(role, known, targets, recipients)?;
         if let Some(bastions) = reviews {
-            super::review::turn(&mut checked, bastions);
+            super::review::turn(&mut checked, bastions, erases);
         }
         if let Some((other, _)) = roles.iter().find(|(_, other)| same_reach(other, &checked)) {
             return flaw(

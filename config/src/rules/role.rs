@@ -69,6 +69,8 @@ pub struct Reads {
     pub logins: BTreeSet<Login>,
     /// … on these machines.
     pub targets: BTreeSet<TargetName>,
+    /// Whether it may destroy the keys of their sealed recordings, too.
+    pub erases: bool,
 }
 
 impl Reads {

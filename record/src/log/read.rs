@@ -16,6 +16,7 @@ use super::{CHECKPOINT, LINE_BYTES, LogError, NOTE, Position, failed};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::entry::{Entry, Line};
+use crate::reading::Reading;
 use crate::tree::{Hash, Tree, leaf_hash};
 
 /// What a log says, after every check.
@@ -45,6 +46,8 @@ pub struct SessionFacts {
     pub began: UnixTime,
     /// How it ended; none if no bastion has said so yet.
     pub end: Option<Ending>,
+    /// Whether somebody was let destroy the key of its recording.
+    pub erased: bool,
 }
 
 /// How a session ended.
@@ -108,6 +111,7 @@ fn collect(sessions: &mut BTreeMap<SessionId, SessionFacts>, line: Line) {
                 bastion,
                 began: line.at,
                 end: None,
+                erased: false,
             };
             sessions.entry(session).or_insert(facts);
         }
@@ -123,6 +127,15 @@ fn collect(sessions: &mut BTreeMap<SessionId, SessionFacts>, line: Line) {
                     root,
                     frames,
                 });
+            }
+        }
+        Entry::Reading {
+            session,
+            reading: Reading::Erase(_),
+            ..
+        } => {
+            if let Some(facts) = sessions.get_mut(&session) {
+                facts.erased = true;
             }
         }
         _ => {}

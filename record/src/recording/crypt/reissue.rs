@@ -41,6 +41,15 @@ pub enum ReissueError {
     Io(#[from] io::Error),
 }
 
+/// Whether [`erase`] could destroy the key of this recording: it is finished, sealed, and has one still.
+pub fn erasable(path: &Path) -> Result<(), ReissueError> {
+    let opened = Opened::at(path, OpenOptions::new().read(true))?;
+    match opened.keys {
+        Keys::Erased(_) => Err(LockedError::Erased.into()),
+        Keys::Wrapped(_) | Keys::Split(_) => Ok(()),
+    }
+}
+
 /// Destroys the content key in a recording's file: nobody can read it any more, and it verifies as before. When this
 /// returns, that survives the loss of power. Erasing it once more changes nothing. Copies, and what
 /// the disk itself keeps of overwritten blocks, are beyond its reach.
