@@ -73,6 +73,11 @@ impl CaLink {
         self.call(Method::POST, path::SESSIONS_END, Some(end)).await
     }
 
+    /// Tells of something that happened in a session.
+    pub async fn alert(&self, alert: &api::SessionAlert) -> Result<api::Done, CaError> {
+        self.call(Method::POST, path::ALERTS, Some(alert)).await
+    }
+
     /// The sessions that a reviewer may read.
     pub(crate) async fn review_list(
         &self,

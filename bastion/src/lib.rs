@@ -13,6 +13,7 @@
 //!   opens the recorder, and only then reaches the target.
 //! * [`target`], [`host`]: the connection to the target, and whether it is that target.
 //! * [`mask`]: what the person may not see of what a target sends.
+//! * [`alarm`]: looks at what a session does, beside its way.
 //! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
 //! * [`sftp`]: file transfers, packet by packet.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
@@ -22,6 +23,7 @@
 //! The bastion signs no certificate, trusts nobody on first use, and holds no key that opens a target:
 //! each session has a key of its own, in memory, and a certificate that the CA gave for it.
 
+mod alarm;
 pub mod ca_link;
 mod doorman;
 mod doors;

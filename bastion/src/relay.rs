@@ -1,8 +1,11 @@
 //! Moves a session's bytes: records them, counts in each direction's [`Gate`] what waits, and hands them on.
 
 mod bounds;
+mod files;
 mod masks;
 mod outlet;
+mod over;
+mod passing;
 mod source;
 
 use std::collections::VecDeque;
@@ -10,19 +13,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use record::recording::{Exit, RecordError, Recorded, Recorder, Stream};
+use record::recording::{Exit, RecordError, Recorded, Recorder, Size};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use crate::alarm::Alarm;
 use crate::flow::{Flow, Gate, Take, Way};
 use crate::forward::{Item, STDERR};
-use crate::sftp::{Act, Broken, Sftp};
+use crate::sftp::Sftp;
 pub(crate) use bounds::Bounds;
-use bounds::Reached;
 pub(crate) use masks::Masks;
-use masks::Passed;
 use outlet::{Lost, Outlet};
+pub(crate) use over::{News, Over, Stop};
 pub(crate) use source::hold;
 use source::{Source, Turn};
 
@@ -32,71 +35,6 @@ const EOF_REST: Duration = Duration::from_millis(200);
 
 /// How many messages of a side are taken at once, before anything else has its turn.
 const AT_ONCE: usize = 16;
-
-/// Why a relay is over.
-#[derive(Debug)]
-pub(crate) enum Over {
-    /// The target said how the command ended, and closed.
-    Exit(Exit),
-    /// The target closed, or its connection broke, without a word.
-    TargetClosed,
-    /// The person's channel or connection is closed.
-    ClientClosed,
-    /// One direction filled its spool.
-    Full(Way),
-    /// A file transfer that cannot be followed any more.
-    Broken(Broken),
-    /// Nothing happened for this long, which is as long as the role gives.
-    Idle(Duration),
-    /// More than so many bytes would have passed.
-    Large(u64),
-    /// Something could not be recorded.
-    Recorder(RecordError),
-    /// Somebody else ended it.
-    Stopped(Stop),
-}
-
-impl From<RecordError> for Over {
-    fn from(e: RecordError) -> Self {
-        Self::Recorder(e)
-    }
-}
-
-impl From<Reached> for Over {
-    fn from(reached: Reached) -> Self {
-        match reached {
-            Reached::Soon(most) | Reached::Idle(most) => Self::Idle(most),
-            Reached::Large(most) => Self::Large(most),
-        }
-    }
-}
-
-/// Why somebody else ended a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// The grant's deadline.
-    Deadline,
-    /// The grant was given back or revoked.
-    GrantEnded,
-    /// The bastion was told to stop.
-    Shutdown,
-    /// Somebody ended this one session.
-    Killed {
-        /// Who.
-        by: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// What happens around a session while its bytes move.
-#[derive(Debug)]
-pub(crate) enum News {
-    /// A line of ours for the person.
-    Say(String),
-    /// The session must end.
-    Stop(Stop),
-}
 
 /// The two channels of a session, their gates, and what they had said before the relay began.
 pub(crate) struct Sides<'a> {
@@ -120,6 +58,8 @@ pub(crate) struct Rules {
     pub(crate) masks: Masks,
     /// How long it may do nothing, and how much may pass.
     pub(crate) bounds: Bounds,
+    /// What looks at the session, if its role is alerted of something.
+    pub(crate) alarm: Option<Alarm>,
 }
 
 /// Moves bytes until the session is over. Unless it was stopped, all that the target sent before its end has been
@@ -139,6 +79,7 @@ pub(crate) async fn run(
         files: rules.files,
         masks: rules.masks,
         bounds: rules.bounds,
+        alarm: rules.alarm,
         up: Outlet::new(sides.to_target, Arc::clone(&sides.up)),
         down: Outlet::new(sides.to_client, Arc::clone(&down)),
         flow: Flow::new(sides.up, down),
@@ -175,6 +116,7 @@ pub(crate) async fn run(
             Some(news) = news.recv() => match news {
                 News::Say(line) => relay.say(&line).map_err(Over::from),
                 News::Stop(stop) => break Over::Stopped(stop),
+                News::Alert { name, ends } => relay.alerted(name, ends),
             },
             handed = relay.up.turn() => {
                 // What the target had said before it went is still to come.
@@ -208,6 +150,7 @@ struct Relay<'a> {
     files: Option<Sftp>,
     masks: Masks,
     bounds: Bounds,
+    alarm: Option<Alarm>,
     up: Outlet<russh::client::Msg>,
     down: Outlet<russh::server::Msg>,
     flow: Flow,
@@ -285,6 +228,7 @@ impl Relay<'_> {
             ChannelMsg::Data { data } if self.files.is_some() => self.follow(Way::Up, &data)?,
             ChannelMsg::Data { data } => {
                 let bytes = data.len();
+                self.alarm(|alarm| alarm.input(&data));
                 let recorded = self.recorder.input(data)?;
                 self.up.put(Item::Bytes(recorded), bytes);
             }
@@ -298,6 +242,7 @@ impl Relay<'_> {
                 pix_width,
                 pix_height,
             } => {
+                self.alarm(|alarm| alarm.resized(Size::asked(col_width, row_height)));
                 let size = self.recorder.resize(col_width, row_height)?;
                 self.up.put(Item::Resize(size, pix_width, pix_height), 0);
             }
@@ -341,93 +286,6 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn output(&mut self, data: Bytes) -> Result<(), RecordError> {
-        let bytes = data.len();
-        if bytes > 0 {
-            let recorded = self.recorder.output(data)?;
-            self.down.put(Item::Bytes(recorded), bytes);
-        }
-        Ok(())
-    }
-
-    fn errors(&mut self, data: Bytes) -> Result<(), RecordError> {
-        let bytes = data.len();
-        if bytes > 0 {
-            let recorded = self.recorder.error_output(data)?;
-            self.down.put(Item::Errors(recorded), bytes);
-        }
-        Ok(())
-    }
-
-    /// Passes what the masks have held back for as long as they may, and looks at the session's bounds.
-    fn elapsed(&mut self, now: Instant) -> Result<(), Over> {
-        if self.masks.due().is_some_and(|due| due <= now) {
-            let passed = self.masks.overdue(now);
-            self.pass(passed)?;
-        }
-        match self.bounds.reached(now) {
-            Some(Reached::Soon(left)) => {
-                let left = left.as_secs();
-                self.say(&format!(
-                    "nothing was typed for long: the session ends in {left} s"
-                ))?;
-                Ok(())
-            }
-            Some(reached) => Err(reached.into()),
-            None => Ok(()),
-        }
-    }
-
-    fn passes(&mut self, way: Way, bytes: usize) -> Result<(), Over> {
-        Ok(self.bounds.passes(way, bytes, Instant::now())?)
-    }
-
-    fn pass(&mut self, passed: Passed) -> Result<(), RecordError> {
-        self.output(passed.output)?;
-        self.errors(passed.errors)
-    }
-
-    /// Takes bytes of a file transfer: records what they do, and hands on the packets that the role gives.
-    fn follow(&mut self, way: Way, data: &[u8]) -> Result<(), Over> {
-        let Some(files) = &mut self.files else {
-            return Ok(());
-        };
-        let acts = match way {
-            Way::Up => files.client(data),
-            Way::Down => files.target(data),
-        };
-        let mut events = Vec::new();
-        for act in acts.map_err(Over::Broken)? {
-            let (way, stream, packet) = match act {
-                Act::Record(event) => {
-                    events.push(event);
-                    continue;
-                }
-                Act::ToTarget(packet) => (Way::Up, Stream::Input, packet),
-                Act::ToClient(packet) => (Way::Down, Stream::Output, packet),
-            };
-            let bytes = packet.len();
-            let told = std::mem::take(&mut events);
-            let recorded = self.recorder.files(stream, told, packet)?;
-            match way {
-                Way::Up => self.up.put(Item::Bytes(recorded), bytes),
-                Way::Down => self.down.put(Item::Bytes(recorded), bytes),
-            }
-        }
-        self.recorder.files_left(events)?;
-        Ok(())
-    }
-
-    /// Records what a file transfer leaves open.
-    fn left(self, over: Over) -> Over {
-        let left = self.files.map(|mut files| files.finish());
-        let left = left.filter(|events| !events.is_empty());
-        match left.map(|events| self.recorder.files_left(events)) {
-            Some(Err(e)) => Over::Recorder(e),
-            _ => over,
-        }
-    }
-
     /// What the target says beside its bytes: how they end. The person hears of it when the recording is sealed.
     fn target_told(&mut self, message: ChannelMsg) -> Result<(), RecordError> {
         match message {
@@ -444,12 +302,6 @@ impl Relay<'_> {
 
     fn exited(&mut self, exit: Exit) -> Result<(), RecordError> {
         self.exit = Some(self.recorder.exit(exit)?.into_inner());
-        Ok(())
-    }
-
-    fn say(&mut self, line: &str) -> Result<(), RecordError> {
-        let recorded = said(self.recorder, line, self.pty)?;
-        self.down.put(Item::Errors(recorded), line.len());
         Ok(())
     }
 }

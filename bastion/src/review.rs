@@ -236,7 +236,7 @@ fn farewell(stop: &Stop) -> Line {
     match stop {
         Stop::Deadline => "the grant to review has ended".to_owned(),
         Stop::Shutdown => "this bastion is closing".to_owned(),
-        Stop::GrantEnded | Stop::Killed { .. } => {
+        Stop::GrantEnded | Stop::Killed { .. } | Stop::Alert(_) => {
             "the grant to review was given back or revoked".to_owned()
         }
     }

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::alarm::kept::Kept;
 use crate::ca_link::CaLink;
 use crate::doors::Doors;
 use crate::ends::Ends;
@@ -66,6 +67,12 @@ pub async fn serve(
         path: ends_dir.clone(),
         source,
     })?;
+    let alerts_dir = own.data.join("alerts");
+    let alerts = Kept::open(&alerts_dir, Arc::clone(&link));
+    let alerts = alerts.map_err(|source| BastionError::Disk {
+        path: alerts_dir,
+        source,
+    })?;
     let trusted = Trusted::nobody().and(&name, key.public_key());
     let (store, recovered) = open_store(&own.data, &name, key, &clock).await?;
     ends.recover(&recovered, store.dir(), &trusted)
@@ -87,6 +94,7 @@ pub async fn serve(
         doors,
         store: Arc::new(store),
         ends: Arc::new(ends),
+        alerts: Arc::new(alerts),
         running: Running::new(),
         phase: watch::Sender::new(Phase::Serving),
         trust: Believed::default(),
@@ -104,6 +112,8 @@ async fn serve_site(
     let mut tasks = JoinSet::new();
     let ends = Arc::clone(&site.ends);
     tasks.spawn(async move { ends.run().await });
+    let alerts = Arc::clone(&site.alerts);
+    tasks.spawn(async move { alerts.run().await });
     let mut shutdown = std::pin::pin!(shutdown);
     let learned = tokio::select! {
         () = &mut shutdown => false,
@@ -161,6 +171,7 @@ async fn close(site: &Arc<Site>) {
             "sessions are left that could not be ended: the next start ends their recordings"
         );
     }
+    site.alerts.flush(Duration::from_secs(1)).await;
     site.ends.flush(Duration::from_secs(1)).await;
 }
 

@@ -10,6 +10,7 @@ use record::recording::RecordingStore;
 use russh::{cipher, kex, mac};
 use tokio::sync::watch;
 
+use crate::alarm::kept::Kept;
 use crate::ca_link::CaLink;
 use crate::doors::Doors;
 use crate::ends::Ends;
@@ -71,6 +72,7 @@ pub(crate) struct Site {
     pub(crate) doors: Doors,
     pub(crate) store: Arc<RecordingStore>,
     pub(crate) ends: Arc<Ends>,
+    pub(crate) alerts: Arc<Kept>,
     pub(crate) running: Arc<Running>,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) trust: Believed,

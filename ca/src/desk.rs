@@ -9,6 +9,7 @@
 //! * [`people`], [`bastions`]: the operations; [`cases`]: who may know of a request; [`looks`]: the questions that change
 //!   nothing; [`revoked`]: what targets are to refuse.
 
+mod alarms;
 mod answers;
 mod archive;
 mod bastions;

@@ -12,17 +12,19 @@ mod machines;
 mod people;
 mod retire;
 mod rows;
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::words::{
-    BastionName, CheckName, PersonName, Principal, RequestId, RoleName, RosterName, SessionId,
+    AlertName, BastionName, CheckName, PersonName, Principal, RequestId, RoleName, RosterName,
+    SessionId,
 };
 use record::clock::UnixTime;
 use record::digest::Digest;
-use record::entry::{Authority, Verdict, Whom};
+use record::entry::{Authority, Sign, Verdict, Whom};
 use record::law::{Approver, Law, Terms};
 use record::request::Request;
 use record::text::Reason;
@@ -39,6 +41,7 @@ pub(crate) use retire::{Ended, Gone};
 pub(crate) use rows::{Key, Rows, SESSIONS};
 
 use retire::Due;
+use sources::Sources;
 
 /// What the log says of everything that is not over ([`retire`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub(crate) struct State {
     pub(crate) glass: Book,
     /// The CA's own keys.
     pub(crate) ring: Ring,
+    /// From where each person came lately.
+    pub(crate) sources: Sources,
     /// Who may approve what.
     pub(crate) law: Arc<Law>,
     /// Who ever asked, with which keys, for which targets, and through which bastions: so many names as a site has.
@@ -234,6 +239,9 @@ pub(crate) struct Session {
     pub(crate) certificate: Option<u64>,
     /// How it ended.
     pub(crate) end: Option<SessionEnd>,
+    /// What was told of it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) alerts: BTreeSet<(AlertName, Sign)>,
 }
 
 /// How a session ended.

@@ -2,6 +2,8 @@
 
 mod recipients;
 
+mod terms;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,6 +13,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+pub(crate) use self::terms::{Masked, OwnMask, SessionAlert, Terms};
 use crate::keys::KeyName;
 use crate::words::{
     BastionName, CheckName, GroupName, Login, PersonName, RoleName, RosterName, TargetName,
@@ -186,6 +189,8 @@ pub(crate) struct Role {
     pub(crate) idle: Option<Spanned<String>>,
     pub(crate) largest_session: Option<Spanned<String>>,
     pub(crate) sessions: Option<Spanned<u32>>,
+    pub(crate) alerts: Option<Spanned<Vec<Spanned<SessionAlert>>>>,
+    pub(crate) new_source: Option<Spanned<String>>,
     pub(crate) record_input: Option<Spanned<bool>>,
     pub(crate) recipients: Option<Spanned<Recipients>>,
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
@@ -319,48 +324,4 @@ pub(crate) struct Approvals {
     pub(crate) from: Option<Spanned<GroupName>>,
     pub(crate) on_call: Option<Spanned<RosterName>>,
     pub(crate) check: Option<Spanned<CheckName>>,
-}
-
-/// The terms of a role's sessions.
-pub(crate) struct Terms {
-    pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
-    pub(crate) idle: Option<Spanned<String>>,
-    pub(crate) largest_session: Option<Spanned<String>>,
-}
-
-/// What is masked: something by its name, or a pattern.
-pub(crate) enum Masked {
-    Known(String),
-    Own(OwnMask),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct OwnMask {
-    pub(crate) pattern: Spanned<String>,
-}
-
-/// By hand, as for [`AllOf`].
-impl<'de> Deserialize<'de> for Masked {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Shape;
-
-        impl<'de> Visitor<'de> for Shape {
-            type Value = Masked;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"cards\", \"keys\", \"tokens\" or { pattern = '…' }")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Masked, E> {
-                Ok(Masked::Known(name.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Masked, A::Error> {
-                OwnMask::deserialize(MapAccessDeserializer::new(map)).map(Masked::Own)
-            }
-        }
-
-        deserializer.deserialize_any(Shape)
-    }
 }

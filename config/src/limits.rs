@@ -2,7 +2,11 @@
 //!
 //! A bound that is not here does not exist. Each is tested by going one past it.
 
+mod session;
+
 use std::time::Duration;
+
+pub use session::*;
 
 /// Longest name of a person, group, role or bastion, in bytes: they become principals,
 /// file names and columns of a table.
@@ -281,35 +285,6 @@ pub const SFTP_HANDLE_BYTES: usize = 256;
 /// Bytes of an open file that are kept until the gap before them is filled, so that they are hashed in the file's
 /// order; past it the file has no digest.
 pub const SFTP_AHEAD_BYTES: usize = 4 << 20;
-
-/// Connections that have logged in from one address, or one network of 64 bits: an office behind one address, at full work.
-pub const CONNECTIONS_PER_SOURCE: usize = 2048;
-
-/// Shortest time that a role may give somebody to do nothing: it takes as long to read a screen.
-pub const IDLE_SHORTEST: Duration = Duration::from_secs(10);
-
-/// How long before the end of an idle session its person is warned, if it may be idle for twice as long.
-pub const IDLE_WARNING: Duration = Duration::from_secs(60);
-
-/// Longest pattern of a role, in bytes: a person reads it.
-pub const PATTERN_BYTES: usize = 512;
-
-/// Memory that one compiled pattern may take, in bytes: what is longer than a screen of states is slow, and each session
-/// of the role has its own.
-pub const PATTERN_MEMORY: usize = 256 << 10;
-
-/// Most patterns of one role that are masked: each byte of its sessions is held against all of them.
-pub const MASK_PATTERNS: usize = 32;
-
-/// How long bytes are held back that may be the beginning of what is masked: a person hardly sees it, and a program writes
-/// on within it.
-pub const MASK_HOLD: Duration = Duration::from_millis(50);
-
-/// Most characters and control bytes that are held back, of 4 bytes at most: what has not shown what it is by then passes.
-pub const MASK_HELD: usize = 1024;
-
-/// Longest private key that is masked, in bytes: four times one of RSA with 16,384 bits.
-pub const MASK_KEY_BYTES: usize = 64 << 10;
 
 /// Directories that a role's `files` may name.
 pub const FILE_PATHS: usize = 64;

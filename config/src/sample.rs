@@ -133,6 +133,11 @@ source = []                         # addresses that targets see it come from, e
 #                                             # are no others; {unit} is one name
 # channels = ["shell", "exec"]                # what a session may open; every other channel is refused
 # record-input = false                        # true: what is typed is recorded too, passwords at prompts included
+# alerts = [{ name = "shadow", command = '/etc/shadow' }, { name = "root", screen = 'root@.*#', kill = true }]   # told at once, with
+#                                             # that name, as entries of the log and to [alert]: commands (and what is typed, if it is
+#                                             # recorded) and lines of the screen in which a pattern is found, rate = "10M" a second
+#                                             # over ten seconds, volume = "1G" in all; kill: and the session ends
+# new-source = "30d"                          # so is a session from an address that its person was not seen at for so long
 # sessions = 4                                # most sessions of it that one person has running at once; absent: any number
 # idle = "10m"                                # a session ends when nothing was typed for so long (without a terminal: when no
 #                                             # byte passed); absent: with the grant

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::Pattern;
+use crate::words::AlertName;
 
 /// On which terms a role's sessions run. The CA says them to the bastion with each session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,34 @@ pub struct Terms {
     pub idle: Option<Duration>,
     /// How many bytes may pass, both ways together; none for any number.
     pub largest: Option<u64>,
+    /// What is told at once when it happens in a session.
+    pub alerts: Vec<Alert>,
+}
+
+/// Something that is told at once when it happens in a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alert {
+    /// What everybody hears.
+    pub name: AlertName,
+    /// What happens.
+    pub on: Trigger,
+    /// Whether it ends the session.
+    pub kill: bool,
+}
+
+/// What can happen in a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// A command, or a line that is typed if the session's input is recorded, has this.
+    Command(Pattern),
+    /// A line of the screen, as the person sees it, has this.
+    Screen(Pattern),
+    /// More than so many bytes a second pass, both ways together, over ten seconds.
+    Rate(u64),
+    /// More than so many bytes pass, both ways together.
+    Volume(u64),
 }
 
 /// What is masked.

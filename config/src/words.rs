@@ -105,6 +105,10 @@ word!(
     CheckName, "check", check_name
 );
 word!(
+    /// What a role is alerted of, by the name that everybody hears.
+    AlertName, "alert", check_name
+);
+word!(
     /// A bastion, by the name under which the configuration knows it.
     BastionName, "bastion", check_name
 );

@@ -915,3 +915,51 @@ fn promise_44_limits_that_no_session_could_keep_are_refused() {
         refused("longest = \"1h\"", limit, 27, words);
     }
 }
+
+#[test]
+fn promise_44_alerts_of_sessions_that_could_not_be_told_are_refused() {
+    let many: Vec<String> = (0..33)
+        .map(|n| format!("{{ name = \"a{n}\", volume = \"1G\" }}"))
+        .collect();
+    for (alerts, words) in [
+        (String::new(), "alerts names 0 things"),
+        (many.join(", "), "alerts names 33 things"),
+        (
+            "{ name = \"a\" }".into(),
+            "alert a is of nothing, or of several things",
+        ),
+        (
+            "{ name = \"a\", rate = \"1M\", volume = \"1G\" }".into(),
+            "alert a is of nothing, or of several things",
+        ),
+        (
+            "{ name = \"a\", screen = '[' }".into(),
+            "is no pattern: unclosed character class",
+        ),
+        ("{ name = \"a\", rate = \"fast\" }".into(), "is not a size"),
+        (
+            "{ name = \"a\", rate = \"1M\" }, { name = \"a\", rate = \"2M\" }".into(),
+            "two alerts of one role are called a",
+        ),
+        ("{ name = \"a b\", rate = \"1M\" }".into(), "\"a b\" is not"),
+        (
+            "{ name = \"a\", rate = \"1M\", ends = true }".into(),
+            "unknown field `ends`",
+        ),
+    ] {
+        refused(
+            "longest = \"1h\"",
+            &format!("alerts = [{alerts}]"),
+            27,
+            words,
+        );
+    }
+    for within in ["59m", "91d", "often"] {
+        refused(
+            "longest = \"1h\"",
+            &format!("new-source = \"{within}\""),
+            27,
+            "is not between 1h and 90d",
+        );
+    }
+}

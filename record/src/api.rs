@@ -10,6 +10,7 @@
 //! | POST | [`path::DOORS`] | [`DoorAsk`] | [`DoorGiven`] |
 //! | POST | [`path::SESSIONS`] | [`SessionAsk`] | [`SessionGiven`] |
 //! | POST | [`path::SESSIONS_END`] | [`SessionEnd`] | [`Done`] |
+//! | POST | [`path::ALERTS`] | [`SessionAlert`] | [`Done`] |
 //! | POST | [`path::REVIEW_LIST`] | [`review::ListAsk`] | [`review::Listing`] |
 //! | POST | [`path::REVIEW_READ`] | [`review::ReadAsk`] | [`review::ReadGiven`] |
 //! | GET | [`path::ENDED`]`?after=N&keys=K` | – | [`Ended`], at once if there is news, or other keys than those of [`Trust::keys`] K; else after at most 25 s |
@@ -26,11 +27,12 @@ use config::files::FileRules;
 use config::recipients::Recipients;
 use config::rules::Channel;
 use config::terms::Terms;
-use config::words::{PersonName, Principal, RequestId, RoleName, SessionId, TargetName};
+use config::words::{AlertName, PersonName, Principal, RequestId, RoleName, SessionId, TargetName};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
 use crate::digest::Digest;
+use crate::entry::Sign;
 
 /// The subsystem that carries this version of the API (RFC 4254 §6.5).
 pub const SUBSYSTEM: &str = "hallpass-api-v1";
@@ -49,6 +51,8 @@ pub mod path {
     pub const REVIEW_LIST: &str = "/v1/review/list";
     /// Permission to read one of them, which stands in the log then.
     pub const REVIEW_READ: &str = "/v1/review/read";
+    /// An alert of a session.
+    pub const ALERTS: &str = "/v1/alerts";
     /// Grants that ended early.
     pub const ENDED: &str = "/v1/ended";
 }
@@ -172,6 +176,20 @@ pub struct SessionEnd {
     pub root: Digest,
     /// The number of sealed frames under that root.
     pub frames: u64,
+}
+
+/// Something happened in a session that its role is alerted of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionAlert {
+    /// The session.
+    pub session: SessionId,
+    /// The alert's name.
+    pub alert: AlertName,
+    /// What happened.
+    pub on: Sign,
+    /// Whether it ends the session.
+    pub ended: bool,
 }
 
 /// It was done, or had been done before: the same call again changes nothing.

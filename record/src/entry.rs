@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use config::words::{
-    BastionName, CheckName, GroupName, PersonName, Principal, RequestId, RosterName, SessionId,
-    TargetName,
+    AlertName, BastionName, CheckName, GroupName, PersonName, Principal, RequestId, RosterName,
+    SessionId, TargetName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ use crate::law::LawChange;
 use crate::reading::Reading;
 use crate::text::Reason;
 
-pub use words::{Authority, Verdict, Whom};
+pub use words::{Authority, Sign, Verdict, Whom};
 
 /// The version of the lines that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -214,6 +214,17 @@ pub enum Entry {
         bastion: BastionName,
         /// Where from.
         source: IpAddr,
+    },
+    /// Something happened in a session that its role is alerted of.
+    SessionAlert {
+        /// The session.
+        session: SessionId,
+        /// The alert's name.
+        alert: AlertName,
+        /// What happened.
+        on: Sign,
+        /// Whether it ended the session.
+        ended: bool,
     },
     /// The person who asks for break-glass proved with the PIN of their token that it is they.
     Proof {

@@ -146,6 +146,15 @@ pub(super) fn told(entry: &Entry) -> String {
         } => format!(
             "reading: {person} {reading} session {session} at {bastion}, from {source}, under {request}"
         ),
+        Entry::SessionAlert {
+            session,
+            alert,
+            on,
+            ended,
+        } => format!(
+            "alert: {alert} ({on}) in {session}{}",
+            if *ended { ", which it ended" } else { "" }
+        ),
         Entry::SessionEnd {
             session, reason, ..
         } => format!("end: {session}, {reason}"),

@@ -83,6 +83,10 @@ impl House {
             name,
             clock: Arc::clone(&clock),
             doors: Doors::new(identity::fresh().unwrap(), Arc::clone(&link), clock),
+            alerts: Arc::new(
+                crate::alarm::kept::Kept::open(&dir.path().join("alerts"), Arc::clone(&link))
+                    .unwrap(),
+            ),
             ends: Arc::new(Ends::open(&dir.path().join("ends"), Arc::clone(&link)).unwrap()),
             link,
             store: Arc::new(store),

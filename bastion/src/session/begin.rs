@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config::limits;
 use config::words::SessionId;
+use record::entry::Sign;
 use record::recording::{EndReason, Header, Recorder, Size, Term};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::{mpsc, watch};
@@ -15,8 +16,9 @@ use super::permission::{Permission, ask, canonical};
 use super::reach::{Asked, reach};
 use super::runs::{Running, allowed, text};
 use super::{Herald, Teller};
+use crate::alarm::{self, Alarm, Subject};
 use crate::ends::never_began;
-use crate::prelude::{Prelude, Runs, Start};
+use crate::prelude::{Prelude, Runs, Start, Terminal};
 use crate::relay::{Bounds, Masks, News, Rules, Stop};
 use crate::route::Route;
 use crate::running::{Grant, Registered};
@@ -96,6 +98,10 @@ pub(super) async fn prepare(
         let recorder = Some(recorder);
         return Err(Box::new(Failed { fault, recorder }));
     }
+    if let Err(fault) = look_at(site, &permission, &runs).await {
+        let recorder = Some(recorder);
+        return Err(Box::new(Failed { fault, recorder }));
+    }
     let way = Way {
         until: permission.given.until.time_of_day(),
         name: route.access().target.to_string(),
@@ -105,6 +111,22 @@ pub(super) async fn prepare(
         registered,
     };
     Ok(Prepared { recorder, way })
+}
+
+/// Tells of a command that the role is alerted of, before it runs, and refuses one that would end its session.
+async fn look_at(site: &Arc<Site>, permission: &Permission, runs: &Running) -> Result<(), Fault> {
+    let Some(command) = runs.command() else {
+        return Ok(());
+    };
+    let found = alarm::of_command(&permission.given.terms.alerts, command);
+    for alert in &found {
+        let report = alarm::report(&permission.session, alert, Sign::Command, alert.kill);
+        alarm::kept::keep(site, report).await;
+    }
+    match found.into_iter().find(|alert| alert.kill) {
+        Some(alert) => Err(Fault::Alert(alert.name)),
+        None => Ok(()),
+    }
 }
 
 impl Way {
@@ -124,6 +146,16 @@ impl Way {
         let masks = Masks::new(&self.permission.given.terms.mask);
         let masks = masks.map_err(|_| Fault::Given("its masks"))?;
         let bounds = Bounds::new(&self.permission.given.terms, pty, Instant::now());
+        let given = &self.permission.given;
+        let shape = |t: &Terminal| Size::asked(t.cols, t.rows);
+        let subject = Subject {
+            session: self.permission.session.clone(),
+            alerts: given.terms.alerts.clone(),
+            terminal: self.prelude.terminal.as_ref().map(shape),
+            // Without a terminal, what comes in is recorded like what goes out.
+            input: given.record_input || !pty,
+        };
+        let alarm = Alarm::watch(site, subject, teller.clone());
         let reaching = reach(site, route, self.permission, self.prelude, &self.command);
         let (target, channel, target_said) = reaching.await?;
         let (target_read, target_write) = channel.split();
@@ -146,6 +178,7 @@ impl Way {
                 files,
                 masks,
                 bounds,
+                alarm,
             },
         })
     }

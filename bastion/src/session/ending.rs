@@ -15,6 +15,9 @@ use crate::site::Site;
 /// The exit status of a session that the bastion ended or did not begin, as `ssh` uses it for its own failures.
 pub(super) const ENDED: u32 = 255;
 
+/// The word that ends the recording of a session that an alert ended.
+pub(super) const ALERT: &str = "alert";
+
 /// What the person still hears.
 pub(super) struct Words {
     pub(super) line: Option<String>,
@@ -82,6 +85,10 @@ pub(super) fn farewell(over: Over, name: &str, until: &str) -> (EndReason, Words
         Over::Stopped(Stop::Killed { by, reason }) => ended(
             EndReason::Killed,
             format!("session ended by {by}: {reason}"),
+        ),
+        Over::Stopped(Stop::Alert(name)) => ended(
+            EndReason::Other(ALERT.to_owned()),
+            format!("session ended: it did what its role is alerted of as {name}"),
         ),
         Over::Stopped(Stop::Shutdown) => ended(
             EndReason::Shutdown,

@@ -2,9 +2,10 @@
 
 use config::limits;
 use config::rules::Channel;
-use config::words::RoleName;
+use config::words::{AlertName, RoleName};
 use record::recording::{EndReason, RecordError, StoreError};
 
+use super::ending::ALERT;
 use crate::ca_link::CaError;
 use crate::target::TargetError;
 
@@ -43,6 +44,9 @@ pub(crate) enum Fault {
     /// Files are not given where one command is forced.
     #[error("the grant is for one command, and gives no file transfers")]
     FilesForced,
+    /// The command is one that the role is alerted of, and that ends sessions.
+    #[error("nothing was run: the command is what its role is alerted of as {0}")]
+    Alert(AlertName),
     /// The target is not reached.
     #[error("{0}")]
     Target(#[from] TargetError),
@@ -63,6 +67,7 @@ impl Fault {
         match self {
             Self::Target(_) | Self::Request(_) => EndReason::TargetRefused,
             Self::Recorder(_) | Self::Store(_) => EndReason::Recorder,
+            Self::Alert(_) => EndReason::Other(ALERT.to_owned()),
             _ => EndReason::Other("refused".to_owned()),
         }
     }

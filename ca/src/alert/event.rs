@@ -1,8 +1,12 @@
 //! What must not wait, and how it is said.
 
-use config::words::{BastionName, GroupName, PersonName, Principal, RequestId, RoleName};
+use std::net::IpAddr;
+
+use config::words::{
+    AlertName, BastionName, GroupName, PersonName, Principal, RequestId, RoleName, SessionId,
+};
 use record::clock::UnixTime;
-use record::entry::Whom;
+use record::entry::{Sign, Whom};
 use record::text::{Reason, Remark};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +80,19 @@ pub(crate) enum Event {
         by: PersonName,
         reason: Reason,
     },
+    /// Something happened in a session that its role is alerted of.
+    SessionAlert {
+        session: SessionId,
+        person: PersonName,
+        access: Principal,
+        bastion: BastionName,
+        source: IpAddr,
+        /// The alert's name.
+        alert: AlertName,
+        on: Sign,
+        /// Whether it ended the session.
+        ended: bool,
+    },
     /// A certificate that a CA of ours seems to have signed, and that the issuance log does not hold.
     StrayCertificate {
         bastion: BastionName,
@@ -95,6 +112,7 @@ impl Event {
             Self::Revocation { .. } => "revocation",
             Self::Exclusion { .. } => "exclusion",
             Self::Restoration { .. } => "restoration",
+            Self::SessionAlert { .. } => "session-alert",
             Self::StrayCertificate { .. } => "stray-certificate",
         }
     }
@@ -168,11 +186,36 @@ impl Event {
             Self::Restoration { whom, by, reason } => {
                 format!("{by} let {whom} in again: {reason}")
             }
+            Self::SessionAlert {
+                session,
+                person,
+                access,
+                bastion,
+                source,
+                alert,
+                on,
+                ended,
+            } => format!(
+                "ALERT {alert}: {} in session {session} of {person} from {source} to {access} through {bastion}{}",
+                sign(*on),
+                if *ended { ", which it ended" } else { "" }
+            ),
             Self::StrayCertificate { bastion, what } => format!(
                 "STRAY CERTIFICATE: {bastion} was shown a certificate that the issuance log does not hold; a CA's key \
                  may be in other hands: {what}"
             ),
         }
+    }
+}
+
+const fn sign(on: Sign) -> &'static str {
+    match on {
+        Sign::Command => "a command",
+        Sign::Screen => "a line of the screen",
+        Sign::Rate => "many bytes in a short time",
+        Sign::Volume => "many bytes",
+        Sign::Unwatched => "more than could be looked at",
+        Sign::NewSource => "an address that was not seen before,",
     }
 }
 

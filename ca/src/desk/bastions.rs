@@ -9,7 +9,7 @@ use config::words::{BastionName, TargetName};
 use config::{Config, rules};
 use record::api::{self, Door};
 use record::digest::Digest;
-use record::entry::{Authority, Entry, Whom};
+use record::entry::{Authority, Entry, Sign, Whom};
 use record::request::Request;
 use record::text::is_visible;
 use ssh_key::PublicKey;
@@ -121,17 +121,7 @@ impl Writer {
         if self.hall.any_session(&self.state, &ask.session)?.is_some() {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
-        if let Some(most) = role.sessions {
-            self.has_session_left(request, most)?;
-        }
-        self.commit(Entry::SessionBegin {
-            session: ask.session.clone(),
-            request: request.id.clone(),
-            person: request.person.clone(),
-            access: request.access.clone(),
-            bastion: bastion.clone(),
-            source: ask.source,
-        })?;
+        self.begins(bastion, ask, request, role)?;
         // If only this becomes durable, the session stands begun without a certificate: nothing was opened.
         let now = self.hall.now();
         let plan = Plan {
@@ -209,6 +199,37 @@ impl Writer {
 }
 
 impl Writer {
+    /// Writes down that a session begins, and that its address is new, if the role wants to hear of that.
+    fn begins(
+        &mut self,
+        bastion: &BastionName,
+        ask: &api::SessionAsk,
+        request: &Request,
+        role: &rules::Role,
+    ) -> Result<(), Refused> {
+        if let Some(most) = role.sessions {
+            self.has_session_left(request, most)?;
+        }
+        let alert = self.new_source(role, &request.person, ask.source)?;
+        self.commit(Entry::SessionBegin {
+            session: ask.session.clone(),
+            request: request.id.clone(),
+            person: request.person.clone(),
+            access: request.access.clone(),
+            bastion: bastion.clone(),
+            source: ask.source,
+        })?;
+        if let Some(alert) = alert {
+            self.commit(Entry::SessionAlert {
+                session: ask.session.clone(),
+                alert,
+                on: Sign::NewSource,
+                ended: false,
+            })?;
+        }
+        Ok(())
+    }
+
     /// Whether the person may have one more session of the role beside those that run.
     fn has_session_left(&self, request: &Request, most: u32) -> Result<(), Refused> {
         let now = self.hall.now();

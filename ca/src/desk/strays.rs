@@ -110,7 +110,7 @@ pub(super) fn tell(hall: &Hall, entry: &Entry) {
 }
 
 /// Those who may shut others out, and those who watch the whole.
-fn concerned(config: &Config) -> Vec<PersonName> {
+pub(super) fn concerned(config: &Config) -> Vec<PersonName> {
     let concerned = config.persons.iter().filter(|(_, person)| {
         let own = &person.groups;
         !own.is_disjoint(&config.ca.revokers) || !own.is_disjoint(&config.auditors)

@@ -31,6 +31,7 @@ use record::entry::{Entry, Line};
 use record::log::{Encoded, LogKeys};
 
 use super::Refused;
+use super::alarms;
 use super::hall::Hall;
 use super::outside::InForce;
 use super::strays::{self, Strays};
@@ -288,7 +289,7 @@ struct News {
     requests: Vec<RequestId>,
     /// Somebody was shut out, or let in again: it may concern everybody.
     exclusions: bool,
-    /// Certificates that should not exist.
+    /// Certificates that should not exist, and what happened in sessions.
     strays: Vec<Entry>,
 }
 
@@ -301,7 +302,7 @@ impl News {
                 .clone()
                 .any(|entry| matches!(entry, Entry::Exclusion { .. } | Entry::Restoration { .. })),
             strays: entries
-                .filter(|entry| matches!(entry, Entry::Stray { .. }))
+                .filter(|entry| matches!(entry, Entry::Stray { .. } | Entry::SessionAlert { .. }))
                 .cloned()
                 .collect(),
         }
@@ -320,6 +321,7 @@ impl News {
         }
         for entry in &self.strays {
             strays::tell(hall, entry);
+            alarms::tell(hall, entry);
         }
     }
 }

@@ -83,6 +83,7 @@ fn router(caller: Caller) -> Router {
         .route(path::SESSIONS_END, post(end))
         .route(path::REVIEW_LIST, post(list))
         .route(path::REVIEW_READ, post(read))
+        .route(path::ALERTS, post(alert))
         .route(path::ENDED, get(ended))
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(caller)
@@ -138,6 +139,16 @@ async fn read(calling: Calling, body: Bytes) -> Response {
         Ok(ask) => {
             let given = calling.desk.read_for_review(&calling.bastion, ask).await;
             answer("review", &calling, given)
+        }
+        Err(e) => unreadable(&e),
+    }
+}
+
+async fn alert(calling: Calling, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(alert) => {
+            let done = calling.desk.session_alert(&calling.bastion, alert).await;
+            answer("alert", &calling, done)
         }
         Err(e) => unreadable(&e),
     }

@@ -14,6 +14,7 @@ impl State {
             Entry::Start { .. }
             | Entry::Groups { .. }
             | Entry::Stray { .. }
+            | Entry::SessionAlert { .. }
             | Entry::Law { .. } => Ok(()),
             Entry::Keys { steps } => self.ring.check(steps).map_err(Impossible),
             Entry::Request { .. } => match &fact.said {

@@ -1,5 +1,6 @@
 //! What each line changes.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -150,8 +151,18 @@ impl State {
                     began: at,
                     certificate: None,
                     end: None,
+                    alerts: BTreeSet::new(),
                 };
                 self.begun(session, begun)
+            }
+            Entry::SessionAlert {
+                session, alert, on, ..
+            } => {
+                // One that came late is in the log alone.
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.alerts.insert((alert, on));
+                }
+                Ok(())
             }
             Entry::SessionEnd {
                 session,
@@ -227,6 +238,8 @@ impl State {
 
     fn begun(&mut self, id: SessionId, session: Session) -> Possible {
         self.name(Whom::Bastion(session.bastion.clone()));
+        self.sources
+            .seen(&session.person, session.source, session.began);
         let request = session.request.clone();
         self.sessions.insert(id.clone(), session);
         self.change(&request, |case| case.sessions.push(id))

@@ -57,6 +57,17 @@ fn of_sessions(given: &file::Role) -> Option<(&'static str, Range<usize>)> {
         ("channels", given.channels.as_ref().map(toml::Spanned::span)),
         ("files", given.files.as_ref().map(toml::Spanned::span)),
         ("mask", given.mask.as_ref().map(toml::Spanned::span)),
+        ("idle", given.idle.as_ref().map(toml::Spanned::span)),
+        (
+            "largest-session",
+            given.largest_session.as_ref().map(toml::Spanned::span),
+        ),
+        ("sessions", given.sessions.as_ref().map(toml::Spanned::span)),
+        ("alerts", given.alerts.as_ref().map(toml::Spanned::span)),
+        (
+            "new-source",
+            given.new_source.as_ref().map(toml::Spanned::span),
+        ),
         (
             "record-input",
             given.record_input.as_ref().map(toml::Spanned::span),

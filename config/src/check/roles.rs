@@ -100,7 +100,9 @@ fn role(
             mask: given.mask,
             idle: given.idle,
             largest_session: given.largest_session,
+            alerts: given.alerts,
         })?,
+        new_source: super::terms::new_source(given.new_source.as_ref())?,
         sessions: several(given.sessions.as_ref(), "of which no session may run")?,
         record_input: given.record_input.is_some_and(Spanned::into_inner),
         recipients: match &given.recipients {

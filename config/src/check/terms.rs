@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::files::size;
 use super::{Checked, flaw};
 use crate::pattern::Pattern;
-use crate::terms::{Mask, Maskable, Terms};
+use crate::terms::{Alert, Mask, Maskable, Terms, Trigger};
 use crate::words::shown;
 use crate::{file, limits};
 
@@ -17,6 +17,7 @@ pub(super) fn terms(given: file::Terms) -> Checked<Terms> {
         mask: mask(given.mask)?,
         idle: idle(given.idle.as_ref())?,
         largest: size(given.largest_session.as_ref())?,
+        alerts: alerts(given.alerts)?,
     })
 }
 
@@ -82,8 +83,72 @@ fn mask(given: Option<Spanned<Vec<Spanned<file::Masked>>>>) -> Checked<Mask> {
     Ok(Mask { known, patterns })
 }
 
+fn alerts(given: Option<Spanned<Vec<Spanned<file::SessionAlert>>>>) -> Checked<Vec<Alert>> {
+    let Some(given) = given else {
+        return Ok(Vec::new());
+    };
+    let count = given.get_ref().len();
+    if count == 0 || count > limits::SESSION_ALERTS {
+        let most = limits::SESSION_ALERTS;
+        return flaw(
+            given.span(),
+            format!("alerts names {count} things"),
+            format!("name 1 to {most}, or remove it: then nothing is told"),
+        );
+    }
+    let mut alerts: Vec<Alert> = Vec::new();
+    for alert in given.into_inner() {
+        let at = alert.span();
+        let alert = alert.into_inner();
+        let name = alert.name.get_ref().clone();
+        if alerts.iter().any(|other| other.name == name) {
+            return flaw(
+                alert.name.span(),
+                format!("two alerts of one role are called {name}"),
+                "give each a name of its own: it is what everybody hears",
+            );
+        }
+        let on = [
+            pattern_of(alert.command.as_ref())?.map(Trigger::Command),
+            pattern_of(alert.screen.as_ref())?.map(Trigger::Screen),
+            size(alert.rate.as_ref())?.map(Trigger::Rate),
+            size(alert.volume.as_ref())?.map(Trigger::Volume),
+        ];
+        let mut on: Vec<Trigger> = on.into_iter().flatten().collect();
+        let (Some(on), true) = (on.pop(), on.is_empty()) else {
+            return flaw(
+                at,
+                format!("alert {name} is of nothing, or of several things"),
+                "write one of command, screen, rate and volume: { name = \"shadow\", command = '/etc/shadow' }",
+            );
+        };
+        let kill = alert.kill;
+        alerts.push(Alert { name, on, kill });
+    }
+    Ok(alerts)
+}
+
+fn pattern_of(given: Option<&Spanned<String>>) -> Checked<Option<Pattern>> {
+    given.map(pattern).transpose()
+}
+
+/// Within how long an address counts as known.
+pub(super) fn new_source(given: Option<&Spanned<String>>) -> Checked<Option<Duration>> {
+    let Some(given) = given else { return Ok(None) };
+    let within = crate::duration::parse(given.get_ref());
+    let (least, most) = limits::SOURCE_KNOWN;
+    match within {
+        Some(within) if within >= least && within <= most => Ok(Some(within)),
+        _ => flaw(
+            given.span(),
+            format!("{} is not between 1h and 90d", shown(given.get_ref())),
+            "write it like 30d",
+        ),
+    }
+}
+
 /// A pattern that compiles.
-pub(super) fn pattern(given: &Spanned<String>) -> Checked<Pattern> {
+fn pattern(given: &Spanned<String>) -> Checked<Pattern> {
     match given.get_ref().parse() {
         Ok(pattern) => Ok(pattern),
         Err(e) => flaw(

@@ -47,6 +47,8 @@ pub struct Role {
     pub files: FileRules,
     /// How many sessions of the role one person may have running at once, on all bastions; none for any number.
     pub sessions: Option<u32>,
+    /// Within how long an address of the person counts as known; a session from another is told at once. None: it is not.
+    pub new_source: Option<Duration>,
     /// On which terms its sessions run.
     pub terms: Terms,
     /// Whether what the person types is recorded too, passwords at prompts included.

@@ -7,6 +7,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 
+/// What an alert of a session is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// A command, or a line that was typed.
+    Command,
+    /// A line of the screen.
+    Screen,
+    /// Many bytes in a short time.
+    Rate,
+    /// Many bytes.
+    Volume,
+    /// More passed at once than could be looked at.
+    Unwatched,
+    /// An address that the person was not seen at before.
+    NewSource,
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Command => "command",
+            Self::Screen => "screen",
+            Self::Rate => "rate",
+            Self::Volume => "volume",
+            Self::Unwatched => "unwatched",
+            Self::NewSource => "new-source",
+        })
+    }
+}
+
 /// What can be shut out as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -71,6 +71,17 @@ impl Desk {
         self.run(move |writer| writer.read(&bastion, &ask)).await
     }
 
+    /// A bastion says that something happened in a session that its role is alerted of.
+    pub async fn session_alert(
+        &self,
+        bastion: &BastionName,
+        alert: api::SessionAlert,
+    ) -> Result<api::Done, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.session_alert(&bastion, alert))
+            .await
+    }
+
     /// The grants that ended early after `after`; waits up to 25 s for one, or for other keys than `keys`.
     pub async fn ended(&self, after: u64, keys: u64) -> api::Ended {
         let (mut count, mut steps) = (self.hall.ended_count(), self.hall.key_steps());

@@ -1,0 +1,86 @@
+//! What comes from the target on its way to the person: masked, looked at, recorded, handed on.
+
+use bytes::Bytes;
+use config::words::AlertName;
+use record::recording::RecordError;
+use tokio::time::Instant;
+
+use super::bounds::Reached;
+use super::masks::Passed;
+use super::{Over, Relay, Stop, said};
+use crate::alarm::Alarm;
+use crate::flow::Way;
+use crate::forward::Item;
+
+impl Relay<'_> {
+    pub(super) fn output(&mut self, data: Bytes) -> Result<(), RecordError> {
+        let bytes = data.len();
+        if bytes > 0 {
+            self.alarm(|alarm| alarm.output(&data));
+            let recorded = self.recorder.output(data)?;
+            self.down.put(Item::Bytes(recorded), bytes);
+        }
+        Ok(())
+    }
+
+    pub(super) fn errors(&mut self, data: Bytes) -> Result<(), RecordError> {
+        let bytes = data.len();
+        if bytes > 0 {
+            self.alarm(|alarm| alarm.output(&data));
+            let recorded = self.recorder.error_output(data)?;
+            self.down.put(Item::Errors(recorded), bytes);
+        }
+        Ok(())
+    }
+
+    /// Passes what the masks have held back for as long as they may, and looks at the session's bounds.
+    pub(super) fn elapsed(&mut self, now: Instant) -> Result<(), Over> {
+        if self.masks.due().is_some_and(|due| due <= now) {
+            let passed = self.masks.overdue(now);
+            self.pass(passed)?;
+        }
+        match self.bounds.reached(now) {
+            Some(Reached::Soon(left)) => {
+                let left = left.as_secs();
+                self.say(&format!(
+                    "nothing was typed for long: the session ends in {left} s"
+                ))?;
+                Ok(())
+            }
+            Some(reached) => Err(reached.into()),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn passes(&mut self, way: Way, bytes: usize) -> Result<(), Over> {
+        self.alarm(|alarm| alarm.passed(bytes));
+        Ok(self.bounds.passes(way, bytes, Instant::now())?)
+    }
+
+    pub(super) fn pass(&mut self, passed: Passed) -> Result<(), RecordError> {
+        self.output(passed.output)?;
+        self.errors(passed.errors)
+    }
+
+    pub(super) fn say(&mut self, line: &str) -> Result<(), RecordError> {
+        let recorded = said(self.recorder, line, self.pty)?;
+        self.down.put(Item::Errors(recorded), line.len());
+        Ok(())
+    }
+
+    /// Lets whoever looks at the session have something.
+    pub(super) fn alarm(&self, what: impl FnOnce(&Alarm)) {
+        if let Some(alarm) = &self.alarm {
+            what(alarm);
+        }
+    }
+
+    /// Something happened that the role is alerted of: it stands in the recording, where it is found again.
+    pub(super) fn alerted(&mut self, name: AlertName, ends: bool) -> Result<(), Over> {
+        self.recorder.marker(&format!("alert {name}"))?.into_inner();
+        if ends {
+            return Err(Over::Stopped(Stop::Alert(name)));
+        }
+        Ok(())
+    }
+}
