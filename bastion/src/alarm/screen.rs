@@ -90,8 +90,8 @@ mod tests {
 
     #[test]
     fn no_line_scrolls_away_unseen() {
-        let many: String = (0..500).map(|n| format!("line {n}\n")).collect();
-        let seen = seen(None, &[&many]);
+        let many: Vec<String> = (0..500).map(|n| format!("line {n}\n")).collect();
+        let seen = seen(None, &[&many.concat()]);
         for n in 0..500 {
             assert!(seen.contains(&format!("line {n}")), "{n}");
         }
