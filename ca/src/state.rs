@@ -3,6 +3,7 @@
 //! [`State::check`] says whether a line can follow; [`State::apply`] takes it. What cannot follow is never written,
 //! and a log that holds it is refused.
 
+mod asked;
 mod check;
 mod excluded;
 mod fact;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::glass::{Book, Debt};
 use crate::ring::Ring;
 
+pub(crate) use asked::AskedOften;
 pub(crate) use excluded::Excluded;
 pub(crate) use fact::{Fact, Taken};
 pub use fold::Impossible;
@@ -78,6 +80,8 @@ pub(crate) struct State {
     open: HashMap<PersonName, BTreeSet<RequestId>>,
     /// The grants of each person under each role that have not ended early, by their deadlines.
     running: HashMap<(PersonName, RoleName), BTreeSet<(UnixTime, RequestId)>>,
+    /// How often each person has asked of late.
+    pub(crate) asked: AskedOften,
     /// What may be over, and when.
     due: BTreeSet<(UnixTime, Due)>,
     /// The last serial that was given out.

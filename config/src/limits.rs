@@ -110,6 +110,14 @@ pub const REQUEST_OPEN: Duration = Duration::from_secs(3600);
 /// How many requests one person may have waiting at once: an approver must be able to read them.
 pub const REQUESTS_OPEN_PER_PERSON: usize = 16;
 
+/// How many requests one person may make within an hour, whatever becomes of them: each stays in the log for good, also one
+/// that is withdrawn at once. A program that asks for each of some hundred targets stays below it.
+pub const REQUESTS_PER_HOUR: u32 = 1000;
+
+/// How many of them with break-glass, which are counted apart, so that no program of a person's uses up their emergency:
+/// people type these.
+pub const BREAK_GLASS_PER_HOUR: u32 = 60;
+
 /// How far before now a certificate's window begins, for clocks that are a little behind.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 

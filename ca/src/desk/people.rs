@@ -6,6 +6,7 @@ use config::Config;
 use config::limits;
 use config::rules::Role;
 use config::words::{PersonName, RequestId};
+use record::clock::UnixTime;
 use record::entry::{Authority, Entry, Whom};
 use record::request::{APPROVAL_NAMESPACE, Request};
 use record::sshsig;
@@ -64,6 +65,7 @@ impl Writer {
         if waiting >= limits::REQUESTS_OPEN_PER_PERSON {
             return Err(Refused::TooManyOpen);
         }
+        self.must_not_ask_too_often(caller, ask, now)?;
         let request = Request {
             id: self.fresh_id()?,
             person: caller.person.clone(),
@@ -101,6 +103,25 @@ impl Writer {
             standing,
             narrowed: shaped.narrowed,
         })
+    }
+
+    /// Refuses whoever has asked too often of late: each request stays in the log for good, also one that is withdrawn.
+    fn must_not_ask_too_often(
+        &self,
+        caller: &Caller,
+        ask: &Ask,
+        now: UnixTime,
+    ) -> Result<(), Refused> {
+        let most = if ask.break_glass {
+            limits::BREAK_GLASS_PER_HOUR
+        } else {
+            limits::REQUESTS_PER_HOUR
+        };
+        let (times, again) = self.state.asked.of(&caller.person, ask.break_glass, now);
+        if times < most {
+            return Ok(());
+        }
+        Err(Refused::TooManyAsked { most, again })
     }
 
     pub(super) fn approve(

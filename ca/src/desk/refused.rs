@@ -97,6 +97,16 @@ pub enum Refused {
         limits::REQUESTS_OPEN_PER_PERSON
     )]
     TooManyOpen,
+    /// The person has asked as often within an hour as anybody may.
+    #[error(
+        "you have made {most} requests within an hour, as many as anybody may: ask again from {again} on; a grant that runs is printed again by `ssh ca collect`"
+    )]
+    TooManyAsked {
+        /// How often that is.
+        most: u32,
+        /// From when on the next one is taken.
+        again: UnixTime,
+    },
     /// The key is a certificate, a CA's key, or of a kind that cannot be certified.
     #[error("this key cannot be certified: {0}")]
     Key(&'static str),

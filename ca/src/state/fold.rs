@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::words::{PersonName, RequestId, SessionId};
+use record::clock::UnixTime;
 use record::entry::{Authority, Entry, Line, Verdict, Whom};
 use record::law::LawChange;
 
@@ -56,7 +57,7 @@ impl State {
             }
             Entry::Keys { steps } => self.ring.apply(&steps, at).map_err(Impossible),
             Entry::Request { source, .. } => {
-                self.asked(said, source);
+                self.asked(said, source, at);
                 Ok(())
             }
             Entry::Approval {
@@ -204,7 +205,7 @@ impl State {
         }
     }
 
-    fn asked(&mut self, said: Said, source: IpAddr) {
+    fn asked(&mut self, said: Said, source: IpAddr, at: UnixTime) {
         let Said::Request(request, digest) = said else {
             return;
         };
@@ -227,6 +228,7 @@ impl State {
         if let Ok(key) = case.request.key.parse() {
             self.name(Whom::Key(key));
         }
+        self.asked.count(&case.request, at);
         self.waits(&case.request.person, &id);
         self.cases.insert(id.clone(), case);
         self.due(&id);

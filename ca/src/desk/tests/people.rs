@@ -111,6 +111,55 @@ async fn what_no_role_gives_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
+async fn one_request_past_those_of_an_hour_is_refused_also_when_each_is_taken_back() {
+    let world = World::new();
+    let desk = world.open();
+    let alice = caller("alice", "alice");
+    let again = world.clock.wall().after(Duration::from_secs(3600));
+    let again = record::clock::UnixTime::from_secs(again.secs() / 60 * 60);
+    for n in 0..config::limits::REQUESTS_PER_HOUR {
+        let id = asked(&desk).await;
+        assert_eq!(desk.withdraw(&alice, &id).await, Ok(()), "request {n}");
+    }
+    let refused = Err(Refused::TooManyAsked {
+        most: config::limits::REQUESTS_PER_HOUR,
+        again,
+    });
+    assert_eq!(
+        desk.request(&alice, ask("postgres@db1.prod")).await,
+        refused
+    );
+    // A restart forgets nothing of it, nobody else is held up, and break-glass is counted apart.
+    drop(desk);
+    let desk = world.open();
+    assert_eq!(
+        desk.request(&alice, ask("postgres@db1.prod")).await,
+        refused
+    );
+    let bob = caller("bob", "bob");
+    let others = desk.request(&bob, ask("postgres@db1.prod")).await;
+    assert!(
+        !matches!(others, Err(Refused::TooManyAsked { .. })),
+        "{others:?}"
+    );
+    let emergency = Ask {
+        break_glass: true,
+        ..ask("postgres@db1.prod")
+    };
+    assert!(desk.request(&alice, emergency).await.is_ok());
+    let wait = again.since(world.clock.wall());
+    world
+        .clock
+        .pass(wait.saturating_sub(Duration::from_secs(1)));
+    assert_eq!(
+        desk.request(&alice, ask("postgres@db1.prod")).await,
+        refused
+    );
+    world.clock.pass(Duration::from_secs(1));
+    assert!(desk.request(&alice, ask("postgres@db1.prod")).await.is_ok());
+}
+
+#[tokio::test]
 async fn one_request_past_the_limit_is_refused() {
     let world = World::new();
     let desk = world.open();
