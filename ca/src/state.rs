@@ -36,7 +36,7 @@ use crate::ring::Ring;
 
 pub(crate) use asked::AskedOften;
 pub(crate) use excluded::Excluded;
-pub(crate) use fact::{Fact, Taken};
+pub(crate) use fact::{Fact, Read, Taken};
 pub use fold::Impossible;
 pub(crate) use machines::{Enrolled, Machines};
 pub(crate) use retire::{Ended, Gone};

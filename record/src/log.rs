@@ -17,6 +17,7 @@
 //! tampered with. `checkpoint.note` is replaced after it, and may be missing or empty, after a power cut or in a log
 //! that an older version wrote; where it says something, it has to agree.
 
+mod ahead;
 mod chain;
 mod disk;
 mod error;
@@ -161,11 +162,21 @@ impl Unread {
     pub fn read(
         self,
         keys: impl Into<LogKeys>,
-        each: impl FnMut(Line, Hash),
+        mut each: impl FnMut(Line, Hash),
+    ) -> Result<(Log, u64), LogError> {
+        self.read_ahead(keys, |_| (), |line, (), leaf| each(line, leaf))
+    }
+
+    /// The same, with what `known` makes of each line, on other threads and before the line's turn.
+    pub fn read_ahead<T: Send>(
+        self,
+        keys: impl Into<LogKeys>,
+        known: impl Fn(&Line) -> T + Sync,
+        each: impl FnMut(Line, T, Hash),
     ) -> Result<(Log, u64), LogError> {
         let Self { dir, file } = self;
         let (path, keys) = (dir.join("entries"), keys.into());
-        let read = read::read(&dir, &keys.public(), each)?;
+        let read = read::read_ahead(&dir, &keys.public(), known, each)?;
         keys.signer(&read.chain)?;
         if read.torn > 0 {
             file.set_len(read.good).map_err(|e| failed(&path, e))?;

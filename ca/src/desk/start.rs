@@ -21,7 +21,7 @@ use super::{DeskError, Impossible, StoreError};
 use crate::journal::Journal;
 use crate::keys::{self, Keys, KeysError};
 use crate::ring::Ring;
-use crate::state::{Gone, Rows, State};
+use crate::state::{Gone, Read, Rows, State};
 use crate::store::{Inventory, Shelf, Store};
 
 /// Rows that are put at once while the store is made again; so few in tests that they meet several parts.
@@ -90,7 +90,9 @@ pub(super) fn read(
 ) -> Result<(Log, State), DeskError> {
     let seen = readable(store.position()).flatten();
     let mut audit = Audit::new(store, seen);
-    let (log, cut) = unread.read(keys, |line, leaf| audit.take(line, leaf))?;
+    let (log, cut) = unread.read_ahead(keys, Read::of, |line, read, leaf| {
+        audit.take(line, read, leaf);
+    })?;
     if cut > 0 {
         tracing::warn!(
             bytes = cut,
@@ -136,12 +138,12 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn take(&mut self, line: Line, leaf: Hash) {
+    fn take(&mut self, line: Line, read: Read, leaf: Hash) {
         if self.wrong.is_some() {
             return;
         }
         self.tree.push(leaf);
-        match apply(&mut self.state, line) {
+        match apply(&mut self.state, line, read) {
             Ok(gone) if readable(self.compare(&gone)) == Some(true) => {}
             Ok(_) => self.rows = None,
             Err(wrong) => self.wrong = Some(wrong),
@@ -211,7 +213,8 @@ fn make_again(log: &Log, store: &dyn Store) -> Result<(), DeskError> {
 }
 
 fn put(state: &mut State, rows: &mut Rows, line: Line, store: &dyn Store) -> Result<(), DeskError> {
-    for gone in apply(state, line)? {
+    let read = Read::of(&line);
+    for gone in apply(state, line, read)? {
         rows.push(gone.row().map_err(StoreError::Row)?);
     }
     if rows.len() >= ROWS {
@@ -220,8 +223,8 @@ fn put(state: &mut State, rows: &mut Rows, line: Line, store: &dyn Store) -> Res
     Ok(())
 }
 
-fn apply(state: &mut State, line: Line) -> Result<Vec<Gone>, DeskError> {
+fn apply(state: &mut State, line: Line, read: Read) -> Result<Vec<Gone>, DeskError> {
     let number = usize::try_from(state.size + 1).unwrap_or(usize::MAX);
     let wrong = |why: Impossible| DeskError::Line { line: number, why };
-    state.apply(line).map_err(wrong)
+    state.apply_read(line, read).map_err(wrong)
 }

@@ -39,30 +39,52 @@ pub(super) struct Written {
     pub(super) before: UnixTime,
 }
 
-impl Fact {
-    /// Reads a line.
-    pub(crate) fn of(line: Line) -> Possible<Self> {
-        let said = match &line.entry {
+/// What a line's text says, before it is taken; or why it can follow nothing.
+#[derive(Debug)]
+pub(crate) struct Read(Possible<Said>);
+
+impl Read {
+    /// Reads a line. It needs no other one, and so may be done beforehand.
+    pub(crate) fn of(line: &Line) -> Self {
+        Self(Said::of(line))
+    }
+}
+
+impl Said {
+    fn of(line: &Line) -> Possible<Self> {
+        Ok(match &line.entry {
             Entry::Request { text, .. } => {
                 let request = Request::parse(text);
                 let request = request.map_err(|_| Impossible("the request does not parse"))?;
                 // One text is one request.
-                Said::Request(Box::new(request), Digest::of(text.as_bytes()))
+                Self::Request(Box::new(request), Digest::of(text.as_bytes()))
             }
             Entry::Issue { to_be_signed, .. } => {
                 let bytes = STANDARD.decode(to_be_signed);
                 let bytes = bytes.map_err(|_| Impossible("the certificate is not base64"))?;
-                Said::Certificate(read_to_be_signed(&bytes).map(|fields| Written {
+                Self::Certificate(read_to_be_signed(&bytes).map(|fields| Written {
                     ca: fields.ca.to_vec(),
                     before: UnixTime::from_secs(fields.before),
                 }))
             }
-            _ => Said::Nothing,
-        };
+            _ => Self::Nothing,
+        })
+    }
+}
+
+impl Fact {
+    /// Reads a line.
+    pub(crate) fn of(line: Line) -> Possible<Self> {
+        let read = Read::of(&line);
+        Self::after(line, read)
+    }
+
+    /// A line, with what was read of it before.
+    fn after(line: Line, read: Read) -> Possible<Self> {
         Ok(Self {
             at: line.at,
             entry: line.entry,
-            said,
+            said: read.0?,
         })
     }
 
@@ -88,6 +110,11 @@ impl Taken {
 }
 
 impl State {
+    /// Takes a line as [`Self::apply`] does, of which this was read before.
+    pub(crate) fn apply_read(&mut self, line: Line, read: Read) -> Possible<Vec<Gone>> {
+        self.follow(Fact::after(line, read)?)
+    }
+
     /// Takes a line as [`Self::apply`] does, for another state to take it after this one.
     pub(crate) fn lead(&mut self, fact: Fact) -> Possible<Taken> {
         self.follow(fact.clone())?;

@@ -151,3 +151,49 @@ fn whoever_writes_waits_while_too_much_waits() {
     let store = Shelf::open(dir.path()).unwrap();
     assert!(held(&store, 100_000));
 }
+
+/// Resident memory of this process, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// Rows until the cache is full, and many more.
+#[test]
+#[ignore = "the test below runs it, in a process of its own"]
+fn many_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Shelf::open(dir.path()).unwrap();
+    let put = |from: u64, to: u64| {
+        for part in (from..to).step_by(1000) {
+            let rows = (part..part + 1000).map(row).collect();
+            store.commit(position(part), rows).unwrap();
+        }
+        store.places.flush().unwrap();
+        resident()
+    };
+    let before = put(0, 150_000);
+    let after = put(150_000, 400_000);
+    // Eight bytes for each row; an index that is kept in memory takes three times as much and more.
+    let most = before + 250 * 8;
+    assert!(
+        after < most,
+        "resident: {before} KiB, and {after} KiB in the end"
+    );
+}
+
+#[test]
+fn memory_does_not_grow_with_what_is_stored() {
+    let own = std::env::current_exe().unwrap();
+    let mut run = std::process::Command::new(own);
+    run.args(["--exact", "store::tests::many_rows", "--ignored"]);
+    let ran = run.env("MALLOC_ARENA_MAX", "1").output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && told.contains("1 passed"), "{told}");
+}

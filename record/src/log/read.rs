@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use config::limits;
 use config::words::{BastionName, PersonName, Principal, SessionId};
 use ssh_key::PublicKey;
 
+use super::ahead::{self, Ahead, Stop};
 use super::chain::{Anchors, Chain};
 use super::signed::{self, Claimed, Signed};
 use super::tiles::{self, Source};
-use super::{CHECKPOINT, LINE_BYTES, LogError, NOTE, Position, failed};
+use super::{CHECKPOINT, LogError, NOTE, Position, failed};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::entry::{Entry, Line};
 use crate::reading::Reading;
-use crate::tree::{Hash, Tree, leaf_hash};
+use crate::tree::{Hash, Tree};
 
 /// What a log says, after every check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +177,17 @@ pub(super) fn read(
     anchors: &[PublicKey],
     mut each: impl FnMut(Line, Hash),
 ) -> Result<Read, LogError> {
+    let known = |_: &Line| ();
+    read_ahead(dir, anchors, known, |line, (), leaf| each(line, leaf))
+}
+
+/// The same, with what `known` makes of each line, on other threads and before the line's turn.
+pub(super) fn read_ahead<T: Send>(
+    dir: &Path,
+    anchors: &[PublicKey],
+    known: impl Fn(&Line) -> T + Sync,
+    mut each: impl FnMut(Line, T, Hash),
+) -> Result<Read, LogError> {
     let path = dir.join("entries");
     let file = File::open(&path).map_err(|e| failed(&path, e))?;
     // In this order, a log that grows meanwhile has no more lines below this length than the checkpoint
@@ -187,21 +198,40 @@ pub(super) fn read(
     let vouched = checkpoint.as_ref().map(|claimed| claimed.said.size);
     let noted = note.as_ref().map(|claimed| claimed.said.size);
     let mut before = 0;
-    let mut lines = Lines::new(&path, file);
+    let mut lines = Lines::default();
     let mut root_then = (vouched.is_none_or(|size| size == 0)).then(|| lines.tree.root());
     let mut root_noted = (noted == Some(0)).then(|| lines.tree.root());
-    while let Some((line, leaf)) = lines.next()? {
-        each(line, leaf);
-        if lines.good <= length {
-            before = lines.tree.size();
-        }
-        if vouched == Some(lines.tree.size()) {
-            root_then = Some(lines.tree.root());
-        }
-        if noted == Some(lines.tree.size()) {
-            root_noted = Some(lines.tree.root());
-        }
-    }
+    let read = ahead::each(
+        file,
+        known,
+        |Ahead {
+             line,
+             leaf,
+             bytes,
+             more,
+         }| {
+            lines.take(&line, leaf, bytes)?;
+            each(line, more, leaf);
+            if lines.good <= length {
+                before = lines.tree.size();
+            }
+            if vouched == Some(lines.tree.size()) {
+                root_then = Some(lines.tree.root());
+            }
+            if noted == Some(lines.tree.size()) {
+                root_noted = Some(lines.tree.root());
+            }
+            Ok(())
+        },
+    );
+    let torn = read.map_err(|stop| match stop {
+        Stop::Io(source) => failed(&path, source),
+        Stop::Line(what) => LogError::Line {
+            path: path.clone(),
+            line: lines.tree.size() + 1,
+            what,
+        },
+    })?;
     // Which keys had to sign is known only now.
     let chain = lines.spelling.chain;
     let checkpoint = believed(checkpoint, &chain, anchors, dir.join(CHECKPOINT))?;
@@ -240,7 +270,7 @@ pub(super) fn read(
     }
     Ok(Read {
         good: lines.good,
-        torn: lines.torn,
+        torn,
         tree: lines.tree,
         checkpoint,
         note,
@@ -263,56 +293,21 @@ fn believed(
     signed.map_err(|what| LogError::Checkpoint { path, what })
 }
 
+/// The lines that were taken so far.
+#[derive(Default)]
 struct Lines {
-    path: PathBuf,
-    file: BufReader<File>,
     tree: Tree,
     good: u64,
-    torn: u64,
     spelling: Spelling,
 }
 
 impl Lines {
-    fn new(path: &Path, file: File) -> Self {
-        Self {
-            path: path.to_owned(),
-            file: BufReader::new(file),
-            tree: Tree::new(),
-            good: 0,
-            torn: 0,
-            spelling: Spelling::default(),
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<(Line, Hash)>, LogError> {
-        let mut bytes = Vec::new();
-        let most = LINE_BYTES as u64 + 1;
-        let path = self.path.clone();
-        let mut part = (&mut self.file).take(most);
-        let count = part
-            .read_until(b'\n', &mut bytes)
-            .map_err(|e| failed(&path, e))? as u64;
-        if bytes.pop_if(|last| *last == b'\n').is_none() {
-            if count == most {
-                return Err(self.bad("is longer than any line"));
-            }
-            self.torn = count;
-            return Ok(None);
-        }
-        let line = self.spelling.check(&bytes, self.tree.size() + 1);
-        let line = line.map_err(|what| self.bad(what))?;
-        let leaf = leaf_hash(&bytes);
+    fn take(&mut self, line: &Line, leaf: Hash, bytes: u64) -> Result<(), Stop> {
+        let follows = self.spelling.follow(line, self.tree.size() + 1);
+        follows.map_err(Stop::Line)?;
         self.tree.push(leaf);
-        self.good += count;
-        Ok(Some((line, leaf)))
-    }
-
-    fn bad(&self, what: impl Into<String>) -> LogError {
-        LogError::Line {
-            path: self.path.clone(),
-            line: self.tree.size() + 1,
-            what: what.into(),
-        }
+        self.good += bytes;
+        Ok(())
     }
 }
 
@@ -327,11 +322,13 @@ pub(super) struct Spelling {
 impl Spelling {
     /// The line that makes the tree `size` leaves large, or what is wrong with it.
     pub(super) fn check(&mut self, bytes: &[u8], size: u64) -> Result<Line, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "is not text")?;
-        let line = Line::parse(text).map_err(|e| e.to_string())?;
-        if line.encode().as_deref() != Ok(text) {
-            return Err("is not spelled as this log spells its lines".to_owned());
-        }
+        let line = spelled(bytes)?;
+        self.follow(&line, size)?;
+        Ok(line)
+    }
+
+    /// Whether a line may stand behind those before it; it makes the tree `size` leaves large.
+    fn follow(&mut self, line: &Line, size: u64) -> Result<(), String> {
         if let Entry::Issue { serial, .. } = &line.entry {
             if *serial != self.serial + 1 {
                 return Err(format!(
@@ -342,7 +339,16 @@ impl Spelling {
             self.serial = *serial;
         }
         let follows = self.chain.take(&line.entry, size);
-        follows.map_err(|why| why.to_string())?;
-        Ok(line)
+        follows.map_err(|why| why.to_string())
     }
+}
+
+/// The line that these bytes are, if they are spelled as this log spells its lines; or what is wrong with them.
+pub(super) fn spelled(bytes: &[u8]) -> Result<Line, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "is not text")?;
+    let line = Line::parse(text).map_err(|e| e.to_string())?;
+    if line.encode().as_deref() != Ok(text) {
+        return Err("is not spelled as this log spells its lines".to_owned());
+    }
+    Ok(line)
 }
