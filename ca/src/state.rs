@@ -94,7 +94,7 @@ pub(crate) struct State {
 pub(crate) struct Case {
     /// What was asked.
     #[serde(with = "rows::as_text")]
-    pub(crate) request: Request,
+    pub(crate) request: Arc<Request>,
     /// The digest of its text.
     pub(crate) digest: Digest,
     /// Where from.

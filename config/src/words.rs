@@ -121,11 +121,6 @@ word!(
     Login, "login", check_login
 );
 word!(
-    /// A request's identifier as people type it, for example `7F3K-9QMD`: eight Crockford
-    /// base-32 digits, 40 bits.
-    RequestId, "request", check_request_id
-);
-word!(
     /// A session's identifier: 26 Crockford base-32 digits, a ULID, so that names sort by time.
     SessionId, "session", check_session_id
 );
@@ -178,15 +173,17 @@ impl fmt::Display for Principal {
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// A request's identifier as people type it, for example `7F3K-9QMD`: eight Crockford
+/// base-32 digits, 40 bits. It is kept as these bits, whose order is that of the digits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RequestId(u64);
+
 impl RequestId {
     /// Makes an identifier of 40 random bits.
     pub fn from_random(random: [u8; 5]) -> Self {
-        let bits = random
-            .iter()
-            .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-        let digits = crockford(u128::from(bits), 8);
-        let (left, right) = digits.split_at(4);
-        Self(format!("{left}-{right}"))
+        let bits = random.iter();
+        Self(bits.fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
     }
 
     /// Reads an identifier as a person types it: case, the dash and the look-alikes I, L and O
@@ -201,6 +198,50 @@ impl RequestId {
             Some((left, right)) => format!("{left}-{right}").parse(),
             None => typed.parse(),
         }
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = WordError;
+
+    fn from_str(given: &str) -> Result<Self, WordError> {
+        check_request_id(given).map_err(|why| WordError {
+            what: "request",
+            given: given.to_owned(),
+            why,
+        })?;
+        let values = given
+            .bytes()
+            .filter_map(|digit| (0..32).zip(CROCKFORD).find(|(_, known)| **known == digit));
+        Ok(Self(values.fold(0, |sum, (value, _)| sum << 5 | value)))
+    }
+}
+
+impl TryFrom<String> for RequestId {
+    type Error = WordError;
+
+    fn try_from(given: String) -> Result<Self, WordError> {
+        given.parse()
+    }
+}
+
+impl From<RequestId> for String {
+    fn from(id: RequestId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = crockford(u128::from(self.0), 8);
+        let (left, right) = digits.split_at(4);
+        f.pad(&format!("{left}-{right}"))
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({self})")
     }
 }
 

@@ -35,7 +35,7 @@ impl Writer {
         if case.request.person == caller.person {
             Ok(case)
         } else {
-            Err(Refused::NotYours(case.request.person))
+            Err(Refused::NotYours(case.request.person.clone()))
         }
     }
 }

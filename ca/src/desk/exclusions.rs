@@ -126,8 +126,10 @@ impl Writer {
 
     /// Whoever was shut out, or lost the key that they came with, while their command waited is too late.
     pub(super) fn must_be_in(&self, config: &Config, caller: &Caller) -> Result<(), Refused> {
-        let owner = config.person_of(&caller.key).map(|(name, _)| name);
-        if owner != Some(&caller.person) {
+        // No two persons have one key.
+        let person = config.persons.get(&caller.person);
+        let mut own = person.into_iter().flat_map(|person| &person.keys);
+        if !own.any(|key| key.key_data() == caller.key.key_data()) {
             return Err(Refused::Key("it is not registered any more"));
         }
         let whom = Whom::Person(caller.person.clone());

@@ -128,8 +128,8 @@ impl Writer {
             if verdict == Verdict::Reject {
                 let tell = approvers(&config, &case.request);
                 let event = Event::ReviewRejected {
-                    request: case.request.id,
-                    person: case.request.person,
+                    request: case.request.id.clone(),
+                    person: case.request.person.clone(),
                     reviewer: by,
                     remark,
                 };

@@ -6,6 +6,7 @@ use config::Config;
 use config::words::RequestId;
 use record::api;
 use record::clock::UnixTime;
+use record::request::Request;
 
 use super::cases::{concerning, concerns};
 use super::glass::debt_row;
@@ -36,7 +37,7 @@ impl Hall {
             signature: approval.signature.clone(),
         });
         let sessions = case.sessions.iter();
-        let request = case.request.clone();
+        let request = Request::clone(&case.request);
         Ok(Shown {
             text: request.text(),
             certificates: self.certificates(&state, &case),

@@ -268,7 +268,7 @@ impl Writer {
             Ok(Issued {
                 certificate: signed.line,
                 serial: signed.serial,
-                access: request.access,
+                access: request.access.clone(),
                 until,
             })
         }))

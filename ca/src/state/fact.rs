@@ -1,5 +1,7 @@
 //! A line of the log with what its text says: read once, however often it is taken.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use record::clock::UnixTime;
@@ -25,7 +27,7 @@ pub(crate) struct Fact {
 pub(super) enum Said {
     Nothing,
     /// The request, and the digest of its text.
-    Request(Box<Request>, Digest),
+    Request(Arc<Request>, Digest),
     /// What the log needs to know of a certificate; none if it cannot be read.
     Certificate(Option<Written>),
 }
@@ -57,7 +59,7 @@ impl Said {
                 let request = Request::parse(text);
                 let request = request.map_err(|_| Impossible("the request does not parse"))?;
                 // One text is one request.
-                Self::Request(Box::new(request), Digest::of(text.as_bytes()))
+                Self::Request(Arc::new(request), Digest::of(text.as_bytes()))
             }
             Entry::Issue { to_be_signed, .. } => {
                 let bytes = STANDARD.decode(to_be_signed);

@@ -211,7 +211,7 @@ impl State {
         };
         let id = request.id.clone();
         let case = Case {
-            request: *request,
+            request,
             digest,
             source,
             approvals: Vec::new(),

@@ -28,6 +28,8 @@ impl Key {
 
 /// A request stands in the store as its canonical text.
 pub(super) mod as_text {
+    use std::sync::Arc;
+
     use record::request::Request;
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -40,8 +42,9 @@ pub(super) mod as_text {
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
-    ) -> Result<Request, D::Error> {
+    ) -> Result<Arc<Request>, D::Error> {
         let text = String::deserialize(from)?;
-        Request::parse(&text).map_err(serde::de::Error::custom)
+        let request = Request::parse(&text);
+        request.map(Arc::new).map_err(serde::de::Error::custom)
     }
 }

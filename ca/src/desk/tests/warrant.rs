@@ -322,18 +322,18 @@ async fn promise_28_a_certificate_gives_what_was_granted_and_nothing_else() {
     };
     let access = said(&|case| {
         free(case);
-        case.request.access = "root@db1.prod".parse().unwrap();
+        Arc::make_mut(&mut case.request).access = "root@db1.prod".parse().unwrap();
     });
     assert!(access.ends_with("it is for another access"), "{access}");
     let key = said(&|case| {
         free(case);
         let other = crate::testing::public("alice2");
-        case.request.key = other.fingerprint(HashAlg::Sha256).to_string();
+        Arc::make_mut(&mut case.request).key = other.fingerprint(HashAlg::Sha256).to_string();
     });
     assert!(key.ends_with("it is for another key"), "{key}");
     let command = said(&|case| {
         free(case);
-        case.request.command = Some("id".parse().unwrap());
+        Arc::make_mut(&mut case.request).command = Some("id".parse().unwrap());
     });
     assert!(command.ends_with("it is for another command"), "{command}");
     let own = said(&|case| {
@@ -352,7 +352,8 @@ async fn promise_28_a_certificate_gives_what_was_granted_and_nothing_else() {
         short.ends_with("it is good for longer than the grant"),
         "{short}"
     );
-    let covered = said(&|case| case.request.reason = "another".parse().unwrap());
+    let covered =
+        said(&|case| Arc::make_mut(&mut case.request).reason = "another".parse().unwrap());
     assert!(
         covered.contains("bob's approval: the signature does not belong"),
         "{covered}"

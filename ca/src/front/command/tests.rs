@@ -49,7 +49,7 @@ fn identifiers_are_read_as_people_type_them() {
     let Verb::Approve(one) = of("approve 7f3k9qmd").unwrap() else {
         panic!("not an approval");
     };
-    assert_eq!(one.id.as_str(), "7F3K-9QMD");
+    assert_eq!(one.id.to_string(), "7F3K-9QMD");
 }
 
 #[test]
