@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use config::words::BastionName;
@@ -32,6 +32,9 @@ const BACKLOG: u32 = 1024;
 
 /// How long what was ended may take to be sealed and to leave.
 const LAST: Duration = Duration::from_secs(5);
+
+/// How often the disk of the recordings is looked after.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Serves as the bastion `name` until `shutdown` is ready, and then ends: nothing new begins,
 /// [`limits::SHUTDOWN_GRACE`] passes, and each session that still runs gets its signed End.
@@ -81,6 +84,8 @@ pub async fn serve(
             source,
         })?;
     // From here on, every session of an earlier process has its End, and the CA will hear of it.
+    let store = Arc::new(store);
+    guard(Arc::downgrade(&store));
     let doors = Doors::new(
         identity::fresh().map_err(BastionError::Random)?,
         Arc::clone(&link),
@@ -92,7 +97,7 @@ pub async fn serve(
         clock,
         link,
         doors,
-        store: Arc::new(store),
+        store,
         ends: Arc::new(ends),
         alerts: Arc::new(alerts),
         running: Running::new(),
@@ -190,6 +195,29 @@ fn bind(own: &rules::Bastion) -> Result<TcpSocket, BastionError> {
     socket.set_reuseaddr(true).map_err(failed)?;
     socket.bind(own.listen).map_err(failed)?;
     Ok(socket)
+}
+
+/// Ends the process when a write of a recording does not return: the thread that made it is one of the few that carry
+/// every session, so nothing can be said to anybody any more. All bytes that were forwarded are recorded, and the next
+/// start ends the recordings as a crash. Looks from a thread of its own, which ends with the store.
+fn guard(store: Weak<RecordingStore>) {
+    let looking = move || {
+        while let Some(store) = store.upgrade() {
+            if store.holds_a_thread() {
+                let patience = limits::RECORDING_PATIENCE.as_secs();
+                tracing::error!(
+                    "the disk of the recordings has not answered for {patience} s: this bastion ends"
+                );
+                std::process::abort();
+            }
+            drop(store);
+            std::thread::sleep(LOOK);
+        }
+    };
+    let thread = std::thread::Builder::new().name("guard".into());
+    if let Err(e) = thread.spawn(looking) {
+        tracing::error!("nobody looks after the disk of the recordings: {e}");
+    }
 }
 
 async fn open_store(

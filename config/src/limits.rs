@@ -297,6 +297,10 @@ pub const SFTP_AHEAD_BYTES: usize = 4 << 20;
 /// Directories that a role's `files` may name.
 pub const FILE_PATHS: usize = 64;
 
+/// How long the disk of the recordings may take for one operation before the sessions end: a disk that spins up needs
+/// seconds, and a person who waits longer believes the connection dead.
+pub const RECORDING_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Free bytes that the recordings' file system must have before a session may begin.
 pub const DISK_RESERVE: u64 = 64 << 20;
 

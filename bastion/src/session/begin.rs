@@ -6,10 +6,10 @@ use std::sync::Arc;
 use config::limits;
 use config::words::SessionId;
 use record::entry::Sign;
-use record::recording::{EndReason, Header, Recorder, Size, Term};
+use record::recording::{EndReason, Header, Recorder, Size, StoreError, Term};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::fault::Fault;
 use super::permission::{Permission, ask, canonical};
@@ -233,7 +233,11 @@ async fn open_recorder(
         }
         created
     });
-    Ok(created.await.map_err(|_| Fault::Defect)??)
+    // One that is made later all the same is ended by the store at once.
+    let created = timeout(limits::RECORDING_PATIENCE, created).await;
+    Ok(created
+        .map_err(|_| StoreError::Stalled)?
+        .map_err(|_| Fault::Defect)??)
 }
 
 /// What the person reads at the start, if there is a terminal to read on.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::duration;
+use config::{duration, limits};
 use record::recording::{EndReason, Exit, RecordError, Recorder};
 
 use super::client::Client;
@@ -118,14 +118,15 @@ pub(super) async fn end(
         }
     }
     let keeping = Arc::clone(site);
-    let kept = tokio::task::spawn_blocking(move || {
+    let sealing = tokio::task::spawn_blocking(move || {
         let sealed = recorder.finish(reason)?;
         // If we die here, the recording is whole, and the CA has not heard of its end.
         let kept = keeping.ends.keep(&end_of(&sealed));
         Ok::<_, RecordError>((sealed, kept))
-    })
-    .await;
-    match kept {
+    });
+    // A disk that stands still is not waited for: the recording is sealed when it goes on, or at the next start.
+    let kept = tokio::time::timeout(limits::RECORDING_PATIENCE, sealing).await;
+    match kept.unwrap_or(Ok(Err(RecordError::Stalled))) {
         Ok(Ok((sealed, kept))) => {
             tracing::info!(session = %sealed.session, reason = %sealed.end.reason, "session ended");
             if let Err(e) = kept {

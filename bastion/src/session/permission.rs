@@ -9,7 +9,7 @@ use config::limits;
 use config::words::SessionId;
 use record::api::{SessionAsk, SessionGiven};
 use ssh_key::{Certificate, PrivateKey};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::fault::Fault;
 use crate::ca_link::CaError;
@@ -86,7 +86,9 @@ async fn note(
     what: impl FnOnce(&Ends, &SessionId) -> io::Result<()> + Send + 'static,
 ) {
     let (noting, noted) = (Arc::clone(site), session.clone());
-    let written = tokio::task::spawn_blocking(move || what(&noting.ends, &noted)).await;
+    let writing = tokio::task::spawn_blocking(move || what(&noting.ends, &noted));
+    let written = timeout(limits::RECORDING_PATIENCE, writing).await;
+    let written = written.unwrap_or(Ok(Err(io::ErrorKind::TimedOut.into())));
     if let Err(e) = written.map_err(io::Error::from).flatten() {
         tracing::error!(%session, "what the CA has to hear is not noted: {e}");
     }

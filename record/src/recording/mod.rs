@@ -53,6 +53,7 @@ pub mod file;
 pub mod frame;
 pub mod header;
 mod live;
+mod pace;
 pub mod reader;
 pub mod recorder;
 pub mod recover;

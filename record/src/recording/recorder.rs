@@ -41,6 +41,9 @@ pub enum RecordError {
     /// bastion is started again and has looked.
     #[error("the store of recordings lost the trust in its disk")]
     Poisoned,
+    /// The disk's fault: it does not answer, so that nobody knows whether what was written is durable.
+    #[error("the disk of the recordings has not answered for {} s", limits::RECORDING_PATIENCE.as_secs())]
+    Stalled,
     /// The disk's or the processor's fault: more is written than can be sealed. See [`Recorder::behind`].
     #[error("the recording cannot be sealed as fast as it is written")]
     Behind,

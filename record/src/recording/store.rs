@@ -1,14 +1,16 @@
 //! The directory of recordings, and the thread that makes them durable and seals them.
 
+mod aside;
+
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use config::limits;
 use config::recipients::Recipients;
@@ -18,12 +20,15 @@ use super::crypt::Vault;
 use super::disk::Disk;
 use super::header::Header;
 use super::live::Live;
+use super::pace::Pace;
 use super::recorder::Recorder;
 use super::recover::{self, Recovered};
 use super::seal::Signer;
 use crate::age::WrapError;
 use crate::clock::Clock;
 use crate::lock;
+
+pub(super) use aside::{aside_tail, set_aside};
 
 /// The file that the one writer of a directory holds locked.
 pub(super) const LOCK: &str = ".lock";
@@ -65,6 +70,9 @@ pub enum StoreError {
         "the store of recordings lost the trust in its disk: check the disk and restart the bastion"
     )]
     Poisoned,
+    /// The disk's fault: it does not answer.
+    #[error("the disk of the recordings has not answered for {} s", limits::RECORDING_PATIENCE.as_secs())]
+    Stalled,
     /// The caller's fault: the session's recording exists.
     #[error("there is a recording of session {0} already")]
     Exists(SessionId),
@@ -83,6 +91,17 @@ impl RecordingStore {
         signer: Signer,
         clock: Arc<dyn Clock>,
         disk: Box<dyn Disk>,
+    ) -> Result<(Self, Recovered), StoreError> {
+        Self::open_patient(dir, signer, clock, disk, limits::RECORDING_PATIENCE)
+    }
+
+    /// The same, with another patience than [`limits::RECORDING_PATIENCE`].
+    pub(super) fn open_patient(
+        dir: &Path,
+        signer: Signer,
+        clock: Arc<dyn Clock>,
+        disk: Box<dyn Disk>,
+        patience: Duration,
     ) -> Result<(Self, Recovered), StoreError> {
         let failed = |doing| {
             move |source| StoreError::Disk {
@@ -118,6 +137,8 @@ impl RecordingStore {
             signer,
             clock,
             poisoned: AtomicBool::new(false),
+            pace: Pace::new(),
+            patience,
             sessions: Mutex::new(Sessions::default()),
             wake: Condvar::new(),
         });
@@ -151,6 +172,9 @@ impl RecordingStore {
         };
         if shared.poisoned() {
             return Err(StoreError::Poisoned);
+        }
+        if shared.stalled() {
+            return Err(StoreError::Stalled);
         }
         if header.bastion != shared.signer.name {
             return Err(StoreError::Header("it names another bastion"));
@@ -191,6 +215,14 @@ impl RecordingStore {
         self.shared.poisoned()
     }
 
+    /// Whether some recorder has waited longer than [`limits::RECORDING_PATIENCE`] for its disk. Such a recorder holds the
+    /// thread that called it, and none of its methods returns before the disk does.
+    pub fn holds_a_thread(&self) -> bool {
+        let sessions = self.shared.sessions();
+        let mut running = sessions.running.values();
+        running.any(|live| self.shared.late(live.pace()))
+    }
+
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.shared.dir
@@ -217,6 +249,9 @@ pub(super) struct Shared {
     pub(super) signer: Signer,
     pub(super) clock: Arc<dyn Clock>,
     poisoned: AtomicBool,
+    /// Of the thread.
+    pace: Pace,
+    patience: Duration,
     sessions: Mutex<Sessions>,
     wake: Condvar,
 }
@@ -242,6 +277,16 @@ impl Shared {
 
     pub(super) fn poison(&self) {
         self.poisoned.store(true, Ordering::Release);
+    }
+
+    /// Whether the thread waits for the disk so long that nothing more may be forwarded: what was written since may not be
+    /// durable for as long.
+    pub(super) fn stalled(&self) -> bool {
+        self.late(&self.pace)
+    }
+
+    fn late(&self, pace: &Pace) -> bool {
+        pace.lasts().is_some_and(|lasts| lasts >= self.patience)
     }
 
     /// A recorder was dropped without its End: the thread writes one.
@@ -274,7 +319,7 @@ impl Shared {
             drop(sessions);
 
             let began = Instant::now();
-            self.sync(&references(&running));
+            self.sync_at_pace(&references(&running));
             let more = self.seal(&running, began);
             if !more {
                 let pause = limits::SYNC_EVERY.saturating_sub(began.elapsed());
@@ -286,6 +331,13 @@ impl Shared {
         }
         let running: Vec<Arc<Live>> = self.sessions().running.values().cloned().collect();
         self.sync(&references(&running));
+    }
+
+    /// The thread's own group: each file an operation of its own.
+    fn sync_at_pace(&self, running: &[&Live]) {
+        for live in running {
+            self.pace.keep(|| self.sync(&[*live]));
+        }
     }
 
     /// One group: what any session has written since the last one becomes durable, in the order of writing.
@@ -313,9 +365,11 @@ impl Shared {
             if self.poisoned() {
                 return false;
             }
-            live.end_if_abandoned(self);
-            live.rotate_if_old(self);
-            while live.seal_one(self) {
+            self.pace.keep(|| {
+                live.end_if_abandoned(self);
+                live.rotate_if_old(self);
+            });
+            while self.pace.keep(|| live.seal_one(self)) {
                 if began.elapsed() >= limits::SYNC_EVERY {
                     more = true;
                     break;
@@ -328,43 +382,4 @@ impl Shared {
 
 fn references(running: &[Arc<Live>]) -> Vec<&Live> {
     running.iter().map(AsRef::as_ref).collect()
-}
-
-/// Moves all files of a recording out of the way, where nothing lists or touches them.
-pub(super) fn set_aside(dir: &Path, session: &SessionId) -> io::Result<()> {
-    let names: Vec<_> = fs::read_dir(dir)?
-        .map(|entry| Ok(entry?.file_name()))
-        .collect::<io::Result<_>>()?;
-    for name in names.iter().filter_map(|name| name.to_str()) {
-        if recover::file_of(name).is_some_and(|(of, _)| of == *session) {
-            move_aside(dir, name)?;
-        }
-    }
-    Ok(())
-}
-
-/// Moves one tail out of the way, and says where it is now.
-pub(super) fn aside_tail(dir: &Path, session: &SessionId, number: u32) -> io::Result<String> {
-    move_aside(dir, &format!("{session}.{number:06}.tail"))
-}
-
-/// Gives a file a name in `aside/` that is not taken: a session may come here more than once.
-fn move_aside(dir: &Path, name: &str) -> io::Result<String> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir.join(ASIDE))?;
-    let free = |n: u32| {
-        Some(if n == 0 {
-            format!("{ASIDE}/{name}")
-        } else {
-            format!("{ASIDE}/{name}.{n}")
-        })
-    };
-    let to = (0..u32::MAX)
-        .filter_map(free)
-        .find(|to| !dir.join(to).exists())
-        .unwrap_or_default();
-    fs::rename(dir.join(name), dir.join(&to))?;
-    Ok(to)
 }

@@ -3,6 +3,7 @@ mod closed;
 mod format;
 mod hostile;
 mod sealed;
+mod slow;
 mod together;
 
 use std::collections::BTreeMap;
