@@ -9,6 +9,7 @@
 //! * [`process`] runs them, with a time limit on everything, and ends each by its own id.
 //! * [`ports`] finds free loopback ports.
 //! * [`keys`] makes keys and certificates with the real `ssh-keygen`.
+//! * [`chaos`] is a network that delays, cuts and corrupts.
 //! * [`pager`] is a program that takes alerts.
 //! * [`person`] is somebody with a key, an agent and an ssh configuration.
 //! * [`target`] is a real `sshd` that trusts the session CA.
@@ -18,6 +19,7 @@
 //! * [`world`] puts them together, and [`access`] is what people do in it most.
 
 pub mod access;
+pub mod chaos;
 pub mod failure;
 pub mod fresh;
 pub mod keys;

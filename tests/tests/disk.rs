@@ -1,0 +1,252 @@
+//! The disk of the recordings under a running bastion: each call of one short session fails or is its last, and calls that
+//! do not return.
+//!
+//! Which calls there are is found by watching two sessions with `strace`. A call beyond the first of its kind in its thread is tried
+//! only if `HALLPASS_INJECT=all` is set.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hallpass_tests::process::{self, LIMIT, Live};
+use hallpass_tests::{Failure, Output, Result, World, programs};
+
+/// The calls with which the bastion uses a disk. Its writes to sockets and to the runtime's own wake-up are others.
+const CALLS: &str = "pwrite64,fsync,fdatasync,fallocate,ftruncate,rename,renameat,renameat2,linkat,unlink,unlinkat,openat,mkdir,fstatfs";
+
+/// How often of one kind a call is tried, unless all are.
+const TRIED: u32 = 1;
+
+/// Lets `strace` do something to the running bastion; its findings go to the file `strace`.
+fn traced(world: &mut World, args: &[&str]) -> Result<Live> {
+    let id = world.bastion()?.id().to_string();
+    let mut strace = Command::new(programs::find("strace")?);
+    strace.args(["-f", "-y", "-p", &id, "-o"]);
+    strace.arg(world.root().join("strace")).args(args);
+    let mut live = Live::start(&mut strace)?;
+    live.wait_err("attached", LIMIT)?;
+    Ok(live)
+}
+
+fn findings(world: &World) -> Result<String> {
+    Ok(fs::read_to_string(world.root().join("strace"))?)
+}
+
+/// A session that says two words, and hears one.
+fn session(world: &World, at: &str, name: &str) -> Result<Output> {
+    let command = format!("echo first {name}; cat; echo last {name}");
+    let args = ["-J", "bastion", at, &command];
+    let mut ssh = world.alice.ssh_live(&args)?;
+    let _ = ssh.send("between\n");
+    ssh.close();
+    ssh.finish(LIMIT)
+}
+
+fn whole(name: &str) -> String {
+    format!("first {name}\nbetween\nlast {name}\n")
+}
+
+/// Every place of one session: the call, and its how manieth in its thread.
+fn places(world: &mut World, at: &str) -> Result<Vec<(String, u32)>> {
+    let mut most: BTreeMap<String, u32> = BTreeMap::new();
+    let strace = traced(world, &["-e", &format!("trace={CALLS}")])?;
+    for name in ["one", "two"] {
+        session(world, at, name)?.ok()?;
+    }
+    world.wait_finished(2, LIMIT)?;
+    strace.signal("INT")?;
+    strace.finish(LIMIT)?;
+    let mut times: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for line in findings(world)?.lines() {
+        let (thread, rest) = line.split_once(' ').unwrap_or_default();
+        if let Some((call, _)) = rest.trim().split_once('(') {
+            let key = (thread.to_owned(), call.to_owned());
+            *times.entry(key).or_default() += 1;
+        }
+    }
+    for ((_, call), count) in times {
+        let most = most.entry(call).or_default();
+        *most = count.max(*most);
+    }
+    most.retain(|call, _| CALLS.split(',').any(|known| known == call));
+    let all = std::env::var("HALLPASS_INJECT").is_ok_and(|value| value == "all");
+    let tried = |count: u32| if all { count } else { count.min(TRIED) };
+    let places = most.into_iter();
+    Ok(places
+        .flat_map(|(call, count)| (1..=tried(count)).map(move |nth| (call.clone(), nth)))
+        .collect())
+}
+
+/// What all recordings hold, as text.
+fn recorded(world: &World) -> Result<String> {
+    let mut text = String::new();
+    for path in world.finished()? {
+        let mut zstd = Command::new(programs::find("zstd")?);
+        text += &process::run(zstd.arg("-dcq").arg(path))?.out();
+    }
+    Ok(text)
+}
+
+/// Whoever heard something heard what is recorded.
+fn nothing_unrecorded(world: &World, name: &str, output: &Output) -> Result<()> {
+    let (heard, recorded) = (output.out(), recorded(world)?);
+    assert!(whole(name).starts_with(&heard), "{output}");
+    for line in heard.lines() {
+        let of_this = |word: &str| line == format!("{word} {name}");
+        if of_this("first") || of_this("last") {
+            assert!(
+                recorded.contains(line),
+                "{line:?} is not recorded: {output}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether the fault was done.
+fn struck(world: &mut World) -> Result<bool> {
+    Ok(!world.bastion()?.runs() || findings(world)?.contains("INJECTED"))
+}
+
+#[test]
+fn promise_1_killed_at_every_call_of_a_session_the_bastion_forwarded_nothing_unrecorded()
+-> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let places = places(&mut world, &at)?;
+    let mut hit = 0;
+    for (index, (call, nth)) in places.iter().enumerate() {
+        let name = format!("killed-{index}");
+        let injection = format!("inject={call}:signal=KILL:when={nth}");
+        let filter = format!("trace={call}");
+        let strace = traced(&mut world, &["-e", &filter, "-e", &injection])?;
+        let output = session(&world, &at, &name)?;
+        hit += u32::from(struck(&mut world)?);
+        drop(strace);
+        world.kill_bastion();
+        // Its start ends what was left.
+        world.start_bastion()?;
+        world.verify()?.ok()?;
+        nothing_unrecorded(&world, &name, &output)?;
+    }
+    assert!(
+        hit * 2 >= u32::try_from(places.len()).unwrap_or(0) && hit >= 5,
+        "{hit} of {places:?}"
+    );
+    session(&world, &at, "again")?.ok()?;
+    world.end()
+}
+
+#[test]
+fn promise_2_whichever_call_of_a_session_fails_nothing_is_forwarded_unrecorded_and_others_go_on()
+-> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let places = places(&mut world, &at)?;
+    let mut hit = 0;
+    for (index, (call, nth)) in places.iter().enumerate() {
+        let name = format!("failed-{index}");
+        let mut beside = world
+            .alice
+            .ssh_live(&["-J", "bastion", &at, "echo up; cat"])?;
+        beside.wait_out("up\n", LIMIT)?;
+        let error = if index % 2 == 0 { "EIO" } else { "ENOSPC" };
+        let injection = format!("inject={call}:error={error}:when={nth}");
+        let filter = format!("trace={call}");
+        let strace = traced(&mut world, &["-e", &filter, "-e", &injection])?;
+        let output = session(&world, &at, &name)?;
+        hit += u32::from(struck(&mut world)?);
+        drop(strace);
+        let complete = output.status == 0 && output.out() == whole(&name);
+        let named = output.err().contains("hallpass: ");
+        assert!(complete || named, "{call} {nth} {error}: {output}");
+        let _ = beside.send("still here\n");
+        beside.close();
+        let other = beside.finish(LIMIT)?;
+        if call.ends_with("sync") {
+            // Promise 4: nobody knows any more what is durable. Everybody is told, until a restart has looked.
+            let told = "lost the trust in its disk";
+            let poisoned = output.err().contains(told) || other.err().contains(told);
+            if poisoned {
+                let refused = session(&world, &at, &format!("{name}-later"))?;
+                assert_eq!(
+                    (refused.out().as_str(), refused.status),
+                    ("", 255),
+                    "{refused}"
+                );
+                refused.says(told)?;
+            }
+        } else {
+            assert_eq!(
+                other.ok()?.out(),
+                "up\nstill here\n",
+                "{call} {nth} {error}"
+            );
+        }
+        world.kill_bastion();
+        world.start_bastion()?;
+        world.verify()?.ok()?;
+        nothing_unrecorded(&world, &name, &output)?;
+    }
+    assert!(
+        hit * 2 >= u32::try_from(places.len()).unwrap_or(0) && hit >= 5,
+        "{hit} of {places:?}"
+    );
+    session(&world, &at, "again")?.ok()?;
+    world.end()
+}
+
+/// Says something every fifth of a second, for as long as anybody lets it.
+const TICKING: &str = "i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.2; done";
+
+#[test]
+fn promise_6_a_disk_that_makes_nothing_durable_ends_sessions_after_ten_seconds_by_name()
+-> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let mut live = world.alice.ssh_live(&["-J", "bastion", &at, TICKING])?;
+    live.wait_out("tick 1\n", LIMIT)?;
+    let slow = "inject=fdatasync:delay_enter=25000000";
+    let strace = traced(&mut world, &["-e", "trace=fdatasync", "-e", slow])?;
+    let begin = Instant::now();
+    let said = "the disk of the recordings has not answered for 10 s";
+    live.wait_err(said, Duration::from_secs(20))?;
+    let told = begin.elapsed();
+    assert!(told > Duration::from_secs(9), "told after {told:?}");
+    let refused = session(&world, &at, "refused")?;
+    assert_eq!(refused.out(), "", "{refused}");
+    refused.says(said)?;
+    let output = live.finish(LIMIT)?.exits(255)?;
+    drop(strace);
+    world.kill_bastion();
+    world.start_bastion()?;
+    let recorded = recorded(&world)?;
+    let last = output.out();
+    let last = last.lines().last().ok_or_else(|| Failure::new("silence"))?;
+    assert!(recorded.contains(last), "{last} is not recorded");
+    world.end()
+}
+
+#[test]
+fn promise_6_a_write_that_does_not_return_ends_the_bastion_after_ten_seconds() -> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let mut live = world.alice.ssh_live(&["-J", "bastion", &at, TICKING])?;
+    live.wait_out("tick 1\n", LIMIT)?;
+    let slow = "inject=pwrite64:delay_enter=40000000";
+    let strace = traced(&mut world, &["-e", "trace=pwrite64", "-e", slow])?;
+    let begin = Instant::now();
+    let said = "the disk of the recordings has not answered for 10 s: this bastion ends";
+    world.bastion()?.wait_log(said, Duration::from_secs(20))?;
+    let status = world.bastion()?.wait(LIMIT)?;
+    assert_eq!(status, 128 + 6, "ended by SIGABRT");
+    assert!(begin.elapsed() > Duration::from_secs(9));
+    drop(strace);
+    let output = live.finish(LIMIT)?.exits(255)?;
+    world.kill_bastion();
+    world.start_bastion()?;
+    let recorded = recorded(&world)?;
+    let last = output.out();
+    let last = last.lines().last().ok_or_else(|| Failure::new("silence"))?;
+    assert!(recorded.contains(last), "{last} is not recorded");
+    session(&world, &at, "again")?.ok()?;
+    world.end()
+}
