@@ -18,6 +18,7 @@
 //! * [`sftp`]: file transfers, packet by packet.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
 //! * [`review`]: what somebody with a review role may see and end.
+//! * [`watch`]: how somebody looks on while a session runs.
 //! * [`running`]: the sessions that run, by the grant they run under.
 //!
 //! The bastion signs no certificate, trusts nobody on first use, and holds no key that opens a target:
@@ -49,6 +50,7 @@ mod site;
 mod sources;
 pub mod target;
 pub mod visitor;
+mod watch;
 mod watcher;
 
 pub use error::BastionError;

@@ -3,6 +3,7 @@
 mod bounds;
 mod files;
 mod masks;
+mod observed;
 mod outlet;
 mod over;
 mod passing;
@@ -22,8 +23,11 @@ use crate::alarm::Alarm;
 use crate::flow::{Flow, Gate, Take, Way};
 use crate::forward::{Item, STDERR};
 use crate::sftp::Sftp;
+use crate::watch::Stage;
 pub(crate) use bounds::Bounds;
 pub(crate) use masks::Masks;
+pub(crate) use observed::Alone;
+use observed::Observed;
 use outlet::{Lost, Outlet};
 pub(crate) use over::{News, Over, Stop};
 pub(crate) use source::hold;
@@ -60,6 +64,10 @@ pub(crate) struct Rules {
     pub(crate) bounds: Bounds,
     /// What looks at the session, if its role is alerted of something.
     pub(crate) alarm: Option<Alarm>,
+    /// What those see of it who look on.
+    pub(crate) stage: Arc<Stage>,
+    /// Somebody else has to look on: how long it may stand still without one.
+    pub(crate) observer: Option<Duration>,
 }
 
 /// Moves bytes until the session is over. Unless it was stopped, all that the target sent before its end has been
@@ -73,6 +81,7 @@ pub(crate) async fn run(
     let mut client = Source::new(sides.client_said, sides.client);
     let mut target = Source::new(sides.target_said, sides.target);
     let down = Arc::<Gate>::default();
+    let mut seats = rules.stage.seats();
     let mut relay = Relay {
         recorder,
         pty: rules.pty,
@@ -80,6 +89,8 @@ pub(crate) async fn run(
         masks: rules.masks,
         bounds: rules.bounds,
         alarm: rules.alarm,
+        stage: rules.stage,
+        observed: Observed::new(rules.observer),
         up: Outlet::new(sides.to_target, Arc::clone(&sides.up)),
         down: Outlet::new(sides.to_client, Arc::clone(&down)),
         flow: Flow::new(sides.up, down),
@@ -94,12 +105,15 @@ pub(crate) async fn run(
         }
         let now = Instant::now();
         relay.rested(now);
-        if let Err(over) = relay.elapsed(now) {
+        let others = seats.borrow_and_update().others;
+        let elapsed = relay.elapsed(now).and_then(|()| relay.seen(others, now));
+        if let Err(over) = elapsed {
             break over;
         }
+        let paused = relay.observed.paused();
         let behind = relay.recorder.behind();
         let from_client = client.turn(Take::Now, behind, now);
-        let from_target = if relay.target_closed {
+        let from_target = if relay.target_closed || paused {
             Turn::Not
         } else {
             target.turn(relay.flow.take(), behind, now)
@@ -110,6 +124,7 @@ pub(crate) async fn run(
             relay.eof_due,
             relay.masks.due(),
             relay.bounds.due(),
+            relay.observed.due(),
         ];
         let pause = due.into_iter().flatten().min();
         let took = tokio::select! {
@@ -118,14 +133,14 @@ pub(crate) async fn run(
                 News::Stop(stop) => break Over::Stopped(stop),
                 News::Alert { name, ends } => relay.alerted(name, ends),
             },
-            handed = relay.up.turn() => {
+            handed = relay.up.turn(paused) => {
                 // What the target had said before it went is still to come.
                 if handed.is_ok() {
                     relay.flow.gave_up();
                 }
                 Ok(())
             }
-            handed = relay.down.turn() => match handed {
+            handed = relay.down.turn(paused) => match handed {
                 Ok(()) => Ok(()),
                 Err(Lost) => break Over::ClientClosed,
             },
@@ -135,6 +150,7 @@ pub(crate) async fn run(
             message = target.next(), if from_target == Turn::Now => {
                 relay.target_all(message, &mut target)
             }
+            Ok(()) = seats.changed() => Ok(()),
             () = sleep_until(pause.unwrap_or(now)), if pause.is_some() => Ok(()),
         };
         if let Err(over) = took {
@@ -151,6 +167,8 @@ struct Relay<'a> {
     masks: Masks,
     bounds: Bounds,
     alarm: Option<Alarm>,
+    stage: Arc<Stage>,
+    observed: Observed,
     up: Outlet<russh::client::Msg>,
     down: Outlet<russh::server::Msg>,
     flow: Flow,
@@ -244,6 +262,7 @@ impl Relay<'_> {
             } => {
                 self.alarm(|alarm| alarm.resized(Size::asked(col_width, row_height)));
                 let size = self.recorder.resize(col_width, row_height)?;
+                self.stage.resize(Size::asked(col_width, row_height));
                 self.up.put(Item::Resize(size, pix_width, pix_height), 0);
             }
             ChannelMsg::Signal { signal } => {

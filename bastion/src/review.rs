@@ -31,6 +31,8 @@ use crate::relay::Stop;
 use crate::session::gone;
 use crate::site::Site;
 use crate::visitor::Reviewer;
+use crate::watch::paper::Paper;
+use crate::watch::seat::{Left, Seat};
 
 use ask::{Ask, Filter};
 use desk::Desk;
@@ -101,6 +103,7 @@ impl Review<'_> {
                 Ok(())
             }
             Ask::List(filter) => self.list(desk, filter).await,
+            Ask::Watch(session) => self.watch(desk, &session).await,
             Ask::Cat { session, stored } => self.cat(desk, &session, stored).await,
             Ask::Kill { session, reason } => self.kill(desk, &session, reason).await,
             Ask::Erase { session, reason } => self.erase(desk, &session, reason).await,
@@ -140,16 +143,59 @@ impl Review<'_> {
         let began = Instant::now();
         let ReadGiven { pass, .. } = self.read(session, Reading::Cat).await?;
         let bytes = cat::bytes(self.site.store.dir(), session, stored);
-        let shown = desk.until(self.site, &pass, began, |out| cat::show(out, bytes));
-        shown
-            .await
-            .map_err(|stop| farewell(&stop))?
-            .unwrap_or(Ok(()))
+        let showing = cat::show(desk.out().clone(), bytes);
+        let shown = desk::bounded(self.site, &pass, began, desk.unless_left(showing));
+        let shown = shown.await.map_err(|stop| farewell(&stop))?;
+        shown.unwrap_or(Ok(()))
+    }
+
+    async fn watch(&self, desk: &mut Desk, session: &SessionId) -> Result<(), Line> {
+        let terminal = desk.terminal().filter(|terminal| terminal.name != "dumb");
+        let (cols, rows) = terminal
+            .map(|terminal| (terminal.cols, terminal.rows))
+            .ok_or("watch needs a terminal that can move its cursor: run it with `ssh -t`")?;
+        let stage = self.site.running.stage(session);
+        let stage = stage.ok_or_else(|| not_running(session))?;
+        let began = Instant::now();
+        let ReadGiven {
+            pass,
+            session: whose,
+        } = self.read(session, Reading::Watch).await?;
+        let line = format!(
+            "live  {} {}  {session}  q leaves",
+            whose.person, whose.access
+        );
+        let (read, out) = desk.sides();
+        let write = out.write();
+        let seat = Seat {
+            cols,
+            rows,
+            read,
+            write,
+        };
+        let watching = seat.watch(&stage, &pass.person, &line);
+        let left = match desk::bounded(self.site, &pass, began, watching).await {
+            Ok(left) => left,
+            Err(stop) => {
+                desk.show(Paper::end()).await;
+                return Err(farewell(&stop));
+            }
+        };
+        match left.map_err(|e| format!("the screen cannot be drawn: {e}"))? {
+            Left::Gone => Ok(()),
+            Left::Over(reason) => {
+                desk.print(&format!("session {session} has ended: {reason}\n"))
+                    .await;
+                Ok(())
+            }
+            Left::Slow => {
+                Err("your side did not take what it was shown, and was let go".to_owned())
+            }
+        }
     }
 
     async fn kill(&self, desk: &mut Desk, session: &SessionId, reason: Reason) -> Result<(), Line> {
-        let over =
-            || format!("session {session} does not run here: `ls --live` shows those that do");
+        let over = || not_running(session);
         if !self.site.running.runs(session) {
             return Err(over());
         }
@@ -229,6 +275,10 @@ fn not_erased(e: ReissueError) -> Line {
         }
         other => other.to_string(),
     }
+}
+
+fn not_running(session: &SessionId) -> Line {
+    format!("session {session} does not run here: `ls --live` shows those that do")
 }
 
 /// What a reviewer hears whose time is over.

@@ -8,6 +8,7 @@ use config::words::{RequestId, SessionId};
 use tokio::sync::watch;
 
 use crate::relay::Stop;
+use crate::watch::Stage;
 
 /// The sessions that run.
 #[derive(Debug)]
@@ -18,9 +19,17 @@ pub(crate) struct Running {
 
 #[derive(Debug, Default)]
 struct Grants {
-    sessions: HashMap<SessionId, (RequestId, watch::Sender<Option<Stop>>)>,
+    sessions: HashMap<SessionId, Live>,
     /// Grants that ended early. A session that the CA let begin just before it ended finds it here.
     ended: HashSet<RequestId>,
+}
+
+#[derive(Debug)]
+struct Live {
+    request: RequestId,
+    ended: watch::Sender<Option<Stop>>,
+    /// What it shows; nothing, if it is no session but somebody who reads.
+    stage: Option<Arc<Stage>>,
 }
 
 impl Running {
@@ -36,9 +45,12 @@ impl Running {
         let mut grants = self.grants();
         let ended = grants.ended.contains(request).then_some(Stop::GrantEnded);
         let (sender, receiver) = watch::channel(ended);
-        grants
-            .sessions
-            .insert(session.clone(), (request.clone(), sender));
+        let live = Live {
+            request: request.clone(),
+            ended: sender,
+            stage: None,
+        };
+        grants.sessions.insert(session.clone(), live);
         Registered {
             running: Arc::clone(self),
             session: session.clone(),
@@ -50,19 +62,16 @@ impl Running {
     pub(crate) fn end(&self, request: &RequestId) {
         let mut grants = self.grants();
         grants.ended.insert(request.clone());
-        for (_, ended) in grants
-            .sessions
-            .values()
-            .filter(|(grant, _)| grant == request)
-        {
-            end_for(ended, Stop::GrantEnded);
+        let live = grants.sessions.values();
+        for live in live.filter(|live| live.request == *request) {
+            end_for(&live.ended, Stop::GrantEnded);
         }
     }
 
     /// The bastion is shut out: every session ends now. The CA lets none begin.
     pub(crate) fn end_all(&self) {
-        for (_, ended) in self.grants().sessions.values() {
-            end_for(ended, Stop::GrantEnded);
+        for live in self.grants().sessions.values() {
+            end_for(&live.ended, Stop::GrantEnded);
         }
     }
 
@@ -70,15 +79,21 @@ impl Running {
     pub(crate) fn kill(&self, session: &SessionId, stop: Stop) -> bool {
         let grants = self.grants();
         let found = grants.sessions.get(session);
-        found.is_some_and(|(_, ended)| {
-            end_for(ended, stop);
+        let found = found.filter(|live| live.stage.is_some());
+        found.is_some_and(|live| {
+            end_for(&live.ended, stop);
             true
         })
     }
 
     /// Whether this session runs here.
     pub(crate) fn runs(&self, session: &SessionId) -> bool {
-        self.grants().sessions.contains_key(session)
+        self.stage(session).is_some()
+    }
+
+    /// What this session shows, if it runs here.
+    pub(crate) fn stage(&self, session: &SessionId) -> Option<Arc<Stage>> {
+        self.grants().sessions.get(session)?.stage.clone()
     }
 
     /// Counts something that has to be over before the bastion may stop.
@@ -109,6 +124,13 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
+    /// It is a session, and this is what it shows.
+    pub(crate) fn show(&self, stage: &Arc<Stage>) {
+        if let Some(live) = self.running.grants().sessions.get_mut(&self.session) {
+            live.stage = Some(Arc::clone(stage));
+        }
+    }
+
     /// The grant that it runs under.
     pub(crate) fn watch(&self) -> Grant {
         self.grant.clone()
@@ -146,7 +168,10 @@ fn end_for(ended: &watch::Sender<Option<Stop>>, stop: Stop) {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.running.grants().sessions.remove(&self.session);
+        let live = self.running.grants().sessions.remove(&self.session);
+        if let Some(stage) = live.and_then(|live| live.stage) {
+            stage.over("closed");
+        }
     }
 }
 
@@ -173,6 +198,7 @@ mod tests {
             ("7F3K-9QMD".parse().unwrap(), "7F3K-9QME".parse().unwrap());
         let before = running.begin(&SessionId::from_parts(1, [0; 10]), &request);
         let spared = running.begin(&SessionId::from_parts(2, [0; 10]), &other);
+        spared.show(&Stage::new("alice".parse().unwrap(), None));
         running.end(&request);
         let after = running.begin(&SessionId::from_parts(3, [0; 10]), &request);
         assert_eq!(before.watch().ended().await, Stop::GrantEnded);

@@ -18,6 +18,7 @@ use russh::server::{Handle, Msg};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::flow::Gate;
+use crate::forward::Item;
 use crate::jump::Place;
 use crate::prelude::Start;
 use crate::relay::{self, News, Over, Sides};
@@ -85,11 +86,22 @@ async fn attend(
 
 /// Reaches the target and carries the session, unless something ends it before.
 async fn go(site: &Arc<Site>, route: &Route, mut client: Client, prepared: Prepared, pty: bool) {
-    let Prepared { recorder, way } = prepared;
+    let Prepared { mut recorder, way } = prepared;
+    if let Some(line) = way.waits(site) {
+        match relay::said(&mut recorder, &line, pty) {
+            Ok(said) => client.hand(Item::Errors(said)).await,
+            Err(e) => {
+                return refuse(site, route, client, Fault::Recorder(e), Some(recorder), pty).await;
+            }
+        }
+    }
+    let observed = way.observed();
     let (name, until) = (way.name.clone(), way.until.clone());
     let stopped = way.stopped(site);
     let (handle, id) = (client.handle.clone(), client.id);
     let reaching = Box::pin(async {
+        // Until then the target hears of nothing.
+        observed.await;
         let begun = way.reach(site, route).await?;
         let _ = handle.channel_success(id).await;
         Ok::<_, Fault>(begun)
@@ -172,12 +184,13 @@ async fn carry(
     };
     // Counted again as the relay takes it.
     client.gate.gave(std::mem::take(&mut client.held));
+    let stage = Arc::clone(&rules.stage);
     let over = relay::run(&mut recorder, rules, sides, &mut news).await;
+    let (reason, mut words) = farewell(over, name, until);
+    stage.over(reason.as_str());
     drop(herald);
     // Whatever comes now is neither recorded nor forwarded. A target that stands still is not waited for.
     let _ = tokio::time::timeout(LAST_WORD, target.close()).await;
-
-    let (reason, mut words) = farewell(over, name, until);
     end(site, recorder, reason, &mut words, pty, &client).await;
     client.leave(Reply::Given, words.exit).await;
 }

@@ -13,7 +13,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-pub(crate) use self::terms::{Masked, OwnMask, SessionAlert, Terms};
+pub(crate) use self::terms::{Masked, Observer, OwnMask, SessionAlert, Terms};
 use crate::keys::KeyName;
 use crate::words::{
     BastionName, CheckName, GroupName, Login, PersonName, RoleName, RosterName, TargetName,
@@ -196,6 +196,7 @@ pub(crate) struct Role {
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
     pub(crate) review: Option<Spanned<bool>>,
     pub(crate) erase: Option<Spanned<bool>>,
+    pub(crate) observer: Option<Spanned<Observer>>,
 }
 
 /// Yes, no, or on which terms.

@@ -194,6 +194,17 @@ pub const PASSPHRASE_BYTES: usize = 1024;
 /// How long the CA may take to answer a bastion before it counts as gone.
 pub const CA_ANSWER: Duration = Duration::from_secs(10);
 
+/// How long a session stands still without the observer that its role needs, if the role says nothing else: somebody's
+/// connection may have broken, and comes back in this time.
+pub const OBSERVER_GRACE: Duration = Duration::from_secs(30);
+
+/// The least that a role may say instead.
+pub const OBSERVER_GRACE_SHORTEST: Duration = Duration::from_secs(1);
+
+/// Most bytes of a session that wait to be shown to those who look on: what a screen takes many times over. What comes
+/// faster gives way to what comes after it.
+pub const WATCH_BYTES: usize = 32 << 10;
+
 /// Most sessions that a reviewer's list shows: a row is about 300 bytes, and they fit into one API message.
 pub const REVIEW_ROWS: usize = 200;
 

@@ -145,6 +145,8 @@ source = []                         # addresses that targets see it come from, e
 # mask = ["cards", "keys", "tokens", { pattern = 'Contract-(\d{6})' }]   # replaced by stars in what the target sends, for the person and
 #                                             # in the recording: numbers of cards, private keys, tokens, own patterns (of one with a
 #                                             # group, the first group); not in file transfers
+# observer = false                            # true: a session goes on only while somebody else watches it (a review role), and ends
+#                                             # 30s after the last one has left; or: { grace = "5m" }
 # recipients = ["ssh-ed25519 AAAA… dba@example.org"]   # who alone can open its recordings; absent: those of [recordings]
 # break-glass = false                         # true: may be taken first and reviewed afterwards; or on these terms:
 #                                             # { verify = true, per-week = 2, review = { count = 1, from = "sre", within = "24h" }, blocks = true }

@@ -21,6 +21,8 @@ pub struct Terms {
     pub largest: Option<u64>,
     /// What is told at once when it happens in a session.
     pub alerts: Vec<Alert>,
+    /// Somebody else has to look on: how long a session stands still without one before it ends. None: nobody has to.
+    pub observer: Option<Duration>,
 }
 
 /// Something that is told at once when it happens in a session.

@@ -317,6 +317,28 @@ fn promise_44_a_review_role_that_means_two_things_is_refused() {
 }
 
 #[test]
+fn promise_44_an_observer_who_cannot_be_there_is_refused() {
+    let longest = "longest = \"1h\"";
+    let with = |observer: &str| format!("longest = \"1h\"\nobserver = {observer}\n");
+    refused(longest, &with("true"), 22, "no role lets anybody watch");
+    let grace = "\"0s\" is not between 1s and 12h";
+    refused(longest, &with("{ grace = \"0s\" }"), 28, grace);
+    refused(longest, &with("\"bob\""), 28, "true, false or { grace");
+    let review = "[role.look]\nreview = true\ngroups = [\"sre\"]\nlogins = [\"postgres\"]\n\
+                  targets = [\"db1.prod\"]\napprovals = { count = 0 }\n";
+    let text = good().replace(longest, &with("true")) + review;
+    let config = load(&text).unwrap();
+    let role = config.roles.values().next().unwrap();
+    assert_eq!(role.terms.observer, Some(config::limits::OBSERVER_GRACE));
+    refused(
+        longest,
+        "longest = \"1h\"\nreview = true\nobserver = true\n",
+        29,
+        "observer in a review role",
+    );
+}
+
+#[test]
 fn a_review_role_gives_the_bastion_and_reads_what_it_names() {
     let text = good().replace("longest = \"1h\"", "review = true");
     let config = load(&text).unwrap();

@@ -3,7 +3,18 @@
 use std::time::Duration;
 
 use crate::process::LIMIT;
+use crate::world::Setup;
 use crate::{Failure, Live, Output, Person, Result, World};
+
+/// Bob and Carol may read what is done on `web1.prod`, and nothing else.
+const REVIEWER: &str = r#"
+[role.web-review]
+review = true
+groups = ["sre"]
+logins = ["LOGIN"]
+targets = ["web1.prod"]
+approvals = { count = 0 }
+"#;
 
 /// A request that waits, and the `ssh` that waits with it.
 pub struct Asked {
@@ -44,6 +55,30 @@ impl World {
             id: request_id(&live.err())?,
             live,
         })
+    }
+
+    /// A world in which Bob may read what is done on `web1.prod`, where Alice may go.
+    pub fn reviewed(extra: &str) -> Result<Self> {
+        let world = Self::with(&Setup {
+            extra: format!("{REVIEWER}{extra}"),
+            ..Setup::default()
+        })?;
+        world.take(&world.alice, &world.at_web1(), &[])?;
+        world.take(&world.bob, "review@bastion", &[])?;
+        Ok(world)
+    }
+
+    /// A session of Alice on `web1.prod` that has said `started`, and its identifier.
+    pub fn running(&self, args: &[&str], command: &str) -> Result<(Live, String)> {
+        let at = self.at_web1();
+        let args = [args, &["-J", "bastion", &at, command]].concat();
+        let mut live = self.alice.ssh_live(&args)?;
+        live.wait_out("started", LIMIT)?;
+        let list = ["review@bastion", "ls", "--live"];
+        let listed = self.bob.ssh(&list)?.ok()?.out();
+        let newest = listed.lines().nth(1).and_then(|line| line.get(..26));
+        let id = newest.ok_or_else(|| Failure::new(format!("no session in:\n{listed}")))?;
+        Ok((live, id.to_owned()))
     }
 
     /// Asks, lets Bob (or, if Bob asks, Carol) approve, and saves the certificate. Gives the

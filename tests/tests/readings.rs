@@ -2,44 +2,9 @@
 
 use std::fs;
 
-use hallpass_tests::process::{LIMIT, Live};
+use hallpass_tests::process::LIMIT;
 use hallpass_tests::watch::{entries, until};
-use hallpass_tests::world::Setup;
 use hallpass_tests::{Failure, Result, World};
-
-/// Bob may read what is done on web1, and nothing else.
-const REVIEWER: &str = r#"
-[role.web-review]
-review = true
-groups = ["sre"]
-logins = ["LOGIN"]
-targets = ["web1.prod"]
-approvals = { count = 0 }
-"#;
-
-fn world() -> Result<World> {
-    let world = World::with(&Setup {
-        extra: REVIEWER.to_owned(),
-        ..Setup::default()
-    })?;
-    world.take(&world.alice, &world.at_web1(), &[])?;
-    world.take(&world.bob, "review@bastion", &[])?;
-    Ok(world)
-}
-
-/// A session of Alice that runs, and its identifier.
-fn running(world: &World, command: &str) -> Result<(Live, String)> {
-    let mut live = world
-        .alice
-        .ssh_live(&["-tt", "-J", "bastion", &world.at_web1(), command])?;
-    live.wait_err("recorded session ", LIMIT)?;
-    live.wait_out("started", LIMIT)?;
-    let id = live.err();
-    let id = id.split("recorded session ").nth(1);
-    let id = id.and_then(|rest| rest.split(',').next());
-    let id = id.ok_or_else(|| Failure::new("no session id"))?.to_owned();
-    Ok((live, id))
-}
 
 fn readings(world: &World) -> Result<Vec<String>> {
     let text = entries(world)?;
@@ -49,8 +14,8 @@ fn readings(world: &World) -> Result<Vec<String>> {
 
 #[test]
 fn what_is_read_and_ended_stands_in_the_log() -> Result<()> {
-    let world = world()?;
-    let (session, id) = running(&world, "echo started; sleep 600")?;
+    let world = World::reviewed("")?;
+    let (session, id) = world.running(&["-tt"], "echo started; sleep 600")?;
     let listed = world.bob.ssh(&["review@bastion", "ls", "--live"])?.ok()?;
     let line = listed.out();
     let line = line.lines().find(|line| line.starts_with(&id));
@@ -109,7 +74,7 @@ fn what_is_read_and_ended_stands_in_the_log() -> Result<()> {
 
 #[test]
 fn a_role_reads_its_own_sessions_and_no_others() -> Result<()> {
-    let world = world()?;
+    let world = World::reviewed("")?;
     world.take(&world.carol, &world.at_db1(), &[])?;
     world
         .carol
@@ -132,8 +97,8 @@ fn a_role_reads_its_own_sessions_and_no_others() -> Result<()> {
 
 #[test]
 fn while_the_ca_is_away_nothing_is_shown_and_nothing_is_ended() -> Result<()> {
-    let mut world = world()?;
-    let (mut live, id) = running(&world, "echo started; sleep 600")?;
+    let mut world = World::reviewed("")?;
+    let (mut live, id) = world.running(&["-tt"], "echo started; sleep 600")?;
     world.kill_ca();
     for command in [
         vec!["ls"],
@@ -158,7 +123,7 @@ fn while_the_ca_is_away_nothing_is_shown_and_nothing_is_ended() -> Result<()> {
 
 #[test]
 fn a_certificate_for_one_thing_opens_nothing_else() -> Result<()> {
-    let world = world()?;
+    let world = World::reviewed("")?;
     let refused = world
         .alice
         .ssh(&["-v", "review@bastion", "ls"])?

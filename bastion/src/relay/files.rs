@@ -21,6 +21,7 @@ impl Relay<'_> {
         for act in acts.map_err(Over::Broken)? {
             let (way, stream, packet) = match act {
                 Act::Record(event) => {
+                    self.stage.file(&event);
                     events.push(event);
                     continue;
                 }

@@ -19,6 +19,8 @@ pub(super) struct Outlet<S: From<(ChannelId, ChannelMsg)>> {
     channel: Arc<ChannelWriteHalf<S>>,
     gate: Arc<Gate>,
     waiting: VecDeque<(Item, usize)>,
+    /// Comes before what waits, and also while that is held.
+    first: VecDeque<(Item, usize)>,
     handing: Option<Handing>,
     lost: bool,
 }
@@ -27,6 +29,7 @@ pub(super) struct Outlet<S: From<(ChannelId, ChannelMsg)>> {
 struct Handing {
     taking: Pin<Box<dyn Future<Output = Result<(), russh::Error>> + Send>>,
     weight: usize,
+    first: bool,
 }
 
 impl<S> Outlet<S>
@@ -38,6 +41,7 @@ where
             channel,
             gate,
             waiting: VecDeque::new(),
+            first: VecDeque::new(),
             handing: None,
             lost: false,
         }
@@ -52,19 +56,32 @@ where
         }
     }
 
+    /// Lets something pass before all that waits.
+    pub(super) fn put_first(&mut self, item: Item, bytes: usize) {
+        if !self.lost {
+            let weight = bytes + limits::ITEM_BYTES;
+            self.gate.took(weight);
+            self.first.push_back((item, weight));
+        }
+    }
+
     /// Whether everything was handed on.
     pub(super) fn empty(&self) -> bool {
-        self.handing.is_none() && self.waiting.is_empty()
+        self.handing.is_none() && self.waiting.is_empty() && self.first.is_empty()
     }
 
     /// Hands one thing on, unless the channel takes nothing any more; for ever, if none waits. May be given up and
-    /// begun again at any time.
-    pub(super) async fn turn(&mut self) -> Result<(), Lost> {
-        let Some(handing) = self.handing.take().or_else(|| self.next()) else {
+    /// begun again at any time. `held`: only what comes first passes, and what the channel has not taken whole stands still.
+    pub(super) async fn turn(&mut self, held: bool) -> Result<(), Lost> {
+        let Some(handing) = self.handing.take().or_else(|| self.next(held)) else {
             return std::future::pending().await;
         };
-        let weight = handing.weight;
-        let handed = self.handing.insert(handing).taking.as_mut().await;
+        let (weight, first) = (handing.weight, handing.first);
+        let handing = self.handing.insert(handing);
+        if held && !first {
+            return std::future::pending().await;
+        }
+        let handed = handing.taking.as_mut().await;
         self.handing = None;
         self.gate.gave(weight);
         handed.map_err(|_| {
@@ -73,16 +90,23 @@ where
         })
     }
 
-    fn next(&mut self) -> Option<Handing> {
-        let (item, weight) = self.waiting.pop_front()?;
+    fn next(&mut self, held: bool) -> Option<Handing> {
+        let first = self.first.pop_front();
+        let is_first = first.is_some();
+        let ordinary = || if held { None } else { self.waiting.pop_front() };
+        let (item, weight) = first.or_else(ordinary)?;
         let channel = Arc::clone(&self.channel);
         let taking = Box::pin(async move { forward(&channel, item).await });
-        Some(Handing { taking, weight })
+        Some(Handing {
+            taking,
+            weight,
+            first: is_first,
+        })
     }
 
     fn lose(&mut self) {
         self.lost = true;
-        for (_, weight) in self.waiting.drain(..) {
+        for (_, weight) in self.first.drain(..).chain(self.waiting.drain(..)) {
             self.gate.gave(weight);
         }
     }

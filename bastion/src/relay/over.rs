@@ -6,6 +6,7 @@ use config::words::AlertName;
 use record::recording::{Exit, RecordError};
 
 use super::bounds::Reached;
+use super::observed::Alone;
 use crate::flow::Way;
 use crate::sftp::Broken;
 
@@ -28,6 +29,8 @@ pub(crate) enum Over {
     Large(u64),
     /// Something could not be recorded.
     Recorder(RecordError),
+    /// Nobody looks on, and somebody has to.
+    Alone(Alone),
     /// Somebody else ended it.
     Stopped(Stop),
 }

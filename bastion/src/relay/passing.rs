@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::bounds::Reached;
 use super::masks::Passed;
+use super::observed::Change;
 use super::{Over, Relay, Stop, said};
 use crate::alarm::Alarm;
 use crate::flow::Way;
@@ -17,7 +18,9 @@ impl Relay<'_> {
         let bytes = data.len();
         if bytes > 0 {
             self.alarm(|alarm| alarm.output(&data));
+            let seen = data.clone();
             let recorded = self.recorder.output(data)?;
+            self.stage.output(seen);
             self.down.put(Item::Bytes(recorded), bytes);
         }
         Ok(())
@@ -27,7 +30,9 @@ impl Relay<'_> {
         let bytes = data.len();
         if bytes > 0 {
             self.alarm(|alarm| alarm.output(&data));
+            let seen = data.clone();
             let recorded = self.recorder.error_output(data)?;
+            self.stage.output(seen);
             self.down.put(Item::Errors(recorded), bytes);
         }
         Ok(())
@@ -64,8 +69,25 @@ impl Relay<'_> {
 
     pub(super) fn say(&mut self, line: &str) -> Result<(), RecordError> {
         let recorded = said(self.recorder, line, self.pty)?;
-        self.down.put(Item::Errors(recorded), line.len());
+        if self.observed.paused() {
+            self.down.put_first(Item::Errors(recorded), line.len());
+        } else {
+            self.down.put(Item::Errors(recorded), line.len());
+        }
         Ok(())
+    }
+
+    /// So many others look on: without any, a session that needs one stands still, and ends after a while.
+    pub(super) fn seen(&mut self, others: usize, now: Instant) -> Result<(), Over> {
+        match self.observed.seen(others, now) {
+            Some(Change::Paused(grace)) => self.say(&format!(
+                "nobody watches: nothing passes until somebody does, and the session ends in {}",
+                config::duration::show(grace)
+            ))?,
+            Some(Change::Goes) => self.say("somebody watches: the session goes on")?,
+            None => {}
+        }
+        self.observed.over(now).map_err(Over::Alone)
     }
 
     /// Lets whoever looks at the session have something.

@@ -10,6 +10,9 @@ what you end, stands in the issuance log before it is done.
 
   ls [--live] [--person PERSON] [--target TARGET]
       The sessions that your role reads, the newest first.
+  watch ID
+      A session that runs, as its person sees it, on a terminal (`ssh -t`). `q`
+      leaves.
   cat ID
       A recording, as asciicast v3 in plain ASCII: safe on any terminal. Of a
       session that runs, what there is so far.
@@ -30,6 +33,7 @@ what you end, stands in the issuance log before it is done.
 pub(super) enum Ask {
     Help,
     List(Filter),
+    Watch(SessionId),
     Cat { session: SessionId, stored: bool },
     Kill { session: SessionId, reason: Reason },
     Erase { session: SessionId, reason: Reason },
@@ -77,6 +81,7 @@ impl Ask {
         let ask = match first {
             "help" | "--help" => Self::Help,
             "ls" => Self::List(filter(&mut words)?),
+            "watch" => Self::Watch(session(words.next())?),
             "cat" => {
                 let (stored, id) = match words.next() {
                     Some("--stored") => (true, words.next()),
@@ -174,7 +179,7 @@ mod tests {
             "-",
             "..",
         ] {
-            for command in ["cat", "cat --stored", "kill"] {
+            for command in ["watch", "cat", "cat --stored", "kill"] {
                 let line = format!("{command} {bad} --reason x");
                 let line =
                     line.trim_end_matches(if command == "kill" { "" } else { " --reason x" });

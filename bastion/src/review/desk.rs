@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::doorman::HEARD;
 use crate::forward::STDERR;
-use crate::prelude::Start;
+use crate::prelude::{Start, Terminal};
 use crate::relay::Stop;
 use crate::site::{Phase, Site};
 
@@ -28,7 +28,7 @@ const INTERRUPT: u8 = 3;
 pub(super) struct Desk {
     read: ChannelReadHalf,
     out: Out,
-    cols: Option<u32>,
+    terminal: Option<Terminal>,
 }
 
 /// Where a reviewer reads.
@@ -52,23 +52,29 @@ impl Desk {
             start = &mut started => start.ok()?,
             () = left(&mut read, false) => return None,
         };
-        let cols = start
-            .prelude
-            .terminal
-            .as_ref()
-            .map(|terminal| terminal.cols);
+        let terminal = start.prelude.terminal.clone();
         let out = Out {
             id: write.id(),
             write: Arc::new(write),
             handle,
-            pty: cols.is_some(),
+            pty: terminal.is_some(),
         };
-        Some((Self { read, out, cols }, start))
+        let desk = Self {
+            read,
+            out,
+            terminal,
+        };
+        Some((desk, start))
     }
 
     /// The columns of the reviewer's terminal, if there is one.
     pub(super) fn cols(&self) -> Option<u32> {
-        self.cols
+        self.terminal.as_ref().map(|terminal| terminal.cols)
+    }
+
+    /// The reviewer's terminal, if there is one.
+    pub(super) fn terminal(&self) -> Option<&Terminal> {
+        self.terminal.as_ref()
     }
 
     /// Says that what was asked is being done.
@@ -92,6 +98,11 @@ impl Desk {
         let _ = timeout(WORD, self.out.give(Bytes::from(text))).await;
     }
 
+    /// Gives bytes that are for a terminal.
+    pub(super) async fn show(&self, bytes: Bytes) {
+        let _ = timeout(WORD, self.out.give(bytes)).await;
+    }
+
     /// Says why something is not done.
     pub(super) async fn complain(&self, line: &str) {
         let end = if self.out.pty { "\r\n" } else { "\n" };
@@ -100,24 +111,21 @@ impl Desk {
         let _ = timeout(WORD, said).await;
     }
 
-    /// Does something as long as the grant lives, the bastion does and the reviewer stays, which is none. The grant is counted from
-    /// `began`, the moment before the CA was asked.
-    pub(super) async fn until<F: Future>(
-        &mut self,
-        site: &Arc<Site>,
-        pass: &Pass,
-        began: Instant,
-        act: impl FnOnce(Out) -> F,
-    ) -> Result<Option<F::Output>, Stop> {
-        let registered = site.running.begin(&fresh(site), &pass.request);
-        let (mut grant, mut phase) = (registered.watch(), site.phase.subscribe());
-        let rest = Duration::from_millis(pass.left_ms).min(limits::GRANT_LONGEST);
+    /// Where the reviewer reads.
+    pub(super) fn out(&self) -> &Out {
+        &self.out
+    }
+
+    /// The reviewer's side, for somebody who listens to it.
+    pub(super) fn sides(&mut self) -> (&mut ChannelReadHalf, &Out) {
+        (&mut self.read, &self.out)
+    }
+
+    /// Does something, unless the reviewer leaves before it is done.
+    pub(super) async fn unless_left<T>(&mut self, act: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            () = tokio::time::sleep_until(began + rest) => Err(Stop::Deadline),
-            stop = grant.ended() => Err(stop),
-            _ = phase.wait_for(|phase| *phase == Phase::Over) => Err(Stop::Shutdown),
-            done = act(self.out.clone()) => Ok(Some(done)),
-            () = left(&mut self.read, self.out.pty) => Ok(None),
+            done = act => Some(done),
+            () = left(&mut self.read, self.out.pty) => None,
         }
     }
 
@@ -135,10 +143,34 @@ impl Desk {
     }
 }
 
+/// Does something as long as the grant lives, and the bastion does. The grant is counted from `began`, the moment before
+/// the CA was asked.
+pub(super) async fn bounded<T>(
+    site: &Arc<Site>,
+    pass: &Pass,
+    began: Instant,
+    act: impl Future<Output = T>,
+) -> Result<T, Stop> {
+    let registered = site.running.begin(&fresh(site), &pass.request);
+    let (mut grant, mut phase) = (registered.watch(), site.phase.subscribe());
+    let rest = Duration::from_millis(pass.left_ms).min(limits::GRANT_LONGEST);
+    tokio::select! {
+        () = tokio::time::sleep_until(began + rest) => Err(Stop::Deadline),
+        stop = grant.ended() => Err(stop),
+        _ = phase.wait_for(|phase| *phase == Phase::Over) => Err(Stop::Shutdown),
+        done = act => Ok(done),
+    }
+}
+
 impl Out {
     /// Gives the reviewer bytes; returns when the channel has taken them. Says whether it still takes any.
     pub(super) async fn give(&self, bytes: Bytes) -> bool {
         self.write.data_bytes(bytes).await.is_ok()
+    }
+
+    /// The channel.
+    pub(super) fn write(&self) -> &ChannelWriteHalf<Msg> {
+        &self.write
     }
 
     /// Whether the reviewer has a terminal.

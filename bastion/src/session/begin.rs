@@ -8,7 +8,8 @@ use config::words::SessionId;
 use record::entry::Sign;
 use record::recording::{EndReason, Header, Recorder, Size, StoreError, Term};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, timeout};
 
 use super::fault::Fault;
@@ -25,6 +26,7 @@ use crate::running::{Grant, Registered};
 use crate::sftp::Sftp;
 use crate::site::{Phase, Site};
 use crate::target::Connection;
+use crate::watch::{self, Stage};
 
 /// A session that may begin: the recorder stands, and nothing has been sent to the target.
 pub(super) struct Prepared {
@@ -38,6 +40,7 @@ pub(super) struct Way {
     prelude: Prelude,
     command: Asked,
     registered: Registered,
+    stage: Arc<Stage>,
     /// The grant's deadline, for people.
     pub(super) until: String,
     /// The target's name.
@@ -83,6 +86,10 @@ pub(super) async fn prepare(
     let registered = site
         .running
         .begin(&permission.session, &permission.given.request);
+    let terminal = start.prelude.terminal.as_ref();
+    let screen = terminal.map(|t| Size::asked(t.cols, t.rows));
+    let stage = Stage::new(permission.given.person.clone(), screen);
+    registered.show(&stage);
     let forced = route
         .command()
         .or(permission.given.command.as_deref())
@@ -109,6 +116,7 @@ pub(super) async fn prepare(
         prelude: start.prelude,
         permission,
         registered,
+        stage,
     };
     Ok(Prepared { recorder, way })
 }
@@ -156,9 +164,11 @@ impl Way {
             input: given.record_input || !pty,
         };
         let alarm = Alarm::watch(site, subject, teller.clone());
+        let observer = self.permission.given.terms.observer;
         let reaching = reach(site, route, self.permission, self.prelude, &self.command);
         let (target, channel, target_said) = reaching.await?;
         let (target_read, target_write) = channel.split();
+        tokio::spawn(watch::follow(Arc::clone(&self.stage)));
         let herald = Herald::new(tell(
             Arc::clone(site),
             teller,
@@ -179,8 +189,30 @@ impl Way {
                 masks,
                 bounds,
                 alarm,
+                stage: self.stage,
+                observer,
             },
         })
+    }
+
+    /// What the person hears who has to wait for somebody else to look on; none, if nobody has to.
+    pub(super) fn waits(&self, site: &Site) -> Option<String> {
+        self.permission.given.terms.observer?;
+        Some(format!(
+            "waiting for somebody to watch: ssh -t review@{} watch {}",
+            site.name, self.permission.session
+        ))
+    }
+
+    /// Returns when somebody else looks on, if somebody has to.
+    pub(super) fn observed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let needed = self.permission.given.terms.observer.is_some();
+        let mut seats = self.stage.seats();
+        async move {
+            if needed && seats.wait_for(|seats| seats.others > 0).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Returns when the session must not begin any more.
@@ -282,7 +314,7 @@ async fn tell(
 }
 
 /// Returns when a session has to end, whatever its two sides do.
-async fn stopped(grant: &mut Grant, phase: &mut watch::Receiver<Phase>, deadline: Instant) -> Stop {
+async fn stopped(grant: &mut Grant, phase: &mut Receiver<Phase>, deadline: Instant) -> Stop {
     tokio::select! {
         () = tokio::time::sleep_until(deadline) => Stop::Deadline,
         stop = grant.ended() => stop,

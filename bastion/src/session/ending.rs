@@ -9,7 +9,7 @@ use super::client::Client;
 use crate::ends::end_of;
 use crate::flow::Way;
 use crate::forward::Item;
-use crate::relay::{self, Over, Stop};
+use crate::relay::{self, Alone, Over, Stop};
 use crate::site::Site;
 
 /// The exit status of a session that the bastion ended or did not begin, as `ssh` uses it for its own failures.
@@ -74,6 +74,13 @@ pub(super) fn farewell(over: Over, name: &str, until: &str) -> (EndReason, Words
             format!("session ended: more than {most} bytes, which is the most of its role"),
         ),
         Over::Recorder(e) => ended(EndReason::Recorder, recorder_failed(&e)),
+        Over::Alone(Alone(grace)) => ended(
+            EndReason::Other("unobserved".to_owned()),
+            format!(
+                "session ended: nobody has watched it for {}",
+                config::duration::show(grace)
+            ),
+        ),
         Over::Stopped(Stop::Deadline) => ended(
             EndReason::Deadline,
             format!("session ended: the grant ended at {until}"),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{Checked, flaw};
 use crate::file;
 use crate::rules::{Bastion, REVIEW, Reads, Role};
-use crate::words::{BastionName, TargetName};
+use crate::words::{BastionName, RoleName, TargetName};
 
 /// The bastions that a review role is for, as they stand in an access; none if it is another role.
 pub(super) fn reviews(
@@ -56,6 +56,13 @@ fn of_sessions(given: &file::Role) -> Option<(&'static str, Range<usize>)> {
         ("commands", given.commands.as_ref().map(toml::Spanned::span)),
         ("channels", given.channels.as_ref().map(toml::Spanned::span)),
         ("files", given.files.as_ref().map(toml::Spanned::span)),
+        ("observer", given.observer.as_ref().map(toml::Spanned::span)),
+        ("idle", given.idle.as_ref().map(toml::Spanned::span)),
+        (
+            "largest-session",
+            given.largest_session.as_ref().map(toml::Spanned::span),
+        ),
+        ("sessions", given.sessions.as_ref().map(toml::Spanned::span)),
         ("mask", given.mask.as_ref().map(toml::Spanned::span)),
         ("idle", given.idle.as_ref().map(toml::Spanned::span)),
         (
@@ -79,6 +86,39 @@ fn of_sessions(given: &file::Role) -> Option<(&'static str, Range<usize>)> {
     ];
     let mut keys = keys.into_iter();
     keys.find_map(|(key, span)| span.map(|span| (key, span)))
+}
+
+/// Refuses a role whose sessions need an observer if they could have none, or if something passed unseen.
+pub(super) fn observable(
+    at: Range<usize>,
+    name: &RoleName,
+    roles: &BTreeMap<RoleName, Role>,
+) -> Checked<()> {
+    let Some(role) = roles.get(name) else {
+        return Ok(());
+    };
+    if let Some(channel) = role.channels.iter().find(|channel| !channel.is_shown()) {
+        return flaw(
+            at,
+            format!("{name} needs an observer, who sees nothing of its channel {channel}"),
+            "remove one of the two",
+        );
+    }
+    let reads = || roles.values().filter_map(|role| role.reads.as_ref());
+    let seen = role.targets.iter().all(|target| {
+        let mut logins = role.logins.iter();
+        logins.all(|login| {
+            reads().any(|reads| reads.logins.contains(login) && reads.targets.contains(target))
+        })
+    });
+    if seen {
+        return Ok(());
+    }
+    flaw(
+        at,
+        format!("{name} needs an observer, and no role lets anybody watch all of its sessions"),
+        "add a role with review = true for its logins and targets",
+    )
 }
 
 /// Makes a review role of a role: its logins and targets say whose sessions it reads.

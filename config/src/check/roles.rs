@@ -26,6 +26,7 @@ pub(super) fn roles(
     recipients: &Recipients,
 ) -> Checked<BTreeMap<RoleName, Role>> {
     let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
+    let mut observed = Vec::new();
     for (name, role) in given {
         let at = name.span();
         let reviews = super::review::reviews(&role, bastions)?;
@@ -44,7 +45,13 @@ pub(super) fn roles(
                 "remove one, or make them differ in groups, logins, targets, command or commands",
             );
         }
+        if checked.terms.observer.is_some() {
+            observed.push((at, name.get_ref().clone()));
+        }
         roles.insert(name.into_inner(), checked);
+    }
+    for (at, name) in observed {
+        super::review::observable(at, &name, &roles)?;
     }
     Ok(roles)
 }
@@ -101,6 +108,7 @@ fn role(
             idle: given.idle,
             largest_session: given.largest_session,
             alerts: given.alerts,
+            observer: given.observer,
         })?,
         new_source: super::terms::new_source(given.new_source.as_ref())?,
         sessions: several(given.sessions.as_ref(), "of which no session may run")?,

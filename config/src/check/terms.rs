@@ -18,7 +18,25 @@ pub(super) fn terms(given: file::Terms) -> Checked<Terms> {
         idle: idle(given.idle.as_ref())?,
         largest: size(given.largest_session.as_ref())?,
         alerts: alerts(given.alerts)?,
+        observer: observer(given.observer.as_ref())?,
     })
+}
+
+fn observer(given: Option<&Spanned<file::Observer>>) -> Checked<Option<Duration>> {
+    let terms = match given.map(Spanned::get_ref) {
+        None | Some(file::Observer::Flag(false)) => return Ok(None),
+        Some(file::Observer::Flag(true)) => return Ok(Some(limits::OBSERVER_GRACE)),
+        Some(file::Observer::Terms(terms)) => terms,
+    };
+    let (least, most) = (limits::OBSERVER_GRACE_SHORTEST, limits::GRANT_LONGEST);
+    match crate::duration::parse(terms.grace.get_ref()) {
+        Some(grace) if grace >= least && grace <= most => Ok(Some(grace)),
+        _ => flaw(
+            terms.grace.span(),
+            format!("{} is not between 1s and 12h", shown(terms.grace.get_ref())),
+            "write it like 30s or 5m",
+        ),
+    }
 }
 
 fn idle(given: Option<&Spanned<String>>) -> Checked<Option<Duration>> {

@@ -15,6 +15,44 @@ pub(crate) struct Terms {
     pub(crate) idle: Option<Spanned<String>>,
     pub(crate) largest_session: Option<Spanned<String>>,
     pub(crate) alerts: Option<Spanned<Vec<Spanned<SessionAlert>>>>,
+    pub(crate) observer: Option<Spanned<Observer>>,
+}
+
+/// Yes, no, or on which terms.
+pub(crate) enum Observer {
+    Flag(bool),
+    Terms(ObserverTerms),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ObserverTerms {
+    pub(crate) grace: Spanned<String>,
+}
+
+/// By hand, so that a mistake inside is named.
+impl<'de> Deserialize<'de> for Observer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+
+        impl<'de> Visitor<'de> for Shape {
+            type Value = Observer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or { grace = \"30s\" }")
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Observer, E> {
+                Ok(Observer::Flag(flag))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Observer, A::Error> {
+                ObserverTerms::deserialize(MapAccessDeserializer::new(map)).map(Observer::Terms)
+            }
+        }
+
+        deserializer.deserialize_any(Shape)
+    }
 }
 
 /// What is masked: something by its name, or a pattern.

@@ -199,6 +199,15 @@ pub enum Channel {
     Sftp,
 }
 
+impl Channel {
+    /// Whether those who look on see what passes on it.
+    pub const fn is_shown(self) -> bool {
+        match self {
+            Self::Shell | Self::Exec | Self::Sftp => true,
+        }
+    }
+}
+
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
