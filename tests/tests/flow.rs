@@ -234,3 +234,29 @@ fn keys_are_exchanged_again_in_the_middle_of_a_transfer_on_both_legs() -> Result
     assert!(target > 4, "the target exchanged keys {target} times");
     world.end()
 }
+
+/// An hour of silence, in seven seconds: keys every two seconds, and a question whether anybody is there each second.
+#[test]
+fn a_session_that_says_nothing_outlives_new_keys_and_keepalives_on_both_legs() -> Result<()> {
+    let world = World::with(&Setup {
+        sshd: "RekeyLimit default 2s\nClientAliveInterval 1\nLogLevel DEBUG1".to_owned(),
+        ..Setup::default()
+    })?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &[])?;
+    let door = format!("{}%web1.prod@bastion", world.login);
+    let options = ["-v", "-o", "RekeyLimit=default 2s"];
+    let silent = [&door, "sleep 7; echo awake"];
+    let output = world
+        .alice
+        .ssh(&[&options[..], &WATCHFUL[..], &silent[..]].concat())?;
+    let output = output.ok()?.prints("awake\n")?;
+    let client = output.err().matches("SSH2_MSG_NEWKEYS received").count();
+    let log = world.web1.log();
+    let target = log.matches("SSH2_MSG_NEWKEYS received").count();
+    assert!(
+        client > 2 && target > 2,
+        "{client} at the client, {target} at the target"
+    );
+    world.end()
+}
