@@ -17,13 +17,14 @@ what you end, stands in the issuance log before it is done.
       A recording, as asciicast v3 in plain ASCII: safe on any terminal. Of a
       session that runs, what there is so far.
   cat --stored ID > ID.cast.zst
-      Its stored bytes, for `hallpass verify` and `hallpass play`: the one way to
-      read a sealed recording, with a key of one of its recipients.
+      Its stored bytes, for `hallpass verify` and `hallpass play`: the one way
+      to read a sealed recording, with a key of one of its recipients.
   kill ID --reason TEXT
       Ends a session that runs. Its person reads who did, and why.
   erase ID --reason TEXT
-      Destroys the key of a sealed recording, if your role says erase = true: nobody
-      reads it any more, and it still verifies. Copies elsewhere keep theirs.
+      Destroys the key of a sealed recording, if your role says erase = true:
+      nobody reads it any more, and it still verifies. Copies elsewhere keep
+      theirs.
   help
       This.
 ";
