@@ -205,14 +205,16 @@ fn every_key_that_the_sample_explains_is_taken() {
     }
     let text = text.replace("ssh-ed25519 AAAA… alice@laptop", ALICE);
     let text = text.replace("ssh-ed25519 AAAA…", CA_KEY);
+    // Who approves, and who watches: each is somebody else than whoever asks.
     let text = text + &format!("[person.bob]\ngroups = [\"sre\"]\nkeys = [\"{BOB}\"]\n");
+    let text = text + &format!("[person.carol]\ngroups = [\"security\"]\nkeys = [\"{WITNESS}\"]\n");
     let text = text
         .replace("true: ", "")
         // A role has either one command or a list of them.
         .replacen("command = \"/usr/local/bin/failover\"", "", 1)
         .replacen("break-glass = false", "break-glass = true", 1);
     let config = load(&text).unwrap();
-    assert_eq!(config.roles.len(), 2);
+    assert_eq!(config.roles.len(), 3);
 }
 
 #[test]
@@ -963,7 +965,10 @@ fn promise_44_alerts_of_sessions_that_could_not_be_told_are_refused() {
             "{ name = \"a\", rate = \"1M\" }, { name = \"a\", rate = \"2M\" }".into(),
             "two alerts of one role are called a",
         ),
-        ("{ name = \"a b\", rate = \"1M\" }".into(), "\"a b\" is not"),
+        (
+            "{ name = \"a b\", rate = \"1M\" }".into(),
+            "alert \"a b\": it has a character that is not allowed there",
+        ),
         (
             "{ name = \"a\", rate = \"1M\", ends = true }".into(),
             "unknown field `ends`",
