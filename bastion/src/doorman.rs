@@ -1,6 +1,7 @@
 //! Answers one SSH connection of a person. Nothing here waits for another side: what takes time is begun
 //! elsewhere.
 
+mod forwards;
 mod handler;
 
 use std::collections::{HashMap, HashSet};
@@ -16,8 +17,9 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 use ssh_key::Certificate;
 use tokio::sync::oneshot;
 
-use crate::flow::Gate;
+use crate::destination::Listening;
 use crate::forward::STDERR;
+use crate::gates::Gates;
 use crate::jump::{self, Place};
 use crate::prelude::{Prelude, Runs, Start};
 use crate::review;
@@ -41,9 +43,13 @@ pub(crate) struct Doorman {
     who: Who,
     refusal: Option<Refusal>,
     places: Arc<AtomicUsize>,
+    /// Of forwarded connections.
+    links: Arc<AtomicUsize>,
+    /// Where targets listen, until these are dropped.
+    listening: HashMap<Listening, oneshot::Sender<()>>,
     sessions: HashMap<ChannelId, Opened>,
     /// Of each session, what waits that the person sent.
-    gates: HashMap<ChannelId, Arc<Gate>>,
+    gates: Gates,
     /// What was refused on which channel: said once, or a client that takes nothing would fill our memory with it.
     told: HashSet<(ChannelId, &'static str)>,
 }
@@ -82,8 +88,10 @@ impl Doorman {
             who: Who::Nobody,
             refusal: None,
             places: Arc::default(),
+            links: Arc::default(),
+            listening: HashMap::new(),
             sessions: HashMap::new(),
-            gates: HashMap::new(),
+            gates: Gates::default(),
             told: HashSet::new(),
         }
     }
@@ -138,7 +146,7 @@ impl Doorman {
         let pty = match self.sessions.get_mut(&id) {
             // Said through the recorder when the session begins.
             Some(Opened::Waiting { prelude, .. }) => {
-                prelude.refused.push(what);
+                prelude.refused.push(what.to_owned());
                 return session.channel_failure(id);
             }
             Some(Opened::Begun { pty }) => *pty,
@@ -162,12 +170,7 @@ impl Doorman {
         runs: Runs,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let client = String::from_utf8_lossy(session.remote_sshid());
-        let client = client
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(CLIENT_CHARS)
-            .collect();
+        let client = client(session);
         match self.sessions.remove(&id) {
             Some(Opened::Waiting { prelude, start }) => {
                 self.sessions.insert(
@@ -237,14 +240,13 @@ impl Doorman {
                 start,
             },
         );
-        let gate = Arc::<Gate>::default();
-        self.gates.insert(channel.id(), Arc::clone(&gate));
+        let gate = self.gates.enter(channel.id());
         reply.accept().await;
         let site = Arc::clone(&self.site);
         match &self.who {
             Who::Visiting(route) => {
-                let route = Arc::clone(route);
-                session::begin(site, route, channel, handle, started, (place, gate));
+                let (route, near) = (Arc::clone(route), self.near(handle));
+                session::begin(site, route, channel, near, started, (place, gate));
             }
             Who::Reviewing(reviewer) => {
                 let reviewer = Arc::clone(reviewer);
@@ -296,6 +298,13 @@ impl Doorman {
             place,
         );
     }
+}
+
+/// The identification of the client's program, without what a terminal would obey.
+fn client(session: &Session) -> String {
+    let client = String::from_utf8_lossy(session.remote_sshid());
+    let plain = client.chars().filter(|c| !c.is_control());
+    plain.take(CLIENT_CHARS).collect()
 }
 
 /// Code 1 is `SSH_OPEN_ADMINISTRATIVELY_PROHIBITED` (RFC 4254 §5.1).

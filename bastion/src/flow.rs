@@ -40,6 +40,10 @@ pub const SHUT: u32 = 2;
 /// near would trickle ten thousand times a second.
 pub const TRICKLE: Duration = Duration::from_millis(10);
 
+/// How long it rests for each [`limits::SPOOL_SOFT`] that waits beyond what one window explains: whoever takes half a megabyte a
+/// second is not outrun, and one that takes nothing is ended within a minute or two.
+pub const PACE: Duration = Duration::from_millis(1);
+
 /// Counts what waits in one direction of one channel, and says how much more may come.
 #[derive(Debug, Default)]
 pub struct Gate {
@@ -81,10 +85,20 @@ impl Gate {
         }
     }
 
-    /// How long the connection rests after so many bytes have arrived.
+    /// How long the connection rests after so many bytes have arrived: where a gate that is shut lets no more than a trickle
+    /// through, and where far more waits than one window explains. Then another channel's window was given to this one, and
+    /// the rest grows with what waits, until its source is as slow as whoever takes it.
     #[must_use]
     pub fn rest(&self, bytes: usize) -> Option<Duration> {
-        (self.window() == SHUT && bytes <= SHUT as usize).then_some(TRICKLE)
+        if self.window() != SHUT {
+            return None;
+        }
+        if bytes <= SHUT as usize {
+            return Some(TRICKLE);
+        }
+        let waiting = self.waiting();
+        let many = u32::try_from(waiting / limits::SPOOL_SOFT).unwrap_or(u32::MAX);
+        (waiting > 2 * OPEN as usize).then(|| PACE * many)
     }
 
     /// Whether more waits than may: the session must end.

@@ -16,6 +16,8 @@
 //! * [`alarm`]: looks at what a session does, beside its way.
 //! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
 //! * [`sftp`]: file transfers, packet by packet.
+//! * [`destination`], [`permits`], [`link`], [`links`], [`gates`], [`agent`]: forwarded connections: where they lead,
+//!   whether the certificate gives them, their bytes, those that a target opens, their windows, and what an agent is asked.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
 //! * [`review`]: what somebody with a review role may see and end.
 //! * [`watch`]: how somebody looks on while a session runs.
@@ -24,8 +26,10 @@
 //! The bastion signs no certificate, trusts nobody on first use, and holds no key that opens a target:
 //! each session has a key of its own, in memory, and a certificate that the CA gave for it.
 
+mod agent;
 mod alarm;
 pub mod ca_link;
+mod destination;
 mod doorman;
 mod doors;
 mod ends;
@@ -33,11 +37,15 @@ pub mod error;
 pub mod flow;
 mod forward;
 mod front;
+mod gates;
 pub mod host;
 pub mod identity;
 mod jump;
 mod line;
+mod link;
+mod links;
 mod mask;
+mod permits;
 mod prelude;
 mod relay;
 mod review;

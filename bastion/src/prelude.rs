@@ -1,10 +1,17 @@
 //! What a client says about a session before it begins (RFC 4254 §6.2, §6.4), within bounds.
 
+use std::fmt;
+
 use config::limits;
 use russh::Pty;
 
+use crate::destination::{Destination, Listening};
+
 /// Longest name of a terminal type, in bytes: the longest in terminfo has 25.
 const TERM_BYTES: usize = 64;
+
+/// Longest name and secret of a display's authentication, in bytes: `MIT-MAGIC-COOKIE-1` has 18, its secret 32 digits.
+const COOKIE_BYTES: usize = 256;
 
 /// Everything that was said and accepted.
 #[derive(Debug, Default)]
@@ -13,8 +20,12 @@ pub(crate) struct Prelude {
     pub(crate) terminal: Option<Terminal>,
     /// The environment variables that go to the target, which decides which of them it takes.
     pub(crate) environment: Vec<(String, String)>,
+    /// Whether the person's agent is offered to the target (`auth-agent-req@openssh.com`).
+    pub(crate) agent: bool,
+    /// The person's display, if it is offered to the target.
+    pub(crate) display: Option<Display>,
     /// What was refused so far: told once the session has begun.
-    pub(crate) refused: Vec<&'static str>,
+    pub(crate) refused: Vec<String>,
 }
 
 /// A terminal, as the client asked for it.
@@ -28,7 +39,22 @@ pub(crate) struct Terminal {
     pub(crate) modes: Vec<(Pty, u32)>,
 }
 
-/// What a session runs (RFC 4254 §6.5).
+/// A display, as the client offered it (RFC 4254 §6.3.1). Its cookie is a secret: it goes to the target and nowhere else.
+#[derive(Clone)]
+pub(crate) struct Display {
+    pub(crate) single: bool,
+    pub(crate) protocol: String,
+    pub(crate) cookie: String,
+    pub(crate) screen: u32,
+}
+
+impl fmt::Debug for Display {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Display").finish_non_exhaustive()
+    }
+}
+
+/// What a session runs (RFC 4254 §6.5), or carries without running anything (§7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Runs {
     /// A login shell.
@@ -37,6 +63,10 @@ pub(crate) enum Runs {
     Command(Vec<u8>),
     /// File transfers: the subsystem `sftp`.
     Sftp,
+    /// One forwarded connection to what the target reaches.
+    Forward(Destination),
+    /// Forwarded connections out of where the target listens.
+    Listen(Listening),
 }
 
 /// A session begins: what was said before, and what it runs.
@@ -48,6 +78,17 @@ pub(crate) struct Start {
     pub(crate) client: String,
 }
 
+impl Start {
+    /// A session without a session channel.
+    pub(crate) fn bare(runs: Runs, client: String) -> Self {
+        Self {
+            prelude: Prelude::default(),
+            runs,
+            client,
+        }
+    }
+}
+
 impl Prelude {
     /// Takes a terminal; says whether it did. One session has one.
     pub(crate) fn take_terminal(&mut self, terminal: Terminal) -> bool {
@@ -57,6 +98,18 @@ impl Prelude {
             && name.iter().all(u8::is_ascii_graphic);
         if good {
             self.terminal = Some(terminal);
+        }
+        good
+    }
+
+    /// Takes the offer of a display; says whether it did. One session has one.
+    pub(crate) fn take_display(&mut self, display: Display) -> bool {
+        let word = |text: &str| {
+            text.len() <= COOKIE_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        let good = self.display.is_none() && word(&display.protocol) && word(&display.cookie);
+        if good {
+            self.display = Some(display);
         }
         good
     }

@@ -7,6 +7,7 @@ mod observed;
 mod outlet;
 mod over;
 mod passing;
+mod shared;
 mod source;
 
 use std::collections::VecDeque;
@@ -28,10 +29,12 @@ pub(crate) use bounds::Bounds;
 pub(crate) use masks::Masks;
 pub(crate) use observed::Alone;
 use observed::Observed;
-use outlet::{Lost, Outlet};
+use outlet::Lost;
+pub(crate) use outlet::Outlet;
 pub(crate) use over::{News, Over, Stop};
-pub(crate) use source::hold;
-use source::{Source, Turn};
+pub(crate) use shared::SharedBounds;
+use source::Turn;
+pub(crate) use source::{Source, hold};
 
 /// How long the end of the target's output rests before it is handed on: mostly the exit status and the close
 /// follow at once.

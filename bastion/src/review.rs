@@ -63,7 +63,7 @@ pub(crate) fn begin(
 
 async fn attend(site: &Arc<Site>, reviewer: &Reviewer, mut desk: Desk, start: Start) {
     let asked = match (&reviewer.command, start.runs) {
-        (_, Runs::Sftp) => return desk.refuse().await,
+        (_, Runs::Sftp | Runs::Forward(_) | Runs::Listen(_)) => return desk.refuse().await,
         (Some(forced), _) => Ask::parse(forced),
         (None, Runs::Shell) => Ok(Ask::Help),
         (None, Runs::Command(bytes)) => Ask::parse(&String::from_utf8_lossy(&bytes)),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use config::Config;
 use config::words::{Principal, TargetName, shown};
 
+use crate::permits::Permits;
 use crate::visitor::{Passage, Visitor};
 
 /// The way of one connection: every session on it goes to this login on this target, under this certificate.
@@ -15,6 +16,7 @@ pub struct Route {
     serial: u64,
     source: IpAddr,
     command: Option<String>,
+    permits: Permits,
 }
 
 impl Route {
@@ -26,6 +28,7 @@ impl Route {
             serial,
             source,
             command,
+            permits,
         } = visitor;
         Self {
             access,
@@ -33,6 +36,7 @@ impl Route {
             serial,
             source,
             command,
+            permits,
         }
     }
 
@@ -54,6 +58,11 @@ impl Route {
     /// Where the person's connection comes from.
     pub fn source(&self) -> IpAddr {
         self.source
+    }
+
+    /// What the certificate gives beside sessions.
+    pub(crate) fn permits(&self) -> Permits {
+        self.permits
     }
 
     /// The command that the certificate forces.

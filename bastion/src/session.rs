@@ -2,10 +2,12 @@
 
 mod begin;
 mod client;
+pub(crate) mod direct;
 mod ending;
 mod fault;
 mod permission;
 mod reach;
+pub(crate) mod remote;
 mod runs;
 
 use std::collections::VecDeque;
@@ -14,12 +16,13 @@ use std::time::Duration;
 
 use record::recording::{Exit, Recorder};
 use russh::Channel;
-use russh::server::{Handle, Msg};
+use russh::server::Msg;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::flow::Gate;
 use crate::forward::Item;
 use crate::jump::Place;
+use crate::links::{Links, Near, Serving};
 use crate::prelude::Start;
 use crate::relay::{self, News, Over, Sides};
 use crate::route::Route;
@@ -39,7 +42,7 @@ pub(crate) fn begin(
     site: Arc<Site>,
     route: Arc<Route>,
     channel: Channel<Msg>,
-    handle: Handle,
+    near: Near,
     started: oneshot::Receiver<Start>,
     (place, gate): (Place, Arc<Gate>),
 ) {
@@ -49,7 +52,7 @@ pub(crate) fn begin(
             id: write.id(),
             read,
             write: Arc::new(write),
-            handle,
+            near,
             said: VecDeque::new(),
             held: 0,
             gate,
@@ -98,11 +101,11 @@ async fn go(site: &Arc<Site>, route: &Route, mut client: Client, prepared: Prepa
     let observed = way.observed();
     let (name, until) = (way.name.clone(), way.until.clone());
     let stopped = way.stopped(site);
-    let (handle, id) = (client.handle.clone(), client.id);
+    let (handle, id) = (client.near.handle.clone(), client.id);
     let reaching = Box::pin(async {
         // Until then the target hears of nothing.
         observed.await;
-        let begun = way.reach(site, route).await?;
+        let begun = Box::pin(way.reach(site, route)).await?;
         let _ = handle.channel_success(id).await;
         Ok::<_, Fault>(begun)
     });
@@ -172,7 +175,22 @@ async fn carry(
         mut news,
         herald,
         rules,
+        arrivals,
+        beside,
     } = begun;
+    // Whoever holds this lets connections of the target come.
+    let (_open, closing) = oneshot::channel();
+    let mut serving = arrivals.map(|arrivals| {
+        let links = Links {
+            near: client.near.clone(),
+            far: target.gates(),
+            forwards: recorder.forwards(),
+            bounds: beside,
+            listening: None,
+            arrivals,
+        };
+        Serving::begin(links, closing)
+    });
     let sides = Sides {
         client: &mut client.read,
         client_said: std::mem::take(&mut client.said),
@@ -185,7 +203,13 @@ async fn carry(
     // Counted again as the relay takes it.
     client.gate.gave(std::mem::take(&mut client.held));
     let stage = Arc::clone(&rules.stage);
-    let over = relay::run(&mut recorder, rules, sides, &mut news).await;
+    let over = tokio::select! {
+        over = relay::run(&mut recorder, rules, sides, &mut news) => over,
+        over = failed(serving.as_mut()) => over,
+    };
+    if let Some(serving) = serving {
+        serving.end().await;
+    }
     let (reason, mut words) = farewell(over, name, until);
     stage.over(reason.as_str());
     drop(herald);
@@ -193,6 +217,16 @@ async fn carry(
     let _ = tokio::time::timeout(LAST_WORD, target.close()).await;
     end(site, recorder, reason, &mut words, pty, &client).await;
     client.leave(Reply::Given, words.exit).await;
+}
+
+/// Returns when the connections that the target opens end the session: they cannot be recorded, or are too large.
+async fn failed(serving: Option<&mut Serving>) -> Over {
+    if let Some(serving) = serving
+        && let Err(over) = serving.done().await
+    {
+        return over;
+    }
+    std::future::pending().await
 }
 
 /// Tells a session what happens around it, until this is dropped.

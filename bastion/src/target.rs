@@ -1,5 +1,6 @@
 //! The connection to a target: whether it is that target, and whether it lets the login in.
 
+mod forward;
 mod program;
 mod usher;
 
@@ -15,10 +16,14 @@ use russh::client::{self, Handle, Msg};
 use russh::{Channel, Preferred, SshId, compression};
 use ssh_key::{Algorithm, Certificate, PrivateKey};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::flow::OPEN;
+use crate::gates::Gates;
 use crate::host::{self, HostFault, Proof};
+pub use forward::Guests;
+pub(crate) use forward::{Arrival, Guest};
 use usher::Usher;
 
 /// What to connect to, and as whom.
@@ -40,6 +45,8 @@ pub struct Ask {
     pub certificate: Certificate,
     /// The time that certificates are judged at.
     pub now: UnixTime,
+    /// Which channels it may open to us.
+    pub guests: Guests,
 }
 
 /// Why there is no connection to a target. What it says may be shown to the person.
@@ -129,6 +136,8 @@ pub enum TargetError {
 pub struct Connection {
     name: TargetName,
     handle: Handle<Usher>,
+    gates: Gates,
+    arrivals: Option<mpsc::Receiver<Arrival>>,
 }
 
 /// Connects, checks the host, and logs in, within [`limits::TARGET_CONNECT`] over all.
@@ -169,7 +178,10 @@ async fn enter(
     addresses: &[SocketAddr],
     step: &Mutex<&'static str>,
 ) -> Result<Connection, TargetError> {
-    let mut handle = prove(&ask, addresses, step).await?;
+    let gates = Gates::default();
+    let (sender, arrivals) = mpsc::channel(forward::ARRIVALS);
+    let door = (gates.clone(), sender);
+    let mut handle = prove(&ask, addresses, &door, step).await?;
     at(step, "logging in");
     let Ask {
         name,
@@ -188,7 +200,12 @@ async fn enter(
     if !answer.success() {
         return Err(TargetError::Login { name, login });
     }
-    Ok(Connection { name, handle })
+    Ok(Connection {
+        name,
+        handle,
+        gates,
+        arrivals: Some(arrivals),
+    })
 }
 
 fn at(step: &Mutex<&'static str>, what: &'static str) {
@@ -200,6 +217,7 @@ fn at(step: &Mutex<&'static str>, what: &'static str) {
 async fn prove(
     ask: &Ask,
     addresses: &[SocketAddr],
+    door: &(Gates, mpsc::Sender<Arrival>),
     step: &Mutex<&'static str>,
 ) -> Result<Handle<Usher>, TargetError> {
     let mut fault = None;
@@ -207,7 +225,7 @@ async fn prove(
         at(step, "connecting");
         let tcp = dial(ask, addresses).await?;
         at(step, "exchanging keys");
-        match shake(ask, tcp, kinds).await {
+        match shake(ask, tcp, door, kinds).await {
             Err(
                 other @ TargetError::Host {
                     fault: HostFault::OtherKey(_),
@@ -254,6 +272,7 @@ async fn dial(ask: &Ask, addresses: &[SocketAddr]) -> Result<TcpStream, TargetEr
 async fn shake(
     ask: &Ask,
     tcp: TcpStream,
+    door: &(Gates, mpsc::Sender<Arrival>),
     kinds: Vec<Algorithm>,
 ) -> Result<Handle<Usher>, TargetError> {
     let fault = Arc::new(Mutex::new(None));
@@ -264,6 +283,9 @@ async fn shake(
         proof,
         now,
         fault: Arc::clone(&fault),
+        guests: ask.guests,
+        gates: door.0.clone(),
+        arrivals: door.1.clone(),
     };
     client::connect_stream(config, tcp, usher)
         .await

@@ -16,6 +16,8 @@ use ssh_key::certificate::CertType;
 use ssh_key::public::KeyData;
 use ssh_key::{Certificate, EcdsaCurve, PublicKey};
 
+use crate::permits::Permits;
+
 /// The public keys that the bastion believes: what the CA said last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
@@ -85,6 +87,7 @@ pub struct Visitor {
     pub(crate) serial: u64,
     pub(crate) source: IpAddr,
     pub(crate) command: Option<String>,
+    pub(crate) permits: Permits,
 }
 
 /// Somebody who may pass on to the targets of the certificate, and do nothing else here. Made by [`enter`]
@@ -240,6 +243,7 @@ pub fn enter(shown: Shown<'_>, now: UnixTime, trust: &Trust) -> Result<Entry, Re
             serial: certificate.serial(),
             source: shown.source,
             command,
+            permits: Permits::of(certificate),
         })),
         Ok(access) => Err(Refusal::NotFor {
             asked: access.to_string(),

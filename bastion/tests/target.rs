@@ -142,6 +142,7 @@ impl Machine {
             key,
             certificate: Certificate::from_openssh(&line).unwrap(),
             now: SystemClock::new().wall(),
+            guests: target::Guests::default(),
         }
     }
 

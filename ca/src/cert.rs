@@ -5,7 +5,10 @@
 //!
 //! [draft-ietf-sshm-cert]: https://datatracker.ietf.org/doc/draft-ietf-sshm-cert/
 
+use std::collections::BTreeSet;
+
 use config::cidr::Cidr;
+use config::rules::Channel;
 use record::clock::UnixTime;
 use record::entry::Authority;
 use ssh_key::PublicKey;
@@ -56,8 +59,48 @@ pub(crate) struct Plan {
     pub(crate) force_command: Option<String>,
     /// The only addresses that it may be used from; empty for any.
     pub(crate) source_address: Vec<Cidr>,
-    /// Whether a terminal may be asked for.
-    pub(crate) pty: bool,
+    /// What may be asked for beside the command.
+    pub(crate) permits: BTreeSet<Permit>,
+}
+
+/// An extension of a user's certificate (draft §2.4, `ssh-keygen(1)`), in the order of their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Permit {
+    /// Displays.
+    X11,
+    /// Agents.
+    Agent,
+    /// Forwarded connections, to the target and from it.
+    Port,
+    /// Terminals.
+    Pty,
+}
+
+impl Permit {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::X11, Self::Agent, Self::Port, Self::Pty];
+
+    /// Its name in a certificate.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::X11 => "permit-X11-forwarding",
+            Self::Agent => "permit-agent-forwarding",
+            Self::Port => "permit-port-forwarding",
+            Self::Pty => "permit-pty",
+        }
+    }
+
+    /// What these channels need of sshd, and nothing else.
+    pub(crate) fn of(channels: &BTreeSet<Channel>) -> BTreeSet<Self> {
+        let permit = |channel: &Channel| match channel {
+            Channel::Shell | Channel::Exec => Some(Self::Pty),
+            Channel::Sftp => None,
+            Channel::Forward | Channel::RemoteForward => Some(Self::Port),
+            Channel::Agent => Some(Self::Agent),
+            Channel::X11 => Some(Self::X11),
+        };
+        channels.iter().filter_map(permit).collect()
+    }
 }
 
 /// The bytes that would be signed, not believed yet.
@@ -80,8 +123,8 @@ impl Plan {
 
     /// The extensions, in their order.
     pub(crate) fn extensions(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let pty = self.pty.then(|| ("permit-pty", Vec::new()));
-        pty.into_iter().collect()
+        let permits = self.permits.iter();
+        permits.map(|permit| (permit.name(), Vec::new())).collect()
     }
 
     /// Lays the certificate out for the authority whose key is `ca`.

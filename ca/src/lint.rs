@@ -9,7 +9,7 @@ use record::entry::Authority;
 use ssh_key::PublicKey;
 use std::time::Duration;
 
-use crate::cert::{Kind, Plan, Unsigned, certified};
+use crate::cert::{Kind, Permit, Plan, Unsigned, certified};
 
 pub(crate) use parse::{Fields, Whole, read_line, read_to_be_signed};
 
@@ -205,7 +205,7 @@ fn options(fields: &Fields<'_>) -> Result<(), LintError> {
         "it has an unknown critical option",
     )?;
     must(
-        known(&["permit-pty"], &fields.extensions),
+        known(&Permit::ALL.map(Permit::name), &fields.extensions),
         "it has an unknown extension",
     )?;
     let host = fields.kind == Kind::Host as u32;

@@ -288,7 +288,7 @@ fn promise_24_openssh_s_authopt_unit_tests_read_our_options() {
     assert_eq!(
         authopt.counted(),
         Counted {
-            issued: 3,
+            issued: 7,
             lists: 0
         }
     );

@@ -3,6 +3,7 @@
 mod alert;
 mod commands;
 mod files;
+mod forwards;
 mod glass;
 mod hours;
 mod keys;

@@ -185,6 +185,8 @@ pub(crate) struct Role {
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) channels: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) files: Option<Spanned<Files>>,
+    pub(crate) forward_to: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) listen_on: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
     pub(crate) idle: Option<Spanned<String>>,
     pub(crate) largest_session: Option<Spanned<String>>,

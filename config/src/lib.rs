@@ -27,6 +27,7 @@ pub mod duration;
 pub mod error;
 mod file;
 pub mod files;
+pub mod forwards;
 pub mod half_open;
 pub mod hours;
 pub mod keys;

@@ -232,6 +232,19 @@ pub const CHANNELS: usize = 10;
 /// with one.
 pub const API_CHANNELS: usize = 64;
 
+/// Forwarded connections of one client connection at once, and ports that it has listened on: a browser behind `ssh -D`
+/// opens some dozens, and each takes a connection to the target.
+pub const FORWARDED: usize = 64;
+
+/// How long a client's connection waits for a target that shall listen: the CA's answer, and the connection to the target.
+pub const FORWARD_ANSWER: Duration = Duration::from_secs(20);
+
+/// Places in a role's `forward-to` or `listen-on`: each is looked at for every connection.
+pub const FORWARD_PLACES: usize = 64;
+
+/// Longest host name or socket path of a forwarded connection, in bytes: names have 253, paths of sockets 108.
+pub const FORWARD_NAME_BYTES: usize = 256;
+
 /// Connections inside one jump connection.
 pub const JUMPS: usize = 10;
 

@@ -155,6 +155,15 @@ source = []                         # addresses that targets see it come from, e
 #                                             # overdue review is given nothing new but break-glass; blocks-break-glass = true: not even that;
 #                                             # any-time = true: outside of the role's hours too
 #
+# [role.db-tunnel]
+# groups = ["oncall"]
+# logins = ["postgres"]
+# targets = ["db1.prod"]
+# approvals = { count = 1, from = "sre" }
+# channels = ["forward", "remote-forward"]    # ssh -L, -W, -D; ssh -R: addresses, sizes and digests are recorded. "agent" and "x11": ssh -A, -X
+# forward-to = ["localhost:5432", "10.0.0.0/8:443", "/run/app/*"]   # where to, as the client names it
+# listen-on = ["localhost:8000-8099"]         # where the target may listen for ssh -R; port 0 lets it choose
+#
 # [role.db-files]
 # groups = ["oncall"]
 # logins = ["backup"]

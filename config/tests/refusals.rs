@@ -422,7 +422,7 @@ fn promise_44_rules_that_cannot_be_enforced_are_refused() {
     );
     refused(
         "longest = \"1h\"",
-        "channels = [\"x11\"]",
+        "channels = [\"tun\"]",
         27,
         "cannot be recorded",
     );

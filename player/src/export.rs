@@ -118,6 +118,7 @@ impl Texts {
             Data::Resize(size) => ("r", format!("{}x{}", size.cols(), size.rows())),
             Data::Marker(label) => ("m", label.clone()),
             Data::File(file) => ("m", file.to_string()),
+            Data::Forward(forward) => ("m", forward.to_string()),
             _ => return None,
         })
     }
@@ -139,6 +140,7 @@ fn txt(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
                 }
             }
             Data::File(file) => writeln!(out, "{}", neutral(&file.to_string()))?,
+            Data::Forward(forward) => writeln!(out, "{}", neutral(&forward.to_string()))?,
             Data::Resize(size) => {
                 for line in screen.resize_with(size, &mut transcript) {
                     writeln!(out, "{}", neutral(&line))?;

@@ -76,6 +76,11 @@ impl Tape {
                     bytes += line.len();
                     Change::Output(line)
                 }
+                Data::Forward(forward) => {
+                    let line = format!("{forward}\r\n").into_bytes();
+                    bytes += line.len();
+                    Change::Output(line)
+                }
                 Data::End(end) => {
                     tape.end = Some(end);
                     continue;

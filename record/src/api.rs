@@ -24,6 +24,7 @@ pub mod review;
 use std::net::IpAddr;
 
 use config::files::FileRules;
+use config::forwards::ForwardRules;
 use config::recipients::Recipients;
 use config::rules::Channel;
 use config::terms::Terms;
@@ -141,6 +142,8 @@ pub struct SessionGiven {
     pub files: FileRules,
     /// On which terms it runs.
     pub terms: Terms,
+    /// Where its forwarded connections may lead.
+    pub forwards: ForwardRules,
     /// Whether what the person types is recorded.
     pub record_input: bool,
     /// Who alone can open the recording; empty if it is not sealed.

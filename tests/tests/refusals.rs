@@ -41,7 +41,7 @@ fn promise_10_every_other_channel_is_refused_by_name() -> Result<()> {
         (
             "0:127.0.0.1:1",
             "remote port forwarding failed",
-            "refused: forwarding from \"localhost\"",
+            "refused: forwarding from \"localhost:0\"",
         ),
         (
             "/tmp/hp-back.sock:/tmp/none",

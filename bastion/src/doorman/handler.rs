@@ -9,9 +9,10 @@ use russh::server::{
 use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
 use ssh_key::Certificate;
 
-use super::{Doorman, HEARD, Who, answer, tell};
-use crate::flow::OPEN;
-use crate::prelude::{Runs, Terminal};
+use super::forwards::{NO_AGENT, NO_X11};
+use super::{Doorman, HEARD, Who, answer, client, tell};
+use crate::destination::{Destination, Listening};
+use crate::prelude::{Display, Runs, Terminal};
 use crate::route::Route;
 use crate::visitor::{Entry, Refusal};
 
@@ -88,14 +89,14 @@ impl Handler for Doorman {
 
     async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
         self.sessions.remove(&id);
-        self.gates.remove(&id);
+        self.gates.leave(id);
         self.told.retain(|(channel, _)| *channel != id);
         Ok(())
     }
 
     /// The next size of the window, of this channel or whichever sends next. What has no gate is taken as it comes.
     fn adjust_window(&mut self, id: ChannelId, _: u32) -> u32 {
-        self.gates.get(&id).map_or(OPEN, |gate| gate.window())
+        self.gates.window(id)
     }
 
     async fn data(
@@ -104,7 +105,7 @@ impl Handler for Doorman {
         data: &[u8],
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        if let Some(rest) = self.gates.get(&id).and_then(|gate| gate.rest(data.len())) {
+        if let Some(rest) = self.gates.rest(id, data.len()) {
             tokio::time::sleep(rest).await;
         }
         Ok(())
@@ -125,12 +126,21 @@ impl Handler for Doorman {
         channel: Channel<Msg>,
         host: &str,
         port: u32,
-        _: &str,
-        _: u32,
+        from: &str,
+        from_port: u32,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.open_way(channel, host, port, reply).await;
+        if matches!(self.who, Who::Passing(_)) {
+            self.open_way(channel, host, port, reply).await;
+        } else {
+            let to = Destination::Tcp {
+                host: host.to_owned(),
+                port,
+                from: (from.to_owned(), from_port),
+            };
+            self.open_forward(channel, to, reply, client(session)).await;
+        }
         Ok(())
     }
 
@@ -162,12 +172,13 @@ impl Handler for Doorman {
 
     async fn channel_open_direct_streamlocal(
         &mut self,
-        _: Channel<Msg>,
-        _: &str,
+        channel: Channel<Msg>,
+        path: &str,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.no_channel("forwarding a socket is", reply).await;
+        let to = Destination::Socket(path.to_owned());
+        self.open_forward(channel, to, reply, client(session)).await;
         Ok(())
     }
 
@@ -254,38 +265,79 @@ impl Handler for Doorman {
         id: ChannelId,
         session: &mut Session,
     ) -> Result<bool, russh::Error> {
-        self.refuse(id, "agent forwarding is not carried", session)?;
+        let given = self.permits().agent;
+        if let Some(prelude) = self.prelude(id).filter(|_| given) {
+            prelude.agent = true;
+            return Ok(true);
+        }
+        self.refuse(id, NO_AGENT, session)?;
         Ok(false)
     }
 
     async fn x11_request(
         &mut self,
         id: ChannelId,
-        _: bool,
-        _: &str,
-        _: &str,
-        _: u32,
+        single: bool,
+        protocol: &str,
+        cookie: &str,
+        screen: u32,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.refuse(id, "X11 is not carried", session)
+        let given = self.permits().x11;
+        let display = Display {
+            single,
+            protocol: protocol.to_owned(),
+            cookie: cookie.to_owned(),
+            screen,
+        };
+        if let Some(prelude) = self.prelude(id).filter(|_| given) {
+            let taken = prelude.take_display(display);
+            return answer(id, taken, session);
+        }
+        self.refuse(id, NO_X11, session)
     }
 
+    /// The connection waits for the target's answer: russh answers when this returns, and requests like this one are
+    /// answered in their order. What is waited for needs nothing of this connection, and is bounded.
     async fn tcpip_forward(
         &mut self,
         address: &str,
-        _: &mut u32,
+        port: &mut u32,
+        session: &mut Session,
+    ) -> Result<bool, russh::Error> {
+        let at = Listening::Tcp(address.to_owned(), *port);
+        let listening = self.listen(at, session).await?;
+        if let Some(Listening::Tcp(_, chosen)) = &listening {
+            *port = *chosen;
+        }
+        Ok(listening.is_some())
+    }
+
+    async fn cancel_tcpip_forward(
+        &mut self,
+        address: &str,
+        port: u32,
         _: &mut Session,
     ) -> Result<bool, russh::Error> {
-        tracing::info!(source = %self.source, "refused: forwarding from {}", shown(address));
-        Ok(false)
+        let at = Listening::Tcp(address.to_owned(), port);
+        Ok(self.listening.remove(&at).is_some())
     }
 
     async fn streamlocal_forward(
         &mut self,
         path: &str,
+        session: &mut Session,
+    ) -> Result<bool, russh::Error> {
+        let at = Listening::Socket(path.to_owned());
+        Ok(self.listen(at, session).await?.is_some())
+    }
+
+    async fn cancel_streamlocal_forward(
+        &mut self,
+        path: &str,
         _: &mut Session,
     ) -> Result<bool, russh::Error> {
-        tracing::info!(source = %self.source, "refused: forwarding from {}", shown(path));
-        Ok(false)
+        let at = Listening::Socket(path.to_owned());
+        Ok(self.listening.remove(&at).is_some())
     }
 }

@@ -12,10 +12,10 @@ use crate::forward::{Item, forward};
 
 /// The channel takes nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lost;
+pub(crate) struct Lost;
 
 /// What waits for a channel, and what it is taking.
-pub(super) struct Outlet<S: From<(ChannelId, ChannelMsg)>> {
+pub(crate) struct Outlet<S: From<(ChannelId, ChannelMsg)>> {
     channel: Arc<ChannelWriteHalf<S>>,
     gate: Arc<Gate>,
     waiting: VecDeque<(Item, usize)>,
@@ -36,7 +36,7 @@ impl<S> Outlet<S>
 where
     S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
 {
-    pub(super) fn new(channel: Arc<ChannelWriteHalf<S>>, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(channel: Arc<ChannelWriteHalf<S>>, gate: Arc<Gate>) -> Self {
         Self {
             channel,
             gate,
@@ -48,7 +48,7 @@ where
     }
 
     /// Lets something wait for its turn.
-    pub(super) fn put(&mut self, item: Item, bytes: usize) {
+    pub(crate) fn put(&mut self, item: Item, bytes: usize) {
         if !self.lost {
             let weight = bytes + limits::ITEM_BYTES;
             self.gate.took(weight);
@@ -57,7 +57,7 @@ where
     }
 
     /// Lets something pass before all that waits.
-    pub(super) fn put_first(&mut self, item: Item, bytes: usize) {
+    pub(crate) fn put_first(&mut self, item: Item, bytes: usize) {
         if !self.lost {
             let weight = bytes + limits::ITEM_BYTES;
             self.gate.took(weight);
@@ -66,13 +66,13 @@ where
     }
 
     /// Whether everything was handed on.
-    pub(super) fn empty(&self) -> bool {
+    pub(crate) fn empty(&self) -> bool {
         self.handing.is_none() && self.waiting.is_empty() && self.first.is_empty()
     }
 
     /// Hands one thing on, unless the channel takes nothing any more; for ever, if none waits. May be given up and
     /// begun again at any time. `held`: only what comes first passes, and what the channel has not taken whole stands still.
-    pub(super) async fn turn(&mut self, held: bool) -> Result<(), Lost> {
+    pub(crate) async fn turn(&mut self, held: bool) -> Result<(), Lost> {
         let Some(handing) = self.handing.take().or_else(|| self.next(held)) else {
             return std::future::pending().await;
         };

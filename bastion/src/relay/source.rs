@@ -15,7 +15,7 @@ use crate::flow::{Gate, Take};
 const BEHIND: Duration = Duration::from_millis(5);
 
 /// A side's messages, in order, and when the next may be taken.
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     said: VecDeque<ChannelMsg>,
     channel: &'a mut ChannelReadHalf,
     due: Option<Instant>,
@@ -40,7 +40,7 @@ impl Turn {
 
 impl<'a> Source<'a> {
     /// `said` comes before all that the channel has.
-    pub(super) fn new(said: VecDeque<ChannelMsg>, channel: &'a mut ChannelReadHalf) -> Self {
+    pub(crate) fn new(said: VecDeque<ChannelMsg>, channel: &'a mut ChannelReadHalf) -> Self {
         Self {
             said,
             channel,
@@ -49,7 +49,7 @@ impl<'a> Source<'a> {
     }
 
     /// The next message, or that there is none any more.
-    pub(super) async fn next(&mut self) -> Option<ChannelMsg> {
+    pub(crate) async fn next(&mut self) -> Option<ChannelMsg> {
         let message = match self.said.pop_front() {
             Some(message) => Some(message),
             None => self.channel.wait().await,

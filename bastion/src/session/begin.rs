@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use config::limits;
+use config::rules::Channel;
+use config::terms::Terms;
 use config::words::SessionId;
+use record::api::SessionGiven;
 use record::entry::Sign;
 use record::recording::{EndReason, Header, Recorder, Size, StoreError, Term};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
@@ -12,20 +15,20 @@ use tokio::sync::mpsc;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, timeout};
 
-use super::fault::Fault;
+use super::fault::{Fault, in_words};
 use super::permission::{Permission, ask, canonical};
-use super::reach::{Asked, reach};
-use super::runs::{Running, allowed, text};
+use super::reach::{self, Asked, Reached, reach};
+use super::runs::{Running, What, allowed, text};
 use super::{Herald, Teller};
 use crate::alarm::{self, Alarm, Subject};
 use crate::ends::never_began;
-use crate::prelude::{Prelude, Runs, Start, Terminal};
-use crate::relay::{Bounds, Masks, News, Rules, Stop};
+use crate::prelude::{Prelude, Start, Terminal};
+use crate::relay::{Bounds, Masks, News, Rules, SharedBounds, Stop};
 use crate::route::Route;
 use crate::running::{Grant, Registered};
 use crate::sftp::Sftp;
 use crate::site::{Phase, Site};
-use crate::target::Connection;
+use crate::target::{Arrival, Connection, Guests};
 use crate::watch::{self, Stage};
 
 /// A session that may begin: the recorder stands, and nothing has been sent to the target.
@@ -56,6 +59,18 @@ pub(super) struct Begun {
     pub(super) news: mpsc::UnboundedReceiver<News>,
     pub(super) herald: Herald,
     pub(super) rules: Rules,
+    /// What the target opens, if it may open anything.
+    pub(super) arrivals: Option<mpsc::Receiver<Arrival>>,
+    /// How much may pass by that.
+    pub(super) beside: SharedBounds,
+}
+
+/// A connection on which the target runs nothing.
+pub(super) struct Bare {
+    pub(super) target: Connection,
+    pub(super) bounds: SharedBounds,
+    pub(super) news: mpsc::UnboundedReceiver<News>,
+    pub(super) herald: Herald,
 }
 
 /// A session that may not begin.
@@ -94,11 +109,12 @@ pub(super) async fn prepare(
         .command()
         .or(permission.given.command.as_deref())
         .map(str::to_owned);
-    let files = start.runs == Runs::Sftp;
+    let what = What::of(&start.runs);
+    let forced = forced.filter(|_| matches!(what, What::Runs | What::Files));
     let runs = Running {
         asked,
         forced,
-        files,
+        what,
     };
     let recorder = open_recorder(site, route, &permission, &start, &runs).await?;
     if let Err(fault) = allowed(route, &permission.given, &runs) {
@@ -113,7 +129,7 @@ pub(super) async fn prepare(
         until: permission.given.until.time_of_day(),
         name: route.access().target.to_string(),
         command: runs.target_runs(),
-        prelude: start.prelude,
+        prelude: narrowed(start.prelude, &permission.given),
         permission,
         registered,
         stage,
@@ -137,7 +153,41 @@ async fn look_at(site: &Arc<Site>, permission: &Permission, runs: &Running) -> R
     }
 }
 
+/// What the client said, without what the role does not give by now.
+fn narrowed(mut prelude: Prelude, given: &SessionGiven) -> Prelude {
+    let refusal = |channel| format!("role {} does not allow {}", given.role, in_words(channel));
+    if prelude.agent && !given.channels.contains(&Channel::Agent) {
+        prelude.agent = false;
+        prelude.refused.push(refusal(Channel::Agent));
+    }
+    if prelude.display.is_some() && !given.channels.contains(&Channel::X11) {
+        prelude.display = None;
+        prelude.refused.push(refusal(Channel::X11));
+    }
+    prelude
+}
+
 impl Way {
+    /// Reaches the target, and has it run nothing. To give this up closes the connection to the target.
+    pub(super) async fn connect(self, site: &Arc<Site>, route: &Route) -> Result<Bare, Fault> {
+        let (teller, news) = mpsc::unbounded_channel();
+        let deadline = self.permission.deadline;
+        let bounds = Bounds::new(&self.permission.given.terms, false, Instant::now());
+        let guests = Guests {
+            forwarded: true,
+            ..Guests::default()
+        };
+        let target = reach::connect(site, route, self.permission, guests).await?;
+        let telling = tell(Arc::clone(site), teller, self.registered, deadline, false);
+        let herald = Herald::new(telling);
+        Ok(Bare {
+            target,
+            bounds: SharedBounds::new(bounds),
+            news,
+            herald,
+        })
+    }
+
     /// Reaches the target, and has it run what it should. To give this up closes the connection to the target.
     pub(super) async fn reach(self, site: &Arc<Site>, route: &Route) -> Result<Begun, Fault> {
         let (teller, news) = mpsc::unbounded_channel();
@@ -165,8 +215,23 @@ impl Way {
         };
         let alarm = Alarm::watch(site, subject, teller.clone());
         let observer = self.permission.given.terms.observer;
+        let largest = Terms {
+            idle: None,
+            ..self.permission.given.terms.clone()
+        };
+        let beside = Bounds::new(&largest, false, Instant::now());
         let reaching = reach(site, route, self.permission, self.prelude, &self.command);
-        let (target, channel, target_said) = reaching.await?;
+        let Reached {
+            mut target,
+            channel,
+            said: target_said,
+            unwilling,
+            guests,
+        } = reaching.await?;
+        for what in unwilling {
+            let _ = teller.send(News::Say(what));
+        }
+        let arrivals = target.arrivals().filter(|_| guests != Guests::default());
         let (target_read, target_write) = channel.split();
         tokio::spawn(watch::follow(Arc::clone(&self.stage)));
         let herald = Herald::new(tell(
@@ -192,6 +257,8 @@ impl Way {
                 stage: self.stage,
                 observer,
             },
+            arrivals,
+            beside: SharedBounds::new(beside),
         })
     }
 
@@ -280,7 +347,7 @@ fn greet(teller: &Teller, prelude: &Prelude, session: &SessionId, until: &str) {
         )));
     }
     for what in &prelude.refused {
-        let _ = teller.send(News::Say((*what).to_owned()));
+        let _ = teller.send(News::Say(what.clone()));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use record::recording::Exit;
-use russh::server::{Handle, Msg};
+use russh::server::Msg;
 use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 
 use super::LAST_WORD;
@@ -13,6 +13,7 @@ use crate::doorman::HEARD;
 use crate::flow::Gate;
 use crate::forward::{Item, STDERR, forward};
 use crate::jump::Place;
+use crate::links::Near;
 use crate::relay;
 
 /// Whether the request for a shell or a command has been answered.
@@ -31,7 +32,7 @@ pub(super) struct Client {
     pub(super) id: ChannelId,
     pub(super) read: ChannelReadHalf,
     pub(super) write: Arc<ChannelWriteHalf<Msg>>,
-    pub(super) handle: Handle,
+    pub(super) near: Near,
     pub(super) said: VecDeque<ChannelMsg>,
     pub(super) held: usize,
     pub(super) gate: Arc<Gate>,
@@ -85,11 +86,11 @@ impl Client {
             match reply {
                 Reply::Given => {}
                 Reply::Success => {
-                    let _ = self.handle.channel_success(self.id).await;
+                    let _ = self.near.handle.channel_success(self.id).await;
                 }
                 Reply::Failure => {
                     tokio::time::sleep(HEARD).await;
-                    let _ = self.handle.channel_failure(self.id).await;
+                    let _ = self.near.handle.channel_failure(self.id).await;
                 }
             }
             match exit {
@@ -99,6 +100,7 @@ impl Client {
                 Exit::Signal(name) => {
                     let (signal, empty) = (signal(name), String::new());
                     let _ = self
+                        .near
                         .handle
                         .exit_signal_request(self.id, signal, false, empty.clone(), empty)
                         .await;

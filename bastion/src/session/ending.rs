@@ -124,6 +124,18 @@ pub(super) async fn end(
             Err(_) => client.tell(Some(line), pty).await,
         }
     }
+    if let Err(e) = seal(site, recorder, reason).await {
+        words.exit = Exit::Status(ENDED);
+        client.tell(Some(recorder_failed(&e)), pty).await;
+    }
+}
+
+/// Seals a recording with its signed End, and keeps the end for the CA.
+pub(super) async fn seal(
+    site: &Arc<Site>,
+    recorder: Recorder,
+    reason: EndReason,
+) -> Result<(), RecordError> {
     let keeping = Arc::clone(site);
     let sealing = tokio::task::spawn_blocking(move || {
         let sealed = recorder.finish(reason)?;
@@ -142,9 +154,9 @@ pub(super) async fn end(
         }
         Ok(Err(e)) => {
             tracing::error!("a recording is not sealed: {e}");
-            words.exit = Exit::Status(ENDED);
-            client.tell(Some(recorder_failed(&e)), pty).await;
+            return Err(e);
         }
         Err(e) => tracing::error!("a recording is not sealed: {e}"),
     }
+    Ok(())
 }

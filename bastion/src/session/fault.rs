@@ -41,6 +41,31 @@ pub(crate) enum Fault {
     /// The certificate forces another command than the CA says.
     #[error("the certificate's command is not the one that the CA granted; nothing was opened")]
     Forced,
+    /// The role gives other places to connect to.
+    #[error("role {role} gives no connection to {place}: see its forward-to")]
+    NotTo {
+        /// The role.
+        role: RoleName,
+        /// Where to.
+        place: String,
+    },
+    /// The role gives other places to listen on.
+    #[error("role {role} lets the target listen on other places than {place}: see its listen-on")]
+    NotFrom {
+        /// The role.
+        role: RoleName,
+        /// Where.
+        place: String,
+    },
+    /// A host or a path that no recording holds whole.
+    #[error("the name is longer than {} bytes", limits::FORWARD_NAME_BYTES)]
+    LongName,
+    /// Mosh leaves the connection that it was started on.
+    #[error("mosh is not carried: its UDP would pass this bastion by, unrecorded; use ssh")]
+    Mosh,
+    /// The target did not do what a forwarding needs.
+    #[error("{0}")]
+    Refused(String),
     /// Files are not given where one command is forced.
     #[error("the grant is for one command, and gives no file transfers")]
     FilesForced,
@@ -65,7 +90,7 @@ impl Fault {
     /// The word that ends the recording.
     pub(crate) fn reason(&self) -> EndReason {
         match self {
-            Self::Target(_) | Self::Request(_) => EndReason::TargetRefused,
+            Self::Target(_) | Self::Request(_) | Self::Refused(_) => EndReason::TargetRefused,
             Self::Recorder(_) | Self::Store(_) => EndReason::Recorder,
             Self::Alert(_) => EndReason::Other(ALERT.to_owned()),
             _ => EndReason::Other("refused".to_owned()),
@@ -84,10 +109,15 @@ pub(crate) fn gone(e: &CaError) -> String {
     }
 }
 
-fn in_words(channel: Channel) -> &'static str {
+/// A channel, as what a role does not allow.
+pub(super) fn in_words(channel: Channel) -> &'static str {
     match channel {
         Channel::Shell => "a shell: give a command to run",
         Channel::Exec => "a command: ask for a shell",
         Channel::Sftp => "file transfers",
+        Channel::Forward => "connections to what its targets reach (ssh -L, -W, -D)",
+        Channel::RemoteForward => "connections from its targets (ssh -R)",
+        Channel::Agent => "agent forwarding",
+        Channel::X11 => "X11",
     }
 }

@@ -14,14 +14,19 @@ use crate::host::Proof;
 use crate::prelude::Prelude;
 use crate::route::Route;
 use crate::site::Site;
-use crate::target::{self, Connection, TargetError};
+use crate::target::{self, Connection, Guests, TargetError};
 
-/// The connection, its session channel, and what that has said besides the answers.
-pub(super) type Reached = (
-    Connection,
-    russh::Channel<russh::client::Msg>,
-    VecDeque<ChannelMsg>,
-);
+/// A target that runs what it should.
+pub(super) struct Reached {
+    pub(super) target: Connection,
+    pub(super) channel: russh::Channel<russh::client::Msg>,
+    /// What the channel has said besides the answers.
+    pub(super) said: VecDeque<ChannelMsg>,
+    /// What it refused beside that, in words for the person.
+    pub(super) unwilling: Vec<String>,
+    /// What it may open.
+    pub(super) guests: Guests,
+}
 
 /// What the target is asked to run (RFC 4254 §6.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,64 @@ pub(super) async fn reach(
     command: &Asked,
 ) -> Result<Reached, Fault> {
     let access = route.access();
+    let mut guests = Guests {
+        forwarded: false,
+        agent: prelude.agent,
+        x11: prelude.display.is_some(),
+    };
+    let target = connect(site, route, permission, guests).await?;
+    let mut unwilling = Vec::new();
+    let opening = open(
+        &target,
+        &prelude,
+        command,
+        access.target.as_str(),
+        &mut unwilling,
+    );
+    let hanging = TargetError::Hanging {
+        name: access.target.clone(),
+        step: "opening the session",
+    };
+    let (channel, said) = timeout(limits::TARGET_CONNECT, opening)
+        .await
+        .map_err(|_| hanging)??;
+    guests.agent &= !unwilling.contains(&Unwilling::Agent);
+    guests.x11 &= !unwilling.contains(&Unwilling::Display);
+    let name = access.target.as_str();
+    let unwilling = unwilling.iter().map(|what| what.words(name)).collect();
+    Ok(Reached {
+        target,
+        channel,
+        said,
+        unwilling,
+        guests,
+    })
+}
+
+/// What a target may refuse while the session goes on, as it does without a bastion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unwilling {
+    Agent,
+    Display,
+}
+
+impl Unwilling {
+    fn words(self, name: &str) -> String {
+        match self {
+            Self::Agent => format!("{name} refuses agent forwarding"),
+            Self::Display => format!("{name} refuses X11"),
+        }
+    }
+}
+
+/// Connects to the target.
+pub(super) async fn connect(
+    site: &Site,
+    route: &Route,
+    permission: Permission,
+    guests: Guests,
+) -> Result<Connection, Fault> {
+    let access = route.access();
     let ask = target::Ask {
         name: access.target.clone(),
         login: access.login.clone(),
@@ -49,17 +112,9 @@ pub(super) async fn reach(
         key: permission.key,
         certificate: permission.certificate,
         now: site.clock.wall(),
+        guests,
     };
-    let connection = target::connect(ask).await?;
-    let opening = open(&connection, &prelude, command, access.target.as_str());
-    let hanging = TargetError::Hanging {
-        name: access.target.clone(),
-        step: "opening the session",
-    };
-    let (channel, said) = timeout(limits::TARGET_CONNECT, opening)
-        .await
-        .map_err(|_| hanging)??;
-    Ok((connection, channel, said))
+    Ok(target::connect(ask).await?)
 }
 
 fn proof(site: &Site, trust: &api::HostTrust) -> Result<Proof, Fault> {
@@ -86,6 +141,7 @@ async fn open(
     prelude: &Prelude,
     command: &Asked,
     name: &str,
+    unwilling: &mut Vec<Unwilling>,
 ) -> Result<(russh::Channel<russh::client::Msg>, VecDeque<ChannelMsg>), Fault> {
     let mut channel = connection.session().await?;
     let lost = |_| Fault::Request(name.to_owned());
@@ -96,6 +152,20 @@ async fn open(
         asked.map_err(lost)?;
         if !answer(&mut channel, &mut VecDeque::new()).await {
             return Err(Fault::Request(format!("{name} gives no terminal, and")));
+        }
+    }
+    if prelude.agent {
+        channel.agent_forward(true).await.map_err(lost)?;
+        if !answer(&mut channel, &mut VecDeque::new()).await {
+            unwilling.push(Unwilling::Agent);
+        }
+    }
+    if let Some(d) = &prelude.display {
+        let (protocol, cookie) = (d.protocol.as_str(), d.cookie.as_str());
+        let asked = channel.request_x11(true, d.single, protocol, cookie, d.screen);
+        asked.await.map_err(lost)?;
+        if !answer(&mut channel, &mut VecDeque::new()).await {
+            unwilling.push(Unwilling::Display);
         }
     }
     for (variable, value) in &prelude.environment {

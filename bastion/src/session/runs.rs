@@ -2,11 +2,13 @@
 
 use config::limits;
 use config::rules::Channel;
+use config::words::shown;
 use record::api::SessionGiven;
 use record::recording::Kind;
 
 use super::fault::Fault;
 use super::reach::Asked;
+use crate::destination::{Destination, Listening};
 use crate::prelude::Runs;
 use crate::route::Route;
 
@@ -17,15 +19,27 @@ const SFTP: &str = "sftp";
 pub(super) struct Running {
     pub(super) asked: Option<String>,
     pub(super) forced: Option<String>,
+    pub(super) what: What,
+}
+
+/// What kind of session it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// A shell or a command.
+    Runs,
     /// The subsystem `sftp`, and no command.
-    pub(super) files: bool,
+    Files,
+    /// A connection to what the target reaches.
+    Forward(Destination),
+    /// Connections out of where the target listens.
+    Listen(Listening),
 }
 
 impl Running {
     /// What the target is asked to run.
     pub(super) fn target_runs(&self) -> Asked {
         match self.command() {
-            _ if self.files => Asked::Sftp,
+            _ if self.what == What::Files => Asked::Sftp,
             Some(command) => Asked::Command(command.to_owned()),
             None => Asked::Shell,
         }
@@ -38,12 +52,34 @@ impl Running {
 
     /// What the recording's header calls it.
     pub(super) fn kind(&self) -> Kind {
-        if self.files {
-            Kind::Subsystem
-        } else if self.command().is_some() {
-            Kind::Exec
-        } else {
-            Kind::Shell
+        match self.channel() {
+            Channel::Sftp => Kind::Subsystem,
+            Channel::Forward | Channel::RemoteForward => Kind::Forward,
+            Channel::Shell => Kind::Shell,
+            _ => Kind::Exec,
+        }
+    }
+
+    /// The channel that the role has to give.
+    fn channel(&self) -> Channel {
+        match self.what {
+            What::Files => Channel::Sftp,
+            What::Forward(_) => Channel::Forward,
+            What::Listen(_) => Channel::RemoteForward,
+            What::Runs if self.command().is_some() => Channel::Exec,
+            What::Runs => Channel::Shell,
+        }
+    }
+}
+
+impl What {
+    /// Of what a client asked for.
+    pub(super) fn of(runs: &Runs) -> Self {
+        match runs {
+            Runs::Shell | Runs::Command(_) => Self::Runs,
+            Runs::Sftp => Self::Files,
+            Runs::Forward(to) => Self::Forward(to.clone()),
+            Runs::Listen(at) => Self::Listen(at.clone()),
         }
     }
 }
@@ -54,10 +90,24 @@ pub(super) fn text(runs: &Runs) -> Result<Option<String>, Fault> {
         Runs::Shell => Ok(None),
         Runs::Sftp => Ok(Some(SFTP.to_owned())),
         Runs::Command(bytes) if bytes.len() > limits::EVENT_BYTES => Err(Fault::Command),
-        Runs::Command(bytes) => String::from_utf8(bytes.clone())
-            .map(Some)
-            .map_err(|_| Fault::Command),
+        Runs::Command(bytes) => {
+            let command = String::from_utf8(bytes.clone()).map_err(|_| Fault::Command)?;
+            if is_mosh(&command) {
+                return Err(Fault::Mosh);
+            }
+            Ok(Some(command))
+        }
+        Runs::Forward(to) if to.fits() => Ok(Some(to.place())),
+        Runs::Listen(at) if at.fits() => Ok(Some(at.place())),
+        Runs::Forward(_) | Runs::Listen(_) => Err(Fault::LongName),
     }
+}
+
+/// Whether this starts Mosh's server: what it carries by UDP would pass the bastion by. The client could not connect anyway;
+/// the refusal says why.
+fn is_mosh(command: &str) -> bool {
+    let program = command.split_ascii_whitespace().next();
+    program.and_then(|path| path.rsplit('/').next()) == Some("mosh-server")
 }
 
 /// Whether the role gives it.
@@ -71,22 +121,22 @@ pub(super) fn allowed(route: &Route, given: &SessionGiven, runs: &Running) -> Re
         return Err(Fault::Forced);
     }
     // sshd would run the forced command in the subsystem's place, and nobody would follow what it does.
-    if runs.files && runs.forced.is_some() {
+    if runs.what == What::Files && runs.forced.is_some() {
         return Err(Fault::FilesForced);
     }
-    let channel = if runs.files {
-        Channel::Sftp
-    } else if runs.command().is_some() {
-        Channel::Exec
-    } else {
-        Channel::Shell
+    let (role, channel) = (given.role.clone(), runs.channel());
+    if !given.channels.contains(&channel) {
+        return Err(Fault::Channel { role, channel });
+    }
+    let (there, place) = match &runs.what {
+        What::Runs | What::Files => return Ok(()),
+        What::Forward(to) => (to.given(&given.forwards), to.place()),
+        What::Listen(at) => (at.given(&given.forwards), at.place()),
     };
-    if given.channels.contains(&channel) {
-        Ok(())
-    } else {
-        Err(Fault::Channel {
-            role: given.role.clone(),
-            channel,
-        })
+    let place = shown(&place);
+    match channel {
+        _ if there => Ok(()),
+        Channel::RemoteForward => Err(Fault::NotFrom { role, place }),
+        _ => Err(Fault::NotTo { role, place }),
     }
 }

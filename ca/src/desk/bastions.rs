@@ -1,5 +1,7 @@
 //! What bastions ask for: doors, sessions, and their ends.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::keys::KeyName;
@@ -11,7 +13,7 @@ use record::api::{self, Door};
 use record::digest::Digest;
 use record::entry::{Authority, Entry, Sign, Whom};
 use record::request::Request;
-use record::text::is_visible;
+use record::text::{Command, is_visible};
 use ssh_key::PublicKey;
 
 use super::Refused;
@@ -19,7 +21,7 @@ use super::cases::changed;
 use super::hall::Hall;
 use super::strays::{NoCase, Stray};
 use super::writer::{Answer, Decided, Writer, unavailable};
-use crate::cert::Plan;
+use crate::cert::{Permit, Plan};
 use crate::issue::{self, Ledger as _};
 use crate::keys::plain_key;
 use crate::lint::{read_line, read_to_be_signed};
@@ -64,7 +66,7 @@ impl Writer {
             before: until,
             force_command: None,
             source_address: Vec::new(),
-            pty: false,
+            permits: BTreeSet::new(),
         };
         let intent = self.issue(plan, None, None)?;
         Ok(Answer::after(move |press| {
@@ -122,6 +124,7 @@ impl Writer {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
         self.begins(bastion, ask, request, role)?;
+        let channels = role.opens(request.command.as_ref().map(Command::as_str));
         // If only this becomes durable, the session stands begun without a certificate: nothing was opened.
         let now = self.hall.now();
         let plan = Plan {
@@ -134,7 +137,7 @@ impl Writer {
             before: now.after(limits::SESSION_CERT_LIFE).min(until),
             force_command: request.command.as_ref().map(ToString::to_string),
             source_address: own.source.clone(),
-            pty: !role.channels.is_empty(),
+            permits: Permit::of(&channels),
         };
         let intent = self.issue(plan, Some(request.id.clone()), Some(ask.session.clone()))?;
         let given = api::SessionGiven {
@@ -146,9 +149,10 @@ impl Writer {
             until,
             left_ms: 0,
             command: request.command.as_ref().map(ToString::to_string),
-            channels: role.channels.iter().copied().collect(),
+            channels: channels.into_iter().collect(),
             files: role.files.clone(),
             terms: role.terms.clone(),
+            forwards: role.forwards.clone(),
             record_input: role.record_input,
             recipients: role.recipients.clone(),
             host: target.address.host.clone(),

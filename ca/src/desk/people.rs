@@ -10,7 +10,7 @@ use record::clock::UnixTime;
 use record::entry::{Authority, Entry, Whom};
 use record::request::{APPROVAL_NAMESPACE, Request};
 use record::sshsig;
-use record::text::Reason;
+use record::text::{Command, Reason};
 use ssh_key::{HashAlg, PublicKey};
 
 use super::cases::{any_case, changed};
@@ -20,7 +20,7 @@ use super::may::{is_revoker, may_revoke};
 use super::writer::{Answer, Decided, Writer, unavailable};
 use super::{Ask, Asked, Caller, Issued, Refused, Standing};
 use crate::alert::Event;
-use crate::cert::Plan;
+use crate::cert::{Permit, Plan};
 use crate::issue::{Intent, Ledger as _};
 use crate::policy::{self, Decision};
 use crate::state::{Case, State};
@@ -356,6 +356,7 @@ impl Hall {
         until: record::clock::UnixTime,
     ) -> Plan {
         let request = &case.request;
+        let channels = role.opens(request.command.as_ref().map(Command::as_str));
         Plan {
             authority: Authority::User,
             subject: PublicKey::from(key.key_data().clone()),
@@ -366,7 +367,7 @@ impl Hall {
             before: until,
             force_command: request.command.as_ref().map(ToString::to_string),
             source_address: role.sources.clone(),
-            pty: !role.channels.is_empty(),
+            permits: Permit::of(&channels),
         }
     }
 

@@ -229,7 +229,7 @@ impl Writer {
             before: now.after(life),
             force_command: None,
             source_address: Vec::new(),
-            pty: false,
+            permits: BTreeSet::new(),
         }
     }
 }

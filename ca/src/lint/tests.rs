@@ -24,7 +24,7 @@ fn plan(authority: Authority) -> Plan {
         before: now.after(Duration::from_secs(60)),
         force_command: user.then(|| "id -un".to_owned()),
         source_address: if user { vec![source] } else { Vec::new() },
-        pty: user,
+        permits: user.then_some(Permit::Pty).into_iter().collect(),
     }
 }
 
@@ -117,7 +117,7 @@ fn promise_24_a_host_certificate_carries_no_option() {
     for authority in [Authority::Host, Authority::Door] {
         let user = plan(Authority::User);
         let options = Plan {
-            pty: true,
+            permits: [Permit::Pty].into(),
             ..plan(authority)
         };
         assert_eq!(refused(options), "a host certificate has options");
@@ -242,7 +242,7 @@ fn promise_23_a_plan_and_bytes_that_differ_are_told_apart() {
             ..other()
         },
         Plan {
-            pty: false,
+            permits: [].into(),
             ..other()
         },
         Plan {

@@ -14,7 +14,7 @@ use record::log::{Encoded, Log, LogError};
 use ssh_key::{PrivateKey, PublicKey};
 
 use super::lists;
-use crate::cert::{NONCE, Plan};
+use crate::cert::{NONCE, Permit, Plan};
 use crate::issue::Ledger;
 use crate::journal::Durable;
 use crate::lint::lint_without_ours;
@@ -246,7 +246,7 @@ fn plan(call: &Call, directory: &Path, line: &str, next: u64) -> Result<Plan, In
         before,
         force_command: None,
         source_address: Vec::new(),
-        pty: false,
+        permits: BTreeSet::new(),
     };
     options(call, &mut plan)?;
     Ok(plan)
@@ -276,7 +276,15 @@ fn options(call: &Call, plan: &mut Plan) -> Result<(), Instead> {
             _ => return Err(Instead::Stock(format!("the option {option}"))),
         }
     }
-    plan.pty = given.remove("pty");
+    for permit in Permit::ALL {
+        if permit
+            .name()
+            .strip_prefix("permit-")
+            .is_some_and(|name| given.remove(name))
+        {
+            plan.permits.insert(permit);
+        }
+    }
     if std::env::var_os(EXACT).is_some() && !given.is_empty() {
         let given: Vec<&str> = given.into_iter().collect();
         return Err(Instead::Stock(format!(

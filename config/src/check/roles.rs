@@ -93,8 +93,18 @@ fn role(
     };
     let break_glass = glass::break_glass(given.break_glass.as_ref(), &asked, known)?;
     let command = command(given.command)?;
+    let named = given.channels.as_ref().map(Spanned::span);
     let channels = channels(given.channels, command.is_some())?;
     let files = super::files::files(given.files, channels.contains(&Channel::Sftp))?;
+    let forwards = super::forwards::forwards(
+        given.forward_to.as_ref(),
+        given.listen_on.as_ref(),
+        &channels,
+        named.unwrap_or_default(),
+    )?;
+    if let Some(mask) = &given.mask {
+        super::forwards::nothing_unmasked(mask.span(), &channels)?;
+    }
     let commands = commands(given.commands.as_ref(), command.is_some(), &channels)?;
     Ok(Role {
         logins: set(&given.logins, "logins")?,
@@ -103,6 +113,7 @@ fn role(
         longest: longest(given.longest.as_ref())?,
         live: several(given.live.as_ref(), "of which no grant may run")?,
         files,
+        forwards,
         terms: super::terms::terms(file::Terms {
             mask: given.mask,
             idle: given.idle,
@@ -305,27 +316,37 @@ fn channels(
     };
     let mut channels = BTreeSet::new();
     for name in given.get_ref() {
-        channels.insert(match name.get_ref().as_str() {
-            "shell" => Channel::Shell,
-            "exec" => Channel::Exec,
-            "sftp" => Channel::Sftp,
-            other => {
-                return flaw(
-                    name.span(),
-                    format!(
-                        "channel {} cannot be recorded, so it cannot be allowed",
-                        shown(other)
-                    ),
-                    "this version carries shell, exec and sftp; every other channel is refused",
-                );
-            }
-        });
+        let Some(channel) = Channel::ALL
+            .into_iter()
+            .find(|channel| channel.to_string() == *name.get_ref())
+        else {
+            return flaw(
+                name.span(),
+                format!(
+                    "channel {} cannot be recorded, so it cannot be allowed",
+                    shown(name.get_ref())
+                ),
+                format!(
+                    "this version carries {}; every other channel is refused",
+                    Channel::ALL.map(|channel| channel.to_string()).join(", ")
+                ),
+            );
+        };
+        channels.insert(channel);
     }
     if channels.is_empty() {
         return flaw(
             given.span(),
             "channels is empty",
-            "remove it, or name some of shell, exec and sftp",
+            "remove it, or name some, such as shell and exec",
+        );
+    }
+    let beside = channels.contains(&Channel::Agent) || channels.contains(&Channel::X11);
+    if beside && !channels.contains(&Channel::Shell) && !channels.contains(&Channel::Exec) {
+        return flaw(
+            given.span(),
+            "an agent or a display without a session that uses it",
+            "add \"shell\" or \"exec\" to channels",
         );
     }
     if forced && !channels.contains(&Channel::Exec) {

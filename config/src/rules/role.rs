@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cidr::Cidr;
 use crate::command::{self, Pattern};
 use crate::files::FileRules;
+use crate::forwards::ForwardRules;
 use crate::hours::Hours;
 use crate::recipients::Recipients;
 use crate::terms::Terms;
@@ -51,6 +52,8 @@ pub struct Role {
     pub new_source: Option<Duration>,
     /// On which terms its sessions run.
     pub terms: Terms,
+    /// Where forwarded connections may lead, if a session may open them.
+    pub forwards: ForwardRules,
     /// Whether what the person types is recorded too, passwords at prompts included.
     pub record_input: bool,
     /// Who alone can open its recordings; empty if they are not sealed, so that whoever has the file can read it.
@@ -142,6 +145,19 @@ impl Role {
         open || command.is_some_and(|command| self.preapproves(command))
     }
 
+    /// What a session may open under a grant for this command, or for none. A command that the person asked for is all that
+    /// was granted; beside one that the role forces, it may name other channels.
+    pub fn opens(&self, command: Option<&str>) -> BTreeSet<Channel> {
+        if command.is_some() && self.command.is_none() {
+            return self
+                .channels
+                .intersection(&[Channel::Exec].into())
+                .copied()
+                .collect();
+        }
+        self.channels.clone()
+    }
+
     /// The hours that hold for a request, break-glass or not; none for any time.
     pub fn hours_for(&self, break_glass: bool) -> Option<&Hours> {
         let free = self
@@ -197,6 +213,29 @@ pub enum Channel {
     Exec,
     /// File transfers: the subsystem `sftp`, which `scp` uses too.
     Sftp,
+    /// Connections from the person's side to what the target reaches (RFC 4254 §7.2 `direct-tcpip`, and
+    /// `direct-streamlocal@openssh.com`): `ssh -L`, `-W` and `-D`.
+    Forward,
+    /// Connections from the target's side to what the person reaches (RFC 4254 §7.1 `forwarded-tcpip`, and
+    /// `forwarded-streamlocal@openssh.com`): `ssh -R`.
+    RemoteForward,
+    /// The person's agent (`auth-agent-req@openssh.com`): `ssh -A`.
+    Agent,
+    /// The person's display (RFC 4254 §6.3): `ssh -X`.
+    X11,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Shell,
+        Self::Exec,
+        Self::Sftp,
+        Self::Forward,
+        Self::RemoteForward,
+        Self::Agent,
+        Self::X11,
+    ];
 }
 
 impl Channel {
@@ -204,6 +243,7 @@ impl Channel {
     pub const fn is_shown(self) -> bool {
         match self {
             Self::Shell | Self::Exec | Self::Sftp => true,
+            Self::Forward | Self::RemoteForward | Self::Agent | Self::X11 => false,
         }
     }
 }
@@ -214,6 +254,10 @@ impl fmt::Display for Channel {
             Self::Shell => "shell",
             Self::Exec => "exec",
             Self::Sftp => "sftp",
+            Self::Forward => "forward",
+            Self::RemoteForward => "remote-forward",
+            Self::Agent => "agent",
+            Self::X11 => "x11",
         })
     }
 }

@@ -13,6 +13,7 @@ use config::limits;
 use serde::{Deserialize, Serialize};
 
 use super::file::FileEvent;
+use super::forward::ForwardEvent;
 use super::header::Size;
 use crate::digest::Digest;
 
@@ -39,6 +40,8 @@ pub enum Data {
     Exit(u32),
     /// Something was done with files.
     File(FileEvent),
+    /// Something about a forwarded connection.
+    Forward(ForwardEvent),
     /// A stream that was not kept whole.
     Tally(Tally),
     /// The End: the last event of every recording, and of nothing else.
@@ -231,6 +234,7 @@ impl Data {
             Self::Marker(label) => ("m", label.clone()),
             Self::Exit(status) => ("x", status.to_string()),
             Self::File(file) => ("f", serde_json::to_string(file).unwrap_or_default()),
+            Self::Forward(forward) => ("c", serde_json::to_string(forward).unwrap_or_default()),
             Self::Tally(tally) => ("d", tally.to_string()),
             // An enum and strings always serialize.
             Self::End(end) => ("z", serde_json::to_string(end).unwrap_or_default()),
@@ -271,6 +275,10 @@ impl Data {
                     EventError("what was done with files is JSON")
                 })?))
             }
+            "c" => Ok(Self::Forward(
+                serde_json::from_str(&data)
+                    .map_err(|_| EventError("what was forwarded is JSON"))?,
+            )),
             "d" => Ok(Self::Tally(data.parse()?)),
             "z" => Ok(Self::End(
                 serde_json::from_str(&data).map_err(|_| EventError("an End is JSON"))?,

@@ -36,7 +36,7 @@ pub struct Header {
     pub client: String,
     /// What was opened.
     pub kind: Kind,
-    /// The command that the person asked for, if any, or the subsystem.
+    /// The command that the person asked for, if any, or the subsystem; of a forwarding, where it leads.
     pub command: Option<String>,
     /// The command that runs in its place, if the certificate forces one.
     pub forced: Option<String>,
@@ -60,6 +60,8 @@ pub enum Kind {
     Exec,
     /// A subsystem, for example sftp.
     Subsystem,
+    /// Forwarded connections alone, without a session channel (RFC 4254 §7).
+    Forward,
 }
 
 /// The terminal of a session.

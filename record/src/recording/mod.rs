@@ -37,6 +37,7 @@
 //! | `e` | text of standard error, for a command without a terminal |
 //! | `B` | bytes that are not valid UTF-8: the stream's code, `:`, base64 |
 //! | `f` | something about files, as JSON ([`file`]) |
+//! | `c` | something about a forwarded connection, as JSON ([`forward`]) |
 //! | `d` | a stream that was not kept whole: its code, its length in bytes, its SHA-256 or `-` |
 //! | `z` | the End, as JSON |
 //!
@@ -50,6 +51,7 @@ pub mod crypt;
 pub mod disk;
 pub mod event;
 pub mod file;
+pub mod forward;
 pub mod frame;
 pub mod header;
 mod live;
@@ -66,9 +68,10 @@ pub use crypt::LockedError;
 pub use disk::{Disk, OsDisk};
 pub use event::{Data, End, EndReason, Event, Exit, Stream, Tally};
 pub use file::{FileEvent, FileOp, FilePath, OpenMode, Outcome, Transfer};
+pub use forward::{ForwardEvent, Forwarded, Passed};
 pub use header::{Header, Kind, Size, Term};
 pub use reader::{ReadError, ReadState, Reader};
-pub use recorder::{RecordError, Recorded, Recorder};
+pub use recorder::{Forwards, Link, RecordError, Recorded, Recorder};
 pub use recover::{Recovered, SetAside};
 pub use scan::{Fault, Problem};
 pub use seal::{Sealed, Signer};

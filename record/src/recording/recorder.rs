@@ -1,5 +1,7 @@
 //! Records first, so that the caller may then forward.
 
+mod links;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use super::live::Live;
 use super::seal::Sealed;
 use super::store::Shared;
 use crate::digest::Digest;
+
+pub use links::{Forwards, Link};
 
 /// Something that stands in the recording: the only thing that may be forwarded. Only a [`Recorder`]
 /// makes one, and taking it out uses it up.
@@ -146,6 +150,12 @@ impl Recorder {
         self.append(&mut events.into_iter().map(Data::File))
     }
 
+    /// Records the connections that the session forwards. One recorder numbers them all: ask once.
+    pub fn forwards(&self) -> Forwards {
+        let (shared, live) = (Arc::clone(&self.shared), Arc::clone(&self.live));
+        Forwards::new(shared, live, self.start)
+    }
+
     /// How the command ended. It stands in the End too.
     pub fn exit(&mut self, exit: Exit) -> Result<Recorded<Exit>, RecordError> {
         self.append(
@@ -220,9 +230,14 @@ impl Recorder {
     }
 
     fn now(&self) -> u64 {
-        let since = self.shared.clock.monotonic().saturating_sub(self.start);
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+        since(&self.shared, self.start)
     }
+}
+
+/// Microseconds since a session began.
+fn since(shared: &Shared, start: Duration) -> u64 {
+    let since = shared.clock.monotonic().saturating_sub(start);
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Recorder {

@@ -1,6 +1,7 @@
 mod clear;
 mod closed;
 mod format;
+mod forwards;
 mod hostile;
 mod sealed;
 mod slow;

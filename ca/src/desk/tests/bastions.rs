@@ -161,7 +161,7 @@ fn forged(world: &World, id: &RequestId) -> String {
         before: world.clock.wall().after(Duration::from_secs(600)),
         force_command: None,
         source_address: Vec::new(),
-        pty: true,
+        permits: [crate::cert::Permit::Pty].into(),
     };
     let ca = signer.public().clone();
     let unsigned = plan.build(&ca, &[1; 32]).unwrap();

@@ -361,7 +361,7 @@ async fn promise_23_the_signed_bytes_are_the_linted_and_the_logged_bytes() {
         before: world.clock.wall().after(Duration::from_secs(60)),
         force_command: None,
         source_address: Vec::new(),
-        pty: false,
+        permits: [].into(),
     };
     let ca = super::ca(&desk, KeyName::Door);
     let unsigned = plan.build(&ca, &[9; 32]).unwrap();

@@ -1,7 +1,7 @@
 //! What OpenSSH itself reads in the certificates.
 
 use super::*;
-use crate::cert::Plan;
+use crate::cert::{Permit, Plan};
 use config::cidr::Cidr;
 use record::clock::UnixTime;
 use record::entry::Authority;
@@ -108,7 +108,7 @@ fn promise_24_openssh_reads_every_certificate_as_it_was_planned() {
                         before: now.after(Duration::from_secs(60)),
                         force_command: None,
                         source_address: Vec::new(),
-                        pty: false,
+                        permits: [].into(),
                     };
                     let host = plan.clone();
                     let host = batch::alone(writer, |writer| {
@@ -125,7 +125,7 @@ fn promise_24_openssh_reads_every_certificate_as_it_was_planned() {
                         serial: 1 << 40,
                         force_command: force_command.clone(),
                         source_address: source.clone(),
-                        pty,
+                        permits: pty.then_some(Permit::Pty).into_iter().collect(),
                         ..plan
                     };
                     let text = listed(&world, &unlogged(writer, user));

@@ -1,7 +1,7 @@
 //! The signer's own look at the approvals: a desk that grants what nobody approved gets no signature.
 
 use super::*;
-use crate::cert::Plan;
+use crate::cert::{Permit, Plan};
 use crate::desk::writer::Decided;
 use crate::keys::Signers;
 use crate::signer::{SignFault, Signer};
@@ -131,7 +131,7 @@ fn grant(writer: &mut Writer, bug: &Bug) -> Decided<String> {
         before: until,
         force_command: bug.command.map(str::to_owned),
         source_address: Vec::new(),
-        pty: true,
+        permits: [Permit::Pty].into(),
     };
     let intent = writer.issue(plan, Some(id), None)?;
     Ok(Answer::after(move |press| Ok(press.sign(intent)?.line)))
@@ -378,7 +378,7 @@ async fn a_host_certificate_is_for_the_key_that_the_target_joined_with() {
                 before: writer.hall.now().after(Duration::from_secs(3600)),
                 force_command: None,
                 source_address: Vec::new(),
-                pty: false,
+                permits: [].into(),
             };
             let intent = writer.issue(plan, None, None)?;
             Ok(Answer::after(move |press| Ok(press.sign(intent)?.line)))
