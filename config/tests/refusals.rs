@@ -214,7 +214,7 @@ fn every_key_that_the_sample_explains_is_taken() {
         .replacen("command = \"/usr/local/bin/failover\"", "", 1)
         .replacen("break-glass = false", "break-glass = true", 1);
     let config = load(&text).unwrap();
-    assert_eq!(config.roles.len(), 3);
+    assert_eq!(config.roles.len(), 4);
 }
 
 #[test]
