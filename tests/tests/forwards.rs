@@ -8,6 +8,8 @@
 
 #[path = "forwards/flow.rs"]
 mod flow;
+#[path = "forwards/x11.rs"]
+mod x11;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -25,8 +27,13 @@ use serde_json::Value;
 
 /// A world in which Alice's role for `web1.prod` has these words.
 fn world(words: &str) -> Result<(World, String)> {
+    world_with(words, "X11Forwarding yes".to_owned())
+}
+
+/// The same, with these lines for `sshd`.
+fn world_with(words: &str, sshd: String) -> Result<(World, String)> {
     let setup = Setup {
-        sshd: "X11Forwarding yes".to_owned(),
+        sshd,
         ..Setup::default()
     };
     let mut world = World::lay_out(&setup)?;

@@ -40,6 +40,10 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("git", "git"),
     ("plink", "putty-tools"),
     ("dbclient", "dropbear-bin"),
+    // A display, and a program that asks one who it is.
+    ("Xvfb", "xvfb"),
+    ("xauth", "xauth"),
+    ("xdpyinfo", "x11-utils"),
     (
         "/usr/lib/python3/dist-packages/paramiko/__init__.py",
         "python3-paramiko",
