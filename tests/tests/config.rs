@@ -65,8 +65,13 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     (
         "[role.web-look]",
+        "[role.web-look]\nchannels = [\"tun\"]",
+        "channel \"tun\" cannot be recorded",
+    ),
+    (
+        "[role.web-look]",
         "[role.web-look]\nchannels = [\"x11\"]",
-        "channel \"x11\" cannot be recorded",
+        "a display without a session that uses it",
     ),
     (
         "longest = \"30m\"\napprovals = { count = 0 }",

@@ -36,6 +36,12 @@ fn promise_10_every_other_channel_is_refused_by_name() -> Result<()> {
     )?;
     asks_and_hears(live, port, &[], "forwarding a socket is not carried")?;
 
+    // What `mosh` runs first.
+    world
+        .jump(&[&at, "mosh-server", "new", "-s", "-c", "256"])?
+        .exits(255)?
+        .says("mosh is not carried: its UDP would pass this bastion by")?;
+
     // Forwarding into the person's machine: the protocol has no room for a reason, the log does.
     for (back, told, logged) in [
         (
