@@ -8,14 +8,31 @@ use serde_json::{Value, json};
 pub(super) fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, String, Value) {
     match verdict {
         // Somebody with the bastion's disk did that, and nobody was asked.
-        Verdict::Good(checked) if is_erased(checked) && begun.is_some_and(|it| !it.erased) => (
-            false,
-            format!(
-                "{}, and the log knows of nobody who was let erase it",
-                summary(checked)
-            ),
-            facts(checked),
-        ),
+        Verdict::Good(checked) | Verdict::Unfinished(checked) | Verdict::NotInLog(checked)
+            if is_erased(checked) && begun.is_some_and(|it| !it.erased) =>
+        {
+            (
+                false,
+                format!(
+                    "{}, and the log knows of nobody who was let erase it",
+                    summary(checked)
+                ),
+                facts(checked),
+            )
+        }
+        // Where the log speaks of the session, another key than the first one may be a copy's, or no key at all.
+        Verdict::Good(checked) | Verdict::NotInLog(checked)
+            if is_rewrapped(checked) && begun.is_some() =>
+        {
+            (
+                false,
+                format!(
+                    "{}; whether that key opens it, only --identity with a recipient's private key tells",
+                    summary(checked)
+                ),
+                facts(checked),
+            )
+        }
         Verdict::Good(checked) => (true, summary(checked), facts(checked)),
         Verdict::Unfinished(checked) => (
             true,
@@ -78,6 +95,12 @@ fn summary(checked: &Checked) -> String {
 
 fn is_erased(checked: &Checked) -> bool {
     checked.closed.as_ref().is_some_and(|closed| closed.erased)
+}
+
+/// Whether its key is wrapped otherwise than in the beginning, and was not shown to open it.
+fn is_rewrapped(checked: &Checked) -> bool {
+    let closed = checked.closed.as_ref();
+    closed.is_some_and(|closed| !closed.erased && !closed.original && !closed.opened)
 }
 
 fn sealed(closed: &Closed) -> String {

@@ -277,7 +277,7 @@ approvals = { count = 0 }
 [role.web-erase]
 review = true
 erase = true
-groups = ["security"]
+groups = ["security", "oncall"]
 logins = ["LOGIN"]
 targets = ["web1.prod"]
 approvals = { count = 0 }
@@ -300,7 +300,26 @@ approvals = { count = 0 }
         .says("that takes one with erase = true")?;
     text(&world, &recording, &key)?.ok()?.prints(MARKER)?;
 
-    world.take(&world.carol, "review@bastion", &["--role", "web-erase"])?;
+    // A key that was replaced, or damaged by somebody with the disk, is not passed over.
+    let whole = fs::read(&recording)?;
+    let mut damaged = whole.clone();
+    let age = damaged.windows(6).position(|part| part == b"\"age\":");
+    let byte = age.and_then(|at| damaged.get_mut(at + 60));
+    *byte.ok_or_else(|| Failure::new("no wrapped key"))? ^= 1;
+    fs::write(&recording, &damaged)?;
+    world
+        .verify()?
+        .exits(1)?
+        .prints("whether that key opens it, only --identity")?;
+    fs::write(&recording, &whole)?;
+    world.verify()?.ok()?;
+
+    let own = ["--role", "web-erase"];
+    world.take(&world.alice, "review@bastion", &own)?;
+    erase(&world.alice)?
+        .exits(1)?
+        .says("nobody erases the recording of their own session")?;
+    world.take(&world.carol, "review@bastion", &own)?;
     erase(&world.carol)?
         .ok()?
         .prints("is erased: nobody reads it any more")?;

@@ -18,7 +18,7 @@ use super::strays::NoCase;
 use super::writer::{Answer, Decided, Writer};
 use crate::issue::Ledger as _;
 use crate::policy;
-use crate::state::{Session, State};
+use crate::state::{Case, Session, State};
 
 /// A grant to review, and whose sessions.
 struct Reviewer {
@@ -36,7 +36,8 @@ impl Writer {
         // One that the role does not cover is not told from one that is not there.
         let own = own.ok_or_else(|| Refused::UnknownSession(ask.session.clone()))?;
         if matches!(ask.reading, Reading::Erase(_)) {
-            may_erase(&reads, &own)?;
+            let case = self.hall.any_case(&self.state, &own.request)?;
+            may_erase(&reads, &pass, &own, case.as_ref())?;
         }
         self.commit(Entry::Reading {
             session: ask.session.clone(),
@@ -115,11 +116,28 @@ impl Writer {
     }
 }
 
-/// A role that says so destroys the key of a recording that is finished.
-fn may_erase(reads: &Reads, session: &Session) -> Result<(), Refused> {
+/// A role that says so destroys the key of a recording that is finished, of somebody else's session that nobody has yet to
+/// look at.
+fn may_erase(
+    reads: &Reads,
+    pass: &Pass,
+    session: &Session,
+    case: Option<&Case>,
+) -> Result<(), Refused> {
     if !reads.erases {
         return Err(Refused::Message(
             "the role reads recordings and erases none: that takes one with erase = true",
+        ));
+    }
+    if session.person == pass.person {
+        return Err(Refused::Message(
+            "nobody erases the recording of their own session: ask somebody else",
+        ));
+    }
+    let debt = case.and_then(|case| case.debt.as_ref());
+    if debt.is_some_and(|debt| !debt.is_paid()) {
+        return Err(Refused::Message(
+            "it was taken with break-glass, and its review is owed still: it is erased afterwards",
         ));
     }
     if session.end.is_none() {

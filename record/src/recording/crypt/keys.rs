@@ -29,7 +29,7 @@ pub(in crate::recording) enum Keys {
     Wrapped(Wrapped),
     /// So many recipients open it together.
     Split(Split),
-    /// Overwritten. Holds how many bytes it has.
+    /// Overwritten, with just as many bytes, so that everything behind stays where it is. Holds how many.
     Erased(usize),
 }
 
@@ -126,11 +126,6 @@ impl Keys {
             return Err(ReissueError::Often);
         }
         Ok(Self::Split(split))
-    }
-
-    /// What takes the place of this when it is erased: just as long, so that everything behind it stays where it is.
-    pub(in crate::recording) fn erased(&self) -> Self {
-        Self::Erased(self.payload().len())
     }
 
     /// The frame's payload.

@@ -43,10 +43,11 @@ pub enum ReissueError {
 
 /// Whether [`erase`] could destroy the key of this recording: it is finished, sealed, and has one still.
 pub fn erasable(path: &Path) -> Result<(), ReissueError> {
-    let opened = Opened::at(path, OpenOptions::new().read(true))?;
-    match opened.keys {
-        Keys::Erased(_) => Err(LockedError::Erased.into()),
-        Keys::Wrapped(_) | Keys::Split(_) => Ok(()),
+    let (_, _, payload) = opened(path, OpenOptions::new().read(true))?;
+    match Keys::parse(&payload) {
+        Some(Keys::Erased(_)) => Err(LockedError::Erased.into()),
+        // What cannot be read may be an erasure that a power cut has torn.
+        Some(Keys::Wrapped(_) | Keys::Split(_)) | None => Ok(()),
     }
 }
 
@@ -54,12 +55,11 @@ pub fn erasable(path: &Path) -> Result<(), ReissueError> {
 /// returns, that survives the loss of power. Erasing it once more changes nothing. Copies, and what
 /// the disk itself keeps of overwritten blocks, are beyond its reach.
 pub fn erase(path: &Path) -> Result<(), ReissueError> {
-    let opened = Opened::at(path, OpenOptions::new().read(true).write(true))?;
-    let erased = frame::preamble(Some(&opened.keys.erased().payload()));
-    // If we die within, part of the key's wrapping is gone, which opens no more than none of it; the same call again
-    // finds that it cannot be read.
-    opened.file.write_all_at(&erased, 0)?;
-    opened.file.sync_all()?;
+    let (file, _, payload) = opened(path, OpenOptions::new().read(true).write(true))?;
+    let erased = frame::preamble(Some(&Keys::Erased(payload.len()).payload()));
+    // If we die within, some of what is wrapped may be there still: the same call again overwrites it, whatever it is.
+    file.write_all_at(&erased, 0)?;
+    file.sync_all()?;
     Ok(())
 }
 
@@ -116,31 +116,42 @@ struct Opened {
     keys: Keys,
 }
 
+/// The file of a finished, encrypted recording, read up to behind its wrapped key, and that key's payload.
+fn opened(
+    path: &Path,
+    how: &OpenOptions,
+) -> Result<(File, BufReader<File>, Vec<u8>), ReissueError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    if !matches!(name.and_then(file_of), Some((_, None))) {
+        return Err(ReadError::Name(path.to_owned()).into());
+    }
+    let file = open_plain(path, how)?;
+    let mut from = BufReader::new(file.try_clone()?);
+    match frame::read_frame(&mut from).map_err(ReadError::from)? {
+        Some(Stored::Preamble { encrypted: true }) => {}
+        Some(Stored::Preamble { encrypted: false }) => return Err(ReissueError::Clear),
+        _ => return Err(ReadError::NotARecording("it does not begin as one").into()),
+    }
+    if !frame::looks_finished(&file)? {
+        return Err(ReissueError::Unfinished);
+    }
+    match frame::read_frame(&mut from).map_err(ReadError::from)? {
+        Some(Stored::Keys(payload)) => Ok((file, from, payload)),
+        _ => Err(unreadable().into()),
+    }
+}
+
+fn unreadable() -> LockedError {
+    LockedError::Damaged("it cannot be read".into())
+}
+
 impl Opened {
     fn at(path: &Path, how: &OpenOptions) -> Result<Self, ReissueError> {
-        let name = path.file_name().and_then(|name| name.to_str());
-        if !matches!(name.and_then(file_of), Some((_, None))) {
-            return Err(ReadError::Name(path.to_owned()).into());
-        }
-        let file = open_plain(path, how)?;
-        let mut from = BufReader::new(file.try_clone()?);
-        match frame::read_frame(&mut from).map_err(ReadError::from)? {
-            Some(Stored::Preamble { encrypted: true }) => {}
-            Some(Stored::Preamble { encrypted: false }) => return Err(ReissueError::Clear),
-            _ => return Err(ReadError::NotARecording("it does not begin as one").into()),
-        }
-        if !frame::looks_finished(&file)? {
-            return Err(ReissueError::Unfinished);
-        }
-        let keys = match frame::read_frame(&mut from).map_err(ReadError::from)? {
-            Some(Stored::Keys(payload)) => Keys::parse(&payload),
-            _ => None,
-        };
-        let damaged = || LockedError::Damaged("it cannot be read".into());
+        let (file, from, payload) = opened(path, how)?;
         Ok(Self {
             file,
             from,
-            keys: keys.ok_or_else(damaged)?,
+            keys: Keys::parse(&payload).ok_or_else(unreadable)?,
         })
     }
 
