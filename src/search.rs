@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use clap::Args;
@@ -115,7 +114,6 @@ impl Looking<'_> {
                 .target
                 .as_ref()
                 .is_none_or(|t| *t == of.access.target)
-            && self.args.session.as_ref().is_none_or(|s| *s == of.session)
             && self.since.is_none_or(|since| since <= began)
     }
 }
@@ -211,6 +209,10 @@ fn recordings(site: &Site, args: &SearchArgs) -> Result<Vec<PathBuf>> {
             paths.push(find(site, place)?);
         }
     }
+    if let Some(session) = &args.session {
+        let name = format!("{session}{CAST}");
+        paths.retain(|path| path.file_name().is_some_and(|own| *own == *name));
+    }
     paths.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
     paths.dedup();
     Ok(paths)
@@ -229,39 +231,36 @@ fn inside(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Does the work for each path on all cores, and hands what comes of it over in the order of the paths.
+/// Does the work for each path on all cores, and hands what comes of it over in the order of the paths. Each core is at most
+/// two paths ahead of what was handed over.
 fn in_order<T: Send>(
     paths: &[PathBuf],
     work: impl Fn(&Path) -> T + Sync,
     mut done: impl FnMut(&Path, T) -> Result<()>,
 ) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        // Nobody runs so far ahead that what waits for its turn fills the memory.
-        let (tell, told) = mpsc::sync_channel::<(usize, T)>(cores);
-        for _ in 0..cores.min(paths.len()) {
-            let (tell, next, work) = (tell.clone(), &next, &work);
+        let mut told = Vec::new();
+        for first in 0..cores {
+            let (tell, hear) = mpsc::sync_channel::<T>(1);
+            told.push(hear);
+            let work = &work;
             scope.spawn(move || {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(path) = paths.get(at) else { return };
-                    if tell.send((at, work(path))).is_err() {
+                for path in paths.iter().skip(first).step_by(cores) {
+                    if tell.send(work(path)).is_err() {
                         return;
                     }
                 }
             });
         }
-        drop(tell);
-        let mut early = std::collections::BTreeMap::new();
-        let mut turn = 0;
-        for (at, outcome) in told {
-            early.insert(at, outcome);
-            while let (Some(outcome), Some(path)) = (early.remove(&turn), paths.get(turn)) {
-                done(path, outcome)?;
-                turn += 1;
+        for (path, hear) in paths.iter().zip(told.iter().cycle()) {
+            match hear.recv() {
+                Ok(outcome) => done(path, outcome)?,
+                // Its thread has panicked, and so does this scope in a moment.
+                Err(_) => break,
             }
         }
+        drop(told);
         Ok(())
     })
 }

@@ -3,14 +3,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use avt::observer::Transcript;
 use record::age::Identities;
 use record::recording::reader::ReadError;
 use record::recording::{Data, Event, Header, ReadState, Reader, Stream};
 use serde_json::{Value, json};
 
 use crate::lines::neutral;
-use crate::screen::{Decoder, Screen};
+use record::screen::{Decoder, Screen, Scrolled};
 
 /// A format to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,25 +130,25 @@ fn txt(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
         .as_ref()
         .map_or(record::recording::Size::DEFAULT, |term| term.size);
     let mut screen = Screen::new(size, header.term.is_none());
-    let mut transcript = Transcript::new();
+    let mut scrolled = Scrolled::new();
     for event in reader.all_events() {
         match event?.data {
             Data::Bytes(Stream::Output | Stream::ErrorOutput, bytes) => {
-                for line in screen.feed_with(&bytes, &mut transcript) {
+                for line in screen.feed_with(&bytes, &mut scrolled) {
                     writeln!(out, "{}", neutral(&line))?;
                 }
             }
             Data::File(file) => writeln!(out, "{}", neutral(&file.to_string()))?,
             Data::Forward(forward) => writeln!(out, "{}", neutral(&forward.to_string()))?,
             Data::Resize(size) => {
-                for line in screen.resize_with(size, &mut transcript) {
+                for line in screen.resize_with(size, &mut scrolled) {
                     writeln!(out, "{}", neutral(&line))?;
                 }
             }
             _ => {}
         }
     }
-    let lines = screen.finish(transcript);
+    let lines = screen.finish(scrolled);
     let kept = lines
         .iter()
         .rposition(|line| !line.trim().is_empty())

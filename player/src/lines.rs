@@ -4,12 +4,11 @@
 //! types is one line, told when it is done. What stood for less than [`BLINK_US`] between two others is passed over,
 //! unless it scrolled away: that is how output is that comes faster than anybody reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
-use avt::observer::Transcript;
 use record::recording::{Data, Event, Header, Size, Stream};
-use record::screen::{REPLACEMENT, Screen};
+use record::screen::{REPLACEMENT, Screen, Scrolled};
 use record::text::is_visible;
 
 /// How long something stands before it counts as seen, in microseconds: a frame of a screen at fifty a second.
@@ -43,11 +42,18 @@ pub struct Line {
 /// told do not always grow. Holds one screen and the text on it.
 pub struct Lines {
     screen: Screen,
-    scrolled: Transcript,
-    standing: BTreeMap<String, u64>,
+    scrolled: Scrolled,
+    standing: BTreeMap<String, Seen>,
     changed: bool,
     looked_us: u64,
     at_us: u64,
+}
+
+/// Since when a line stands, and in which row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    at_us: u64,
+    row: usize,
 }
 
 impl Lines {
@@ -61,7 +67,7 @@ impl Lines {
         }
         Self {
             screen: Screen::new(size, term.is_none()),
-            scrolled: Transcript::new(),
+            scrolled: Scrolled::new(),
             standing: BTreeMap::new(),
             changed: false,
             looked_us: 0,
@@ -80,7 +86,7 @@ impl Lines {
         let gone = match &event.data {
             Data::Bytes(Stream::Output | Stream::ErrorOutput, bytes) => {
                 self.changed = true;
-                self.screen.feed_with(bytes, &mut self.scrolled)
+                return self.shown(bytes, tell);
             }
             Data::Resize(size) => {
                 self.changed = true;
@@ -104,15 +110,35 @@ impl Lines {
         for text in rest {
             self.scrolled_away(&text, tell);
         }
-        for (text, at_us) in std::mem::take(&mut self.standing) {
-            tell(Line::new(at_us, From::Screen, &text));
+        let standing = std::mem::take(&mut self.standing);
+        told_in_order(standing.into_iter().collect(), tell);
+    }
+
+    /// Shows bytes by half a screen at a time, and looks wherever lines may have scrolled without leaving at the top: on
+    /// another screen, and within margins.
+    fn shown(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Line)) {
+        let size = self.screen.size();
+        let (rows, cols) = (usize::from(size.rows()), usize::from(size.cols()));
+        for piece in pieces(bytes, (rows / 2).max(1), (rows * cols / 2).max(1)) {
+            let gone = self.screen.feed_with(piece, &mut self.scrolled);
+            let unseen = gone.is_empty() && piece.len() < bytes.len();
+            for text in gone {
+                self.scrolled_away(&text, tell);
+            }
+            if unseen {
+                self.look(tell);
+                self.changed = true;
+            }
         }
     }
 
-    /// A line has left the screen at its top. One that stands among those that were seen is told with them.
+    /// A line has left the screen at its top.
     fn scrolled_away(&mut self, text: &str, tell: &mut dyn FnMut(Line)) {
-        let line = Line::new(self.at_us, From::Screen, text);
-        if !line.text.is_empty() && !self.standing.contains_key(&line.text) {
+        let mut line = Line::new(self.at_us, From::Screen, text);
+        if let Some(seen) = self.standing.remove(&line.text) {
+            line.at_us = seen.at_us;
+        }
+        if !line.text.is_empty() {
             tell(line);
         }
     }
@@ -120,26 +146,53 @@ impl Lines {
     /// Sees what stands now, and tells what does not stand any more.
     fn look(&mut self, tell: &mut dyn FnMut(Line)) {
         self.changed = false;
-        let now: BTreeSet<String> = self.screen.lines().map(|line| neutral(&line)).collect();
+        let mut now: BTreeMap<String, usize> = BTreeMap::new();
+        for (row, text) in self.screen.lines().enumerate() {
+            now.entry(neutral(&text)).or_insert(row);
+        }
         let before = std::mem::take(&mut self.standing);
-        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            before.into_iter().partition(|(text, _)| now.contains(text));
-        for (text, at_us) in gone {
+        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) = before
+            .into_iter()
+            .partition(|(text, _)| now.contains_key(text));
+        let over = gone.into_iter().filter(|(text, _)| {
             let longer = now
                 .range::<str, _>((Excluded(text.as_str()), Unbounded))
-                .take_while(|longer| longer.starts_with(&text));
-            let has_grown = longer.into_iter().any(|longer| !kept.contains_key(longer));
-            if !has_grown {
-                tell(Line::new(at_us, From::Screen, &text));
-            }
-        }
+                .map(|(longer, _)| longer)
+                .take_while(|longer| longer.starts_with(text));
+            // It has grown.
+            !longer.into_iter().any(|longer| !kept.contains_key(longer))
+        });
+        told_in_order(over.collect(), tell);
         self.standing = kept;
-        for text in now {
+        for (text, row) in now {
             if !text.is_empty() {
-                self.standing.entry(text).or_insert(self.at_us);
+                let seen = self.standing.entry(text);
+                let at_us = self.at_us;
+                seen.or_insert(Seen { at_us, row }).row = row;
             }
         }
     }
+}
+
+/// Tells lines by the time that they came to look so, and from the top.
+fn told_in_order(mut lines: Vec<(String, Seen)>, tell: &mut dyn FnMut(Line)) {
+    lines.sort_by_key(|(_, seen)| *seen);
+    for (text, seen) in lines {
+        tell(Line::new(seen.at_us, From::Screen, &text));
+    }
+}
+
+/// Cuts bytes behind so many line feeds, or after so many bytes.
+fn pieces(bytes: &[u8], feeds: usize, most: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let ends = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let cut = ends.map(|(at, _)| at + 1).nth(feeds - 1);
+        let cut = cut.unwrap_or(rest.len()).min(most);
+        let (piece, after) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 impl Line {

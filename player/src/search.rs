@@ -14,6 +14,9 @@ use crate::lines::{Line, Lines};
 /// Most lines that are found in one recording; who looks for everything exports it.
 pub const HITS: usize = 1000;
 
+/// How often one that changes under the reader is read.
+const TRIES: usize = 3;
+
 /// What to look for.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -66,7 +69,23 @@ pub fn search(
     path: &Path,
     identities: &Identities,
     query: &Query,
-    wanted: impl FnOnce(&Header) -> bool,
+    wanted: impl Fn(&Header) -> bool,
+) -> Result<Option<Found>, ReadError> {
+    for _ in 1..TRIES {
+        match once(path, identities, query, &wanted) {
+            // It runs, and a part of it was sealed meanwhile.
+            Err(ReadError::Changed) => {}
+            done => return done,
+        }
+    }
+    once(path, identities, query, &wanted)
+}
+
+fn once(
+    path: &Path,
+    identities: &Identities,
+    query: &Query,
+    wanted: &impl Fn(&Header) -> bool,
 ) -> Result<Option<Found>, ReadError> {
     let reader = Reader::open(path, identities)?;
     if !wanted(reader.header()) {
@@ -74,8 +93,17 @@ pub fn search(
     }
     let mut sieve = Sieve::new(query);
     let mut lines = Lines::new(reader.header(), &mut |line| sieve.take(line));
+    let mut state = reader.state();
     for event in reader.all_events() {
-        lines.take(&event?, &mut |line| sieve.take(line));
+        match event {
+            Ok(event) => lines.take(&event, &mut |line| sieve.take(line)),
+            Err(ReadError::Changed) => return Err(ReadError::Changed),
+            // What was found before the damage is told.
+            Err(_) => {
+                state = ReadState::Damaged;
+                break;
+            }
+        }
         if sieve.more {
             break;
         }
@@ -85,7 +113,7 @@ pub fn search(
         header: reader.header().clone(),
         hits: sieve.hits,
         more: sieve.more,
-        state: reader.state(),
+        state,
     }))
 }
 

@@ -2,9 +2,12 @@
 
 use crate::recording::Size;
 use crate::text::is_visible;
-use avt::observer::Transcript;
+mod scrolled;
+
 use avt::parser::Function;
 use avt::{Parser, Terminal};
+
+pub use scrolled::Scrolled;
 
 /// What stands for a character that cannot be shown as it is.
 pub const REPLACEMENT: char = '\u{fffd}';
@@ -82,15 +85,15 @@ impl Screen {
     }
 
     /// Shows some bytes, and yields the lines of text that are complete and out of sight with them.
-    pub fn feed_with(&mut self, bytes: &[u8], transcript: &mut Transcript) -> Vec<String> {
+    pub fn feed_with(&mut self, bytes: &[u8], scrolled: &mut Scrolled) -> Vec<String> {
         let text = self.decoder.decode(bytes);
         let mut lines = Vec::new();
         for c in text.chars() {
             if self.newlines && c == '\n' {
-                lines.extend(self.terminal.execute_with(Function::Cr, &mut *transcript));
+                lines.extend(self.terminal.execute_with(Function::Cr, &mut *scrolled));
             }
             if let Some(function) = self.parse(c) {
-                lines.extend(self.terminal.execute_with(function, &mut *transcript));
+                lines.extend(self.terminal.execute_with(function, &mut *scrolled));
             }
         }
         lines
@@ -103,15 +106,15 @@ impl Screen {
     }
 
     /// Changes the size, and yields the lines that are out of sight with it.
-    pub fn resize_with(&mut self, size: Size, transcript: &mut Transcript) -> Vec<String> {
+    pub fn resize_with(&mut self, size: Size, scrolled: &mut Scrolled) -> Vec<String> {
         self.size = size;
         self.terminal
-            .resize_with(size.cols().into(), size.rows().into(), transcript)
+            .resize_with(size.cols().into(), size.rows().into(), scrolled)
     }
 
     /// The lines that are left on the screen at the end.
-    pub fn finish(&self, transcript: Transcript) -> Vec<String> {
-        transcript.finish(&self.terminal)
+    pub fn finish(&self, scrolled: Scrolled) -> Vec<String> {
+        scrolled.finish(&self.terminal)
     }
 
     /// The lines of text on it, from the top; rows that were wrapped are one line.

@@ -42,7 +42,7 @@ fn a_command_that_is_typed_is_one_line_at_the_time_of_its_last_key() {
     ];
     assert_eq!(
         lines(20, 5, &typed),
-        told(&[(1401, "$"), (1200, "$ ls"), (1401, "a  b")])
+        told(&[(1200, "$ ls"), (1401, "a  b"), (1401, "$")])
     );
 }
 
@@ -73,6 +73,29 @@ fn output_that_nobody_could_read_is_found_as_it_scrolls_by() {
         );
     }
     assert!(found.iter().all(|(at, _)| *at == 7));
+}
+
+#[test]
+fn what_scrolls_by_on_another_screen_or_within_margins_is_found_too() {
+    let rows: Vec<String> = (0..100).map(|n| format!("line {n}\r\n")).collect();
+    for before in ["\x1b[?1049h", "\x1b[2;5r\x1b[2;1H"] {
+        let found = lines(20, 5, &[(7, &format!("{before}{}", rows.concat()))]);
+        for n in 0..100 {
+            let line = format!("line {n}");
+            assert!(
+                found.iter().any(|(_, text)| *text == line),
+                "{before:?} {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_line_without_end_is_told_in_parts() {
+    let endless = "a".repeat(1 << 20);
+    let found = lines(80, 24, &[(0, &endless)]);
+    assert!(found.iter().all(|(_, text)| text.len() <= 65 << 10));
+    assert!(found.iter().map(|(_, text)| text.len()).sum::<usize>() >= 1 << 20);
 }
 
 #[test]
