@@ -15,7 +15,7 @@ use config::words::{TargetName, shown};
 use russh::server::{Auth, ChannelOpenHandle, Handle, Msg, Session};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 use ssh_key::Certificate;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::destination::Listening;
 use crate::forward::STDERR;
@@ -45,6 +45,8 @@ pub(crate) struct Doorman {
     places: Arc<AtomicUsize>,
     /// Of forwarded connections.
     links: Arc<AtomicUsize>,
+    /// Gone with the person's connection.
+    alive: watch::Sender<()>,
     /// Where targets listen, until these are dropped.
     listening: HashMap<Listening, oneshot::Sender<()>>,
     sessions: HashMap<ChannelId, Opened>,
@@ -89,6 +91,7 @@ impl Doorman {
             refusal: None,
             places: Arc::default(),
             links: Arc::default(),
+            alive: watch::Sender::new(()),
             listening: HashMap::new(),
             sessions: HashMap::new(),
             gates: Gates::default(),

@@ -142,8 +142,9 @@ impl Review<'_> {
         }
         let began = Instant::now();
         let ReadGiven { pass, .. } = self.read(session, Reading::Cat).await?;
-        let bytes = cat::bytes(self.site.store.dir(), session, stored);
-        let showing = cat::show(desk.out().clone(), bytes);
+        let opening = cat::Cat::open(self.site.store.dir(), session, stored);
+        let out = desk.out().clone();
+        let showing = async { cat::show(out, opening.await?).await };
         let shown = desk::bounded(self.site, &pass, began, desk.unless_left(showing));
         let shown = shown.await.map_err(|stop| farewell(&stop))?;
         shown.unwrap_or(Ok(()))

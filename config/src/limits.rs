@@ -239,6 +239,10 @@ pub const FORWARDED: usize = 64;
 /// How long a client's connection waits for a target that shall listen: the CA's answer, and the connection to the target.
 pub const FORWARD_ANSWER: Duration = Duration::from_secs(20);
 
+/// How long a target may take to connect to what it shall forward to, or to listen: longer than a person waits, and shorter
+/// than the two minutes for which systems try to reach an address where nothing answers.
+pub const FORWARD_TARGET: Duration = Duration::from_secs(30);
+
 /// Places in a role's `forward-to` or `listen-on`: each is looked at for every connection.
 pub const FORWARD_PLACES: usize = 64;
 

@@ -70,6 +70,18 @@ fn promise_44_forwarding_without_places_and_places_without_forwarding_are_refuse
             "make two roles",
         ),
         (
+            "channels = [\"shell\", \"forward\"]\nforward-to = [\"localhost:80\"]\nalerts = [{ name = \"much\", volume = \"1G\" }]",
+            17,
+            "an alert of a volume and the channel forward, of which nothing would be counted",
+            "make two roles",
+        ),
+        (
+            "channels = [\"shell\", \"x11\"]\nalerts = [{ name = \"shown\", screen = 'x' }, { name = \"fast\", rate = \"1M\" }]",
+            16,
+            "an alert of a rate and the channel x11",
+            "make two roles",
+        ),
+        (
             "channels = [\"tun\"]",
             15,
             "channel \"tun\" cannot be recorded",

@@ -83,6 +83,7 @@ impl Doorman {
             to,
             gates: self.gates.clone(),
             place,
+            alive: self.alive.subscribe(),
         };
         direct::begin(Arc::clone(&self.site), Arc::clone(route), client, wanted);
     }

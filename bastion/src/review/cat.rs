@@ -8,89 +8,102 @@ use bytes::Bytes;
 use config::words::SessionId;
 use record::age::Identities;
 use record::recording::{ReadError, Reader};
-use tokio::sync::mpsc;
 
 use super::desk::Out;
 
-/// How many pieces wait for the reviewer.
-const PIECES: usize = 2;
-
-/// Most bytes of a piece.
+/// Most bytes that are given to the reviewer at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-type Pieces = mpsc::Receiver<Result<Bytes, String>>;
+/// A recording that is read piece by piece. Each piece is read on a thread of its own, and none waits for the reviewer: the
+/// threads are the recorder's too.
+pub(super) struct Cat {
+    session: SessionId,
+    reading: Reading,
+}
 
-/// Reads a recording on a thread of its own, as fast as the reviewer takes it.
-pub(super) fn bytes(dir: &Path, session: &SessionId, stored: bool) -> Pieces {
-    let (dir, session) = (dir.to_owned(), session.clone());
-    let (sender, pieces) = mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || {
-        let mut give = |piece| sender.blocking_send(Ok(piece)).is_ok();
-        let read = if stored {
-            file(&dir, &session, &mut give)
-        } else {
-            lines(&dir, &session, &mut give)
-        };
-        if let Err(why) = read {
-            let _ = sender.blocking_send(Err(why));
+enum Reading {
+    Lines { reader: Box<Reader>, chunk: usize },
+    Stored(File),
+}
+
+impl Cat {
+    /// Opens a recording, for its lines or its stored bytes. The error is for the reviewer.
+    pub(super) async fn open(
+        dir: &Path,
+        session: &SessionId,
+        stored: bool,
+    ) -> Result<Self, String> {
+        let (dir, session) = (dir.to_owned(), session.clone());
+        on_a_thread(move || {
+            let reading = if stored {
+                let file = File::open(dir.join(format!("{session}.cast.zst")));
+                Reading::Stored(file.map_err(|e| said(&session, &ReadError::Io(e)))?)
+            } else {
+                let reader = Reader::open_in(&dir, &session, &Identities::default());
+                let reader = Box::new(reader.map_err(|e| said(&session, &e))?);
+                Reading::Lines { reader, chunk: 0 }
+            };
+            Ok(Self { session, reading })
+        })
+        .await
+    }
+
+    /// The next piece and what is left; none at the end.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, String> {
+        on_a_thread(move || {
+            let piece = self.reading.next().map_err(|e| said(&self.session, &e))?;
+            Ok(piece.map(|piece| (piece, self)))
+        })
+        .await
+    }
+}
+
+impl Reading {
+    fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        match self {
+            Self::Lines { reader, chunk } => {
+                if *chunk >= reader.chunks() {
+                    return Ok(None);
+                }
+                let lines = reader.lines(*chunk)?;
+                *chunk += 1;
+                let mut piece = String::new();
+                ascii(&String::from_utf8_lossy(&lines), &mut piece);
+                Ok(Some(Bytes::from(piece)))
+            }
+            Self::Stored(file) => {
+                let mut piece = Vec::new();
+                let mut part = file.take(PIECE_BYTES as u64);
+                part.read_to_end(&mut piece).map_err(ReadError::Io)?;
+                Ok((!piece.is_empty()).then(|| Bytes::from(piece)))
+            }
         }
-    });
-    pieces
+    }
 }
 
 /// Shows it.
-pub(super) async fn show(out: Out, mut pieces: Pieces) -> Result<(), String> {
-    while let Some(piece) = pieces.recv().await {
-        let mut piece = piece?;
-        if out.pty() {
-            let text = String::from_utf8_lossy(&piece).replace('\n', "\r\n");
-            piece = Bytes::from(text);
-        }
-        if !out.give(piece).await {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn lines(
-    dir: &Path,
-    session: &SessionId,
-    give: &mut impl FnMut(Bytes) -> bool,
-) -> Result<(), String> {
-    let reader =
-        Reader::open_in(dir, session, &Identities::default()).map_err(|e| said(session, &e))?;
-    for chunk in 0..reader.chunks() {
-        let lines = reader.lines(chunk).map_err(|e| said(session, &e))?;
-        let mut piece = String::new();
-        for line in String::from_utf8_lossy(&lines).split_inclusive('\n') {
-            ascii(line, &mut piece);
-            if piece.len() >= PIECE_BYTES && !give(Bytes::from(std::mem::take(&mut piece))) {
+pub(super) async fn show(out: Out, mut cat: Cat) -> Result<(), String> {
+    while let Some((mut piece, left)) = cat.next().await? {
+        cat = left;
+        while !piece.is_empty() {
+            let mut part = piece.split_to(piece.len().min(PIECE_BYTES));
+            if out.pty() {
+                let text = String::from_utf8_lossy(&part).replace('\n', "\r\n");
+                part = Bytes::from(text);
+            }
+            if !out.give(part).await {
                 return Ok(());
             }
         }
-        if !give(Bytes::from(piece)) {
-            return Ok(());
-        }
     }
     Ok(())
 }
 
-fn file(
-    dir: &Path,
-    session: &SessionId,
-    give: &mut impl FnMut(Bytes) -> bool,
-) -> Result<(), String> {
-    let failed = |e: std::io::Error| said(session, &ReadError::Io(e));
-    let mut file = File::open(dir.join(format!("{session}.cast.zst"))).map_err(failed)?;
-    loop {
-        let mut piece = Vec::new();
-        let mut part = (&mut file).take(PIECE_BYTES as u64);
-        part.read_to_end(&mut piece).map_err(failed)?;
-        if piece.is_empty() || !give(Bytes::from(piece)) {
-            return Ok(());
-        }
-    }
+async fn on_a_thread<T: Send + 'static>(
+    act: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(act).await;
+    done.unwrap_or_else(|_| Err("a part of the bastion failed".to_owned()))
 }
 
 fn said(session: &SessionId, e: &ReadError) -> String {
@@ -142,5 +155,33 @@ mod tests {
         let before: serde_json::Value = serde_json::from_str(&line).unwrap();
         let after: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(before, after);
+    }
+
+    #[test]
+    fn a_reviewer_who_does_not_read_holds_no_thread() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let session = SessionId::from_parts(1, [7; 10]);
+        let stored = vec![b'x'; 8 * PIECE_BYTES + 1];
+        let path = dir.path().join(format!("{session}.cast.zst"));
+        std::fs::write(path, &stored).unwrap();
+        let reads = async {
+            let idle = Cat::open(dir.path(), &session, true).await.unwrap();
+            let idle = idle.next().await.unwrap();
+            let mut other = Cat::open(dir.path(), &session, true).await.unwrap();
+            let mut read = 0;
+            while let Some((piece, left)) = other.next().await.unwrap() {
+                read += piece.len();
+                other = left;
+            }
+            assert_eq!(read, stored.len());
+            assert!(idle.is_some(), "it could go on");
+        };
+        let reads = async { tokio::time::timeout(std::time::Duration::from_secs(20), reads).await };
+        runtime.block_on(reads).unwrap();
     }
 }

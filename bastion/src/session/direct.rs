@@ -19,7 +19,9 @@ use crate::relay::{News, Over, Stop};
 use crate::route::Route;
 use crate::site::Site;
 use crate::target::Connection;
-use tokio::sync::mpsc;
+use config::limits;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 /// How long a target's `sshd` has to hand on what it was sent: its window of 2 MiB at most.
 const LINGER: Duration = Duration::from_secs(10);
@@ -32,6 +34,8 @@ pub(crate) struct Wanted {
     /// The gates of the person's connection.
     pub(crate) gates: Gates,
     pub(crate) place: Place,
+    /// Closed when the person's connection is.
+    pub(crate) alive: watch::Receiver<()>,
 }
 
 /// Begins to attend to such a channel.
@@ -97,11 +101,18 @@ async fn go(
     let stopped = way.stopped(site);
     let reaching = async {
         let bare = way.connect(site, route).await?;
-        let channel = bare.target.forward(to).await.map_err(Fault::Refused)?;
-        Ok::<_, Fault>((bare, channel))
+        let channel = timeout(limits::FORWARD_TARGET, bare.target.forward(to)).await;
+        let channel = channel.map_err(|_| Fault::Silent(name.clone()))?;
+        Ok::<_, Fault>((bare, channel.map_err(Fault::Refused)?))
     };
+    let mut alive = wanted.alive.clone();
+    let gone = async { while alive.changed().await.is_ok() {} };
     let reached = tokio::select! {
         reached = Box::pin(reaching) => reached,
+        () = gone => {
+            drop(link.refused("the person's connection is closed"));
+            return EndReason::ClientClosed;
+        }
         stop = stopped => {
             let (reason, _) = farewell(Over::Stopped(stop), &name, &until);
             drop(link.refused(reason.as_str()));

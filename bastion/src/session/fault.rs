@@ -66,6 +66,9 @@ pub(crate) enum Fault {
     /// The target did not do what a forwarding needs.
     #[error("{0}")]
     Refused(String),
+    /// The target was asked to forward, and says nothing.
+    #[error("the target does not answer: {0} was asked, and has said nothing")]
+    Silent(String),
     /// Files are not given where one command is forced.
     #[error("the grant is for one command, and gives no file transfers")]
     FilesForced,
@@ -90,7 +93,9 @@ impl Fault {
     /// The word that ends the recording.
     pub(crate) fn reason(&self) -> EndReason {
         match self {
-            Self::Target(_) | Self::Request(_) | Self::Refused(_) => EndReason::TargetRefused,
+            Self::Target(_) | Self::Request(_) | Self::Refused(_) | Self::Silent(_) => {
+                EndReason::TargetRefused
+            }
             Self::Recorder(_) | Self::Store(_) => EndReason::Recorder,
             Self::Alert(_) => EndReason::Other(ALERT.to_owned()),
             _ => EndReason::Other("refused".to_owned()),

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use config::limits;
 use record::recording::{EndReason, Forwards};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::begin::{self, Bare, Failed, Prepared, Way};
 use super::direct::{leave, refuse, stop};
@@ -70,19 +72,22 @@ async fn go(
     way: Way,
     forwards: Forwards,
     wanted: Wanted,
-    answer: Answer,
+    mut answer: Answer,
 ) -> EndReason {
     let (name, until) = (way.name.clone(), way.until.clone());
     let stopped = way.stopped(site);
     let reaching = async {
         let bare = way.connect(site, route).await?;
-        let at = bare.target.listen(&wanted.at);
-        let at = at.await.map_err(Fault::Refused)?;
+        let at = timeout(limits::FORWARD_TARGET, bare.target.listen(&wanted.at)).await;
+        let at = at.map_err(|_| Fault::Silent(name.clone()))?;
+        let at = at.map_err(Fault::Refused)?;
         forwards.listening(&at.place())?.into_inner();
         Ok::<_, Fault>((bare, at))
     };
     let reached = tokio::select! {
         reached = Box::pin(reaching) => reached,
+        // Nobody waits for the answer any more: the person's connection is closed, or took too long.
+        () = answer.closed() => return EndReason::ClientClosed,
         stop = stopped => {
             let _ = answer.send(Err("the session has to end".to_owned()));
             return farewell(Over::Stopped(stop), &name, &until).0;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 
 use super::{Checked, flaw};
+use crate::file::SessionAlert;
 use crate::forwards::{ForwardRules, Place};
 use crate::limits;
 use crate::rules::Channel;
@@ -59,8 +60,7 @@ pub(super) fn nothing_unmasked(
     mask: std::ops::Range<usize>,
     channels: &BTreeSet<Channel>,
 ) -> Checked<()> {
-    let forwards = [Channel::Forward, Channel::RemoteForward, Channel::X11];
-    match forwards.iter().find(|one| channels.contains(one)) {
+    match unseen(channels) {
         Some(channel) => flaw(
             mask,
             format!("mask and the channel {channel}, of which nothing would be masked"),
@@ -68,6 +68,37 @@ pub(super) fn nothing_unmasked(
         ),
         None => Ok(()),
     }
+}
+
+/// What alerts count is what sessions show and transfer, and not what is forwarded.
+pub(super) fn nothing_uncounted(
+    alerts: &[Spanned<SessionAlert>],
+    channels: &BTreeSet<Channel>,
+) -> Checked<()> {
+    let counts =
+        alerts
+            .iter()
+            .map(Spanned::get_ref)
+            .find_map(|alert| match (&alert.rate, &alert.volume) {
+                (Some(rate), _) => Some(("rate", rate.span())),
+                (None, volume) => volume.as_ref().map(|volume| ("volume", volume.span())),
+            });
+    match (counts, unseen(channels)) {
+        (Some((key, at)), Some(channel)) => flaw(
+            at,
+            format!(
+                "an alert of a {key} and the channel {channel}, of which nothing would be counted"
+            ),
+            "make two roles of it; largest-session bounds what is forwarded too",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// A channel whose bytes no session shows, and that may carry any.
+fn unseen(channels: &BTreeSet<Channel>) -> Option<&Channel> {
+    let forwards = [Channel::Forward, Channel::RemoteForward, Channel::X11];
+    channels.iter().find(|one| forwards.contains(one))
 }
 
 fn places(given: Option<&Places>, key: &str) -> Checked<Vec<Place>> {

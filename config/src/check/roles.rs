@@ -105,6 +105,9 @@ fn role(
     if let Some(mask) = &given.mask {
         super::forwards::nothing_unmasked(mask.span(), &channels)?;
     }
+    if let Some(alerts) = &given.alerts {
+        super::forwards::nothing_uncounted(alerts.get_ref(), &channels)?;
+    }
     let commands = commands(given.commands.as_ref(), command.is_some(), &channels)?;
     Ok(Role {
         logins: set(&given.logins, "logins")?,
