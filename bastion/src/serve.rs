@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use config::words::BastionName;
@@ -33,8 +33,8 @@ const BACKLOG: u32 = 1024;
 /// How long what was ended may take to be sealed and to leave.
 const LAST: Duration = Duration::from_secs(5);
 
-/// How often the disk of the recordings is looked after.
-const LOOK: Duration = Duration::from_millis(500);
+/// How long the last word may take: where it is written may be the disk that does not answer.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Serves as the bastion `name` until `shutdown` is ready, and then ends: nothing new begins,
 /// [`limits::SHUTDOWN_GRACE`] passes, and each session that still runs gets its signed End.
@@ -85,7 +85,7 @@ pub async fn serve(
         })?;
     // From here on, every session of an earlier process has its End, and the CA will hear of it.
     let store = Arc::new(store);
-    guard(Arc::downgrade(&store));
+    guard(&store)?;
     let doors = Doors::new(
         identity::fresh().map_err(BastionError::Random)?,
         Arc::clone(&link),
@@ -197,27 +197,45 @@ fn bind(own: &rules::Bastion) -> Result<TcpSocket, BastionError> {
     Ok(socket)
 }
 
-/// Ends the process when a write of a recording does not return: the thread that made it is one of the few that carry
-/// every session, so nothing can be said to anybody any more. All bytes that were forwarded are recorded, and the next
-/// start ends the recordings as a crash. Looks from a thread of its own, which ends with the store.
-fn guard(store: Weak<RecordingStore>) {
+/// Looks after the disk of the recordings, and ends the process when a write of a recording does not return: the thread
+/// that made it is one of the few that carry every session, so nothing can be said to anybody any more. All bytes that were
+/// forwarded are recorded, and the next start ends the recordings as a crash. Looks from a thread of its own, which ends with
+/// the store.
+fn guard(store: &Arc<RecordingStore>) -> Result<(), BastionError> {
+    let guarded = Arc::downgrade(store);
     let looking = move || {
-        while let Some(store) = store.upgrade() {
+        while let Some(store) = guarded.upgrade() {
+            store.look();
             if store.holds_a_thread() {
-                let patience = limits::RECORDING_PATIENCE.as_secs();
-                tracing::error!(
-                    "the disk of the recordings has not answered for {patience} s: this bastion ends"
-                );
-                std::process::abort();
+                abort();
             }
             drop(store);
-            std::thread::sleep(LOOK);
+            std::thread::sleep(limits::DISK_LOOK);
         }
     };
     let thread = std::thread::Builder::new().name("guard".into());
-    if let Err(e) = thread.spawn(looking) {
-        tracing::error!("nobody looks after the disk of the recordings: {e}");
-    }
+    let started = thread.spawn(looking);
+    // Without it nobody would notice a disk that stands still.
+    started.map(drop).map_err(|source| BastionError::Disk {
+        path: store.dir().to_owned(),
+        source,
+    })
+}
+
+/// Says why, if that can be said, and ends the process.
+fn abort() -> ! {
+    let (said, hears) = mpsc::channel::<()>();
+    let saying = move || {
+        let patience = limits::RECORDING_PATIENCE.as_secs();
+        tracing::error!(
+            "the disk of the recordings has not answered for {patience} s: this bastion ends"
+        );
+        drop(said);
+    };
+    // Not here: what it is written to may not answer either. Without a thread, nothing is said.
+    let _ = std::thread::Builder::new().spawn(saying);
+    let _ = hears.recv_timeout(LAST_WORD);
+    std::process::abort()
 }
 
 async fn open_store(

@@ -5,6 +5,7 @@ mod client;
 pub(crate) mod direct;
 mod ending;
 mod fault;
+mod opening;
 mod permission;
 mod reach;
 pub(crate) mod remote;

@@ -329,6 +329,10 @@ pub const FILE_PATHS: usize = 64;
 /// seconds, and a person who waits longer believes the connection dead.
 pub const RECORDING_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often the disk of the recordings is looked after: [`RECORDING_PATIENCE`] is counted in these looks, and is exact to
+/// one of them.
+pub const DISK_LOOK: Duration = Duration::from_millis(500);
+
 /// Free bytes that the recordings' file system must have before a session may begin.
 pub const DISK_RESERVE: u64 = 64 << 20;
 

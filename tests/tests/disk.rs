@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hallpass_tests::process::{self, LIMIT, Live};
-use hallpass_tests::{Failure, Output, Result, World, programs};
+use hallpass_tests::{Failure, Output, Result, World, programs, watch};
 
 /// The calls with which the bastion uses a disk. Its writes to sockets and to the runtime's own wake-up are others.
 const CALLS: &str = "pwrite64,fsync,fdatasync,fallocate,ftruncate,rename,renameat,renameat2,linkat,unlink,unlinkat,openat,mkdir,fstatfs";
@@ -248,5 +248,27 @@ fn promise_6_a_write_that_does_not_return_ends_the_bastion_after_ten_seconds() -
     let last = last.lines().last().ok_or_else(|| Failure::new("silence"))?;
     assert!(recorded.contains(last), "{last} is not recorded");
     session(&world, &at, "again")?.ok()?;
+    world.end()
+}
+
+#[test]
+fn a_recording_that_begins_after_nobody_waits_for_it_is_ended_and_the_ca_hears_of_it() -> Result<()>
+{
+    let (mut world, at) = World::on_web1()?;
+    let slow = "inject=fallocate:delay_enter=13000000:when=1";
+    let strace = traced(&mut world, &["-e", "trace=fallocate", "-e", slow])?;
+    let refused = session(&world, &at, "late")?;
+    assert_eq!(
+        (refused.out().as_str(), refused.status),
+        ("", 255),
+        "{refused}"
+    );
+    refused.says("nothing was opened, because the recorder does not begin")?;
+    world.wait_finished(1, LIMIT)?;
+    drop(strace);
+    watch::until("the CA hears why", || {
+        let listed = world.alice.ssh(&["ca", "sessions"])?.ok()?;
+        Ok(listed.out().contains("recorder"))
+    })?;
     world.end()
 }

@@ -9,19 +9,19 @@ use config::terms::Terms;
 use config::words::SessionId;
 use record::api::SessionGiven;
 use record::entry::Sign;
-use record::recording::{EndReason, Header, Recorder, Size, StoreError, Term};
+use record::recording::{Recorder, Size};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::mpsc;
 use tokio::sync::watch::Receiver;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::fault::{Fault, in_words};
-use super::permission::{Permission, ask, canonical};
+use super::opening::open_recorder;
+use super::permission::{Permission, ask};
 use super::reach::{self, Asked, Reached, reach};
 use super::runs::{Running, What, allowed, text};
 use super::{Herald, Teller};
 use crate::alarm::{self, Alarm, Subject};
-use crate::ends::never_began;
 use crate::prelude::{Prelude, Start, Terminal};
 use crate::relay::{Bounds, Masks, News, Rules, SharedBounds, Stop};
 use crate::route::Route;
@@ -288,55 +288,6 @@ impl Way {
         let deadline = self.permission.deadline;
         async move { stopped(&mut registered, &mut phase, deadline).await }
     }
-}
-
-async fn open_recorder(
-    site: &Arc<Site>,
-    route: &Route,
-    permission: &Permission,
-    start: &Start,
-    runs: &Running,
-) -> Result<Recorder, Fault> {
-    let given = &permission.given;
-    let terminal = start.prelude.terminal.as_ref();
-    let header = Header {
-        session: permission.session.clone(),
-        person: given.person.clone(),
-        access: route.access().clone(),
-        role: given.role.clone(),
-        request: given.request.clone(),
-        serial: given.serial,
-        bastion: site.name.clone(),
-        source: canonical(route.source()),
-        client: start.client.clone(),
-        kind: runs.kind(),
-        command: runs.asked.clone(),
-        forced: runs.forced.clone(),
-        term: terminal.map(|t| Term {
-            size: Size::asked(t.cols, t.rows),
-            name: t.name.clone(),
-        }),
-        environment: start.prelude.environment.clone(),
-        record_input: given.record_input,
-        started_ms: site.clock.wall_ms(),
-    };
-    let recipients = given.recipients.clone();
-    let creating = Arc::clone(site);
-    let created = tokio::task::spawn_blocking(move || {
-        let created = creating.store.create(&header, &recipients);
-        if created.is_err() {
-            let end = never_began(header.session, &EndReason::Recorder);
-            if let Err(e) = creating.ends.keep(&end) {
-                tracing::error!(session = %end.session, "the end is not kept for the CA: {e}");
-            }
-        }
-        created
-    });
-    // One that is made later all the same is ended by the store at once.
-    let created = timeout(limits::RECORDING_PATIENCE, created).await;
-    Ok(created
-        .map_err(|_| StoreError::Stalled)?
-        .map_err(|_| Fault::Defect)??)
 }
 
 /// What the person reads at the start, if there is a terminal to read on.

@@ -124,7 +124,7 @@ impl Live {
             cast: Mutex::new(cast),
             waiting: AtomicUsize::new(0),
             abandoned: AtomicBool::new(false),
-            pace: Pace::new(),
+            pace: Pace::default(),
         })
     }
 
@@ -185,17 +185,18 @@ impl Live {
         })
     }
 
-    /// Writes the End and seals everything.
+    /// Writes the End and seals everything, calling `turn` after each tail.
     pub(super) fn finish(
         &self,
         shared: &Shared,
         now_us: u64,
         tallies: Vec<Data>,
         end: End,
+        turn: &dyn Fn(),
     ) -> Result<Sealed, RecordError> {
         let sealed = self
             .end(shared, now_us, tallies, end.clone())
-            .and_then(|()| self.seal_all(shared, end));
+            .and_then(|()| self.seal_all(shared, end, turn));
         // Whether or not it could be sealed, the thread has nothing to do for it any more.
         shared.forget(&self.session);
         if sealed.is_err() {
@@ -252,20 +253,25 @@ impl Live {
         self.abandoned.store(true, Ordering::Release);
     }
 
-    pub(super) fn end_if_abandoned(&self, shared: &Shared) {
-        if self.abandoned.swap(false, Ordering::AcqRel) {
-            let at_us = self.writing().at_us;
-            // An error leaves the recording to the next start, as it would after a crash of the whole process.
-            let _ = self.finish(
-                shared,
-                at_us,
-                Vec::new(),
-                End {
-                    reason: EndReason::Crash,
-                    exit: None,
-                },
-            );
+    pub(super) fn end_if_abandoned(&self, shared: &Shared, turn: &dyn Fn()) {
+        if !self.abandoned.load(Ordering::Acquire) {
+            return;
         }
+        let (open, at_us) = {
+            let writing = self.writing();
+            (writing.state == State::Open, writing.at_us)
+        };
+        // What waits is sealed first, a period's worth at a time: until then nothing of anybody would be made durable.
+        if open && self.waiting.load(Ordering::Relaxed) > 0 {
+            return;
+        }
+        self.abandoned.store(false, Ordering::Release);
+        let end = End {
+            reason: EndReason::Crash,
+            exit: None,
+        };
+        // An error leaves the recording to the next start, as it would after a crash of the whole process.
+        let _ = self.finish(shared, at_us, Vec::new(), end, turn);
     }
 
     pub(super) fn rotate_if_old(&self, shared: &Shared) {
@@ -305,5 +311,10 @@ impl Live {
     /// Pretends that so many frames were written before.
     pub(super) fn pretend(&self, number: u32) {
         self.writing().tail.number = number;
+    }
+
+    /// Seals, for as long as the guard is kept.
+    pub(super) fn sealing(&self) -> MutexGuard<'_, Cast> {
+        self.cast.lock().unwrap()
     }
 }

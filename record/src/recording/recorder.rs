@@ -197,7 +197,7 @@ impl Recorder {
             .map(Data::Tally)
             .collect();
         let now = self.now();
-        self.live.finish(&self.shared, now, tallies, end)
+        self.live.finish(&self.shared, now, tallies, end, &|| ())
     }
 
     #[cfg(test)]

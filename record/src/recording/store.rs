@@ -1,6 +1,7 @@
 //! The directory of recordings, and the thread that makes them durable and seals them.
 
 mod aside;
+mod patience;
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
@@ -137,8 +138,8 @@ impl RecordingStore {
             signer,
             clock,
             poisoned: AtomicBool::new(false),
-            pace: Pace::new(),
-            patience,
+            pace: Pace::default(),
+            looks: patience::looks(patience),
             sessions: Mutex::new(Sessions::default()),
             wake: Condvar::new(),
         });
@@ -215,14 +216,6 @@ impl RecordingStore {
         self.shared.poisoned()
     }
 
-    /// Whether some recorder has waited longer than [`limits::RECORDING_PATIENCE`] for its disk. Such a recorder holds the
-    /// thread that called it, and none of its methods returns before the disk does.
-    pub fn holds_a_thread(&self) -> bool {
-        let sessions = self.shared.sessions();
-        let mut running = sessions.running.values();
-        running.any(|live| self.shared.late(live.pace()))
-    }
-
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.shared.dir
@@ -251,7 +244,8 @@ pub(super) struct Shared {
     poisoned: AtomicBool,
     /// Of the thread.
     pace: Pace,
-    patience: Duration,
+    /// How many looks one operation may outlast.
+    looks: u64,
     sessions: Mutex<Sessions>,
     wake: Condvar,
 }
@@ -277,16 +271,6 @@ impl Shared {
 
     pub(super) fn poison(&self) {
         self.poisoned.store(true, Ordering::Release);
-    }
-
-    /// Whether the thread waits for the disk so long that nothing more may be forwarded: what was written since may not be
-    /// durable for as long.
-    pub(super) fn stalled(&self) -> bool {
-        self.late(&self.pace)
-    }
-
-    fn late(&self, pace: &Pace) -> bool {
-        pace.lasts().is_some_and(|lasts| lasts >= self.patience)
     }
 
     /// A recorder was dropped without its End: the thread writes one.
@@ -336,12 +320,18 @@ impl Shared {
     /// The thread's own group: each file an operation of its own.
     fn sync_at_pace(&self, running: &[&Live]) {
         for live in running {
-            self.pace.keep(|| self.sync(&[*live]));
+            self.pace
+                .keep(|| self.sync_each(&[*live], &|| self.pace.turn()));
         }
     }
 
     /// One group: what any session has written since the last one becomes durable, in the order of writing.
     pub(super) fn sync(&self, running: &[&Live]) {
+        self.sync_each(running, &|| ());
+    }
+
+    /// The same, calling `turn` after each file.
+    fn sync_each(&self, running: &[&Live], turn: &dyn Fn()) {
         let mut entries = false;
         for live in running {
             for file in live.take_unsynced(&mut entries) {
@@ -351,6 +341,7 @@ impl Shared {
                 if self.disk.sync(&file).is_err() {
                     self.poison();
                 }
+                turn();
             }
         }
         if entries && !self.poisoned() && self.disk.sync(&self.handle).is_err() {
@@ -366,7 +357,7 @@ impl Shared {
                 return false;
             }
             self.pace.keep(|| {
-                live.end_if_abandoned(self);
+                live.end_if_abandoned(self, &|| self.pace.turn());
                 live.rotate_if_old(self);
             });
             while self.pace.keep(|| live.seal_one(self)) {

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, TryLockError};
 
 use super::super::event::End;
 use super::super::recorder::RecordError;
@@ -12,7 +12,13 @@ use super::super::store::Shared;
 use super::{Live, State, Tail};
 
 impl Live {
-    pub(super) fn seal_all(&self, shared: &Shared, end: End) -> Result<Sealed, RecordError> {
+    /// Seals every full tail, and calls `turn` after each.
+    pub(super) fn seal_all(
+        &self,
+        shared: &Shared,
+        end: End,
+        turn: &dyn Fn(),
+    ) -> Result<Sealed, RecordError> {
         let mut cast = self.cast.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let sealed = self.seal_next(shared, &mut cast).or_else(|e| match e {
@@ -20,16 +26,21 @@ impl Live {
                 other => Err(other),
             });
             match sealed {
-                Ok(true) => {}
+                Ok(true) => turn(),
                 Ok(false) => return Ok(cast.sealed(end)),
                 Err(e) => return Err(self.failed(shared, e)),
             }
         }
     }
 
-    /// Seals one full tail, if there is one; says so.
+    /// Seals one full tail, if there is one; says so. Never waits for another who seals.
     pub(in crate::recording) fn seal_one(&self, shared: &Shared) -> bool {
-        let mut cast = self.cast.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cast = match self.cast.try_lock() {
+            Ok(cast) => cast,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // The recording ends: whoever holds it goes on until nothing is left, or leaves it to the next start.
+            Err(TryLockError::WouldBlock) => return false,
+        };
         if self.writing().state == State::Failed {
             return false;
         }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::sync::{Condvar, Mutex};
 
+use config::limits;
+
 use super::*;
 
 /// Holds whoever comes, from the moment that it is shut.
@@ -68,8 +70,15 @@ impl Disk for Slow {
     }
 }
 
-/// Shorter than the real one, and long enough for a busy machine to do something in time.
+/// Shorter than the real one: four looks.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Looks for as long as one operation may take.
+fn be_patient(store: &RecordingStore) {
+    for _ in 0..=4 {
+        store.look();
+    }
+}
 
 fn open_on(disk: &Slow, dir: &Path) -> RecordingStore {
     let (clock, disk) = (Arc::new(HandClock::default()), Box::new(disk.clone()));
@@ -88,7 +97,7 @@ fn promise_06_a_disk_that_makes_nothing_durable_ends_sessions_once_its_time_is_o
     disk.sync.holds();
     recorder.output("in time").unwrap().into_inner();
     assert!(!store.holds_a_thread());
-    std::thread::sleep(PATIENCE);
+    be_patient(&store);
     let late = recorder.output("late").unwrap_err();
     assert!(matches!(late, RecordError::Stalled), "{late}");
     let refused = store
@@ -119,11 +128,52 @@ fn promise_06_a_write_that_does_not_return_is_noticed_once_its_time_is_over() {
         let writes = scope.spawn(|| recorder.output("held").map(Recorded::into_inner));
         disk.write.holds();
         assert!(!store.holds_a_thread());
-        std::thread::sleep(PATIENCE);
+        be_patient(&store);
         assert!(store.holds_a_thread());
         disk.write.set(false);
         assert_eq!(writes.join().unwrap().unwrap(), "held");
     });
     assert!(!store.holds_a_thread());
     recorder.finish(EndReason::Exit).unwrap();
+}
+
+#[test]
+fn time_in_which_the_whole_process_is_frozen_does_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Slow::default();
+    let store = open_on(&disk, dir.path());
+    let mut recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
+    disk.sync.set(true);
+    recorder.output("before").unwrap().into_inner();
+    disk.sync.holds();
+    // Frozen, nobody looks: once before, and once after.
+    store.look();
+    std::thread::sleep(PATIENCE + PATIENCE / 2);
+    store.look();
+    recorder.output("after").unwrap().into_inner();
+    assert!(!store.holds_a_thread());
+    disk.sync.set(false);
+    recorder.finish(EndReason::Exit).unwrap();
+}
+
+#[test]
+fn a_recording_that_is_being_sealed_keeps_no_other_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Slow::default();
+    let store = open_on(&disk, dir.path());
+    let ends = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
+    let mut other = store.create(&header(id(2)), &Recipients::nobody()).unwrap();
+    let sealing = ends.live().sealing();
+    for _ in 0..=8 {
+        store.look();
+        std::thread::sleep(limits::SYNC_EVERY * 2);
+    }
+    other.output("goes on").unwrap().into_inner();
+    // And is made durable.
+    disk.sync.set(true);
+    disk.sync.holds();
+    disk.sync.set(false);
+    drop(sealing);
+    ends.finish(EndReason::Exit).unwrap();
+    other.finish(EndReason::Exit).unwrap();
 }
