@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::style::force_color_output;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
@@ -26,6 +27,8 @@ pub(crate) struct Paper {
 impl Paper {
     /// A blank one, and what brings the terminal there.
     pub(crate) fn new(cols: u32, rows: u32) -> io::Result<(Self, Bytes)> {
+        // What the bastion's own environment says of colours (NO_COLOR) is not meant for somebody else's terminal.
+        force_color_output(true);
         let ink = Ink::default();
         let viewport = Viewport::Fixed(area(cols, rows));
         let backend = CrosstermBackend::new(ink.clone());
@@ -106,6 +109,17 @@ mod tests {
         assert!(!shown(&again).contains("hello"), "{:?}", shown(&again));
         assert!(!shown(&other).contains("hello"), "{:?}", shown(&other));
         assert!(shown(&other).contains("atch"), "{:?}", shown(&other));
+    }
+
+    #[test]
+    fn colours_are_drawn_whatever_the_bastion_s_own_terminal_is() {
+        let (mut paper, _) = Paper::new(80, 24).unwrap();
+        let red = Line::raw("alarm").style(ratatui::style::Color::Indexed(1));
+        let bytes = paper
+            .draw(|frame| frame.render_widget(red, frame.area()))
+            .unwrap();
+        let shown = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(shown.contains("38;5;1"), "{shown:?}");
     }
 
     #[test]
