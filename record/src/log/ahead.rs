@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -41,6 +42,10 @@ pub(super) enum Stop {
     Io(io::Error),
 }
 
+/// What is wrong with a line that may be good.
+const PANICKED: &str =
+    "reading it failed within this program: a fault of the program, not of the line";
+
 /// Whole lines.
 struct Part<T> {
     bytes: Vec<u8>,
@@ -72,13 +77,14 @@ pub(super) fn each<T: Send>(
                 let (told, heard) = mpsc::sync_channel(1);
                 end = stop;
                 under_way.push_back(heard);
-                // Whoever should hear it has panicked if nobody does, and this thread will when the scope ends.
+                // If nobody takes it, nobody tells of it either, and this fails below.
                 drop(parts.send(Part { bytes, told }));
             }
             let Some(heard) = under_way.pop_front() else {
                 break;
             };
-            for line in heard.recv().into_iter().flatten() {
+            let lines = heard.recv().map_err(|_| ended())?;
+            for line in lines {
                 take(line.map_err(Stop::Line)?)?;
             }
         }
@@ -94,7 +100,9 @@ fn work<T>(waiting: &Mutex<Receiver<Part<T>>>, more: &impl Fn(&Line) -> T) {
     while let Some(part) = next() {
         let mut lines = Vec::new();
         for bytes in part.bytes.split_inclusive(|byte| *byte == b'\n') {
-            let line = ahead(bytes, more);
+            // Whoever waits for this thread would wait for ever.
+            let line = panic::catch_unwind(AssertUnwindSafe(|| ahead(bytes, more)));
+            let line = line.unwrap_or_else(|_| Err(PANICKED.to_owned()));
             let good = line.is_ok();
             lines.push(line);
             if !good {
@@ -104,6 +112,11 @@ fn work<T>(waiting: &Mutex<Receiver<Part<T>>>, more: &impl Fn(&Line) -> T) {
         // Nobody hears it if a line before was refused.
         drop(part.told.send(lines));
     }
+}
+
+/// No thread reads any more.
+fn ended() -> Stop {
+    Stop::Io(io::Error::other("the thread that read it has ended"))
 }
 
 fn ahead<T>(bytes: &[u8], more: &impl Fn(&Line) -> T) -> Result<Ahead<T>, String> {
@@ -137,4 +150,37 @@ fn part(file: &mut BufReader<File>) -> (Vec<u8>, Option<Result<u64, Stop>>) {
         }
     }
     (bytes, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::UnixTime;
+    use crate::digest::Digest;
+    use crate::entry::Entry;
+
+    #[test]
+    fn a_panic_in_every_thread_ends_the_reading_with_an_error() {
+        let entry = Entry::Start {
+            policy: Digest::of(b"policy"),
+        };
+        let line = Line::new(UnixTime::from_secs(1), entry).encode().unwrap();
+        // More parts than threads have at hand, so that some wait when the last thread panics.
+        let line = format!("{line}\n");
+        let lines = line.repeat(4 * THREADS * PART_BYTES / line.len());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(lines.as_bytes()).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let (told, heard) = mpsc::channel();
+        let reading = thread::spawn(move || {
+            let read = each(file, |_| panic!("on purpose"), |_: Ahead<()>| Ok(()));
+            told.send(read).unwrap();
+        });
+        let read = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(matches!(read, Err(Stop::Line(what)) if what == PANICKED));
+        reading.join().unwrap();
+    }
 }
