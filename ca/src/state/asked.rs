@@ -7,8 +7,8 @@ use config::words::PersonName;
 use record::clock::UnixTime;
 use record::request::Request;
 
-/// Minutes that are counted together.
-const MINUTES: u64 = 60;
+/// Minutes that are counted together: one more than an hour has, since the first of them may have had a second left.
+const MINUTES: u64 = 61;
 
 /// Who asked how often; break-glass apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,11 +25,13 @@ impl AskedOften {
         {
             own.pop_front();
         }
-        match own.back_mut() {
-            // Minutes that a clock brings again, which was put back, count with the last one.
-            Some((last, times)) if *last >= minute => *times = times.saturating_add(1),
-            _ => own.push_back((minute, 1)),
+        let mut now: u32 = 1;
+        // Those of a clock that was ahead and is put back count with this one: else none of them would until then.
+        while let Some((_, times)) = own.back().filter(|(then, _)| *then >= minute) {
+            now = now.saturating_add(*times);
+            own.pop_back();
         }
+        own.push_back((minute, now));
     }
 
     /// How often a person has asked, and from when on it is less.
@@ -47,5 +49,67 @@ impl AskedOften {
         let times = recent.fold(0, |sum: u32, (_, times)| sum.saturating_add(*times));
         let less = first.unwrap_or(minute) + MINUTES;
         (times, UnixTime::from_secs(less * 60))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::digest::Digest;
+
+    use super::*;
+
+    /// The log's lines of requests that were made then; and how often that is, now.
+    fn often(then: &[(u64, u32)], now: u64) -> (u32, u64) {
+        let mut asked = AskedOften::default();
+        for (secs, times) in then {
+            for _ in 0..*times {
+                asked.count(&request(), UnixTime::from_secs(*secs));
+            }
+        }
+        let (times, less) = asked.of(&request().person, false, UnixTime::from_secs(now));
+        (times, less.secs())
+    }
+
+    fn request() -> Request {
+        Request {
+            id: "7F3K-9QMD".parse().unwrap(),
+            person: "alice".parse().unwrap(),
+            key: "SHA256:key".to_owned(),
+            access: "postgres@db1.prod".parse().unwrap(),
+            role: "db-oncall".parse().unwrap(),
+            command: None,
+            seconds: 900,
+            break_glass: false,
+            reason: "INC-42 replication stuck".parse().unwrap(),
+            policy: Digest::of(b"policy"),
+            asked: UnixTime::from_secs(0),
+            expires: UnixTime::from_secs(3600),
+        }
+    }
+
+    const NOON: u64 = 12 * 3600;
+
+    #[test]
+    fn no_hour_is_shorter_than_an_hour() {
+        let (last, hour) = (NOON + 59, 3600);
+        // A second of the minute was left: an hour on, less a second, it still counts.
+        assert_eq!(often(&[(last, 7)], NOON + hour).0, 7);
+        assert_eq!(often(&[(last, 7)], last + hour).0, 7);
+        assert_eq!(often(&[(last, 7)], last + hour + 1).0, 0);
+        let less = NOON + hour + 60;
+        assert_eq!(often(&[(last, 7), (NOON + 100, 1)], less - 1), (8, less));
+        assert_eq!(often(&[(last, 7), (NOON + 100, 1)], less).0, 1);
+        // The same when another is counted meanwhile.
+        assert_eq!(often(&[(last, 7), (NOON + hour, 1)], NOON + hour).0, 8);
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_has_counted_counts_when_it_is_put_back() {
+        let day = 24 * 3600;
+        let then = [(NOON + day, 3), (NOON + day + 120, 4), (NOON, 1)];
+        assert_eq!(often(&then, NOON), (8, NOON + 61 * 60));
+        assert_eq!(often(&then, NOON + 61 * 60).0, 0);
+        // Nor does it count for ever.
+        assert_eq!(often(&then, NOON + day).0, 0);
     }
 }
