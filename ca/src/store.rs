@@ -5,8 +5,8 @@
 //! DIR/places   redb: where each row stands, and the position in the log that all of it reflects
 //! ```
 //!
-//! It is derived: nothing is decided on its word, and a start that finds it behind, different or unreadable makes it
-//! again from the log. Which bytes `rows` has follows from the log alone, so that a start compares them as they come,
+//! It is derived: a start that finds it behind, different or damaged makes it again from the log, before anything is
+//! decided on what it says. Which bytes `rows` has follows from the log alone, so that a start compares them as they come,
 //! and looks nothing up.
 //!
 //! * [`shelf`]: the two files; [`places`]: the index, kept behind by a thread of its own.
@@ -16,6 +16,7 @@ mod inventory;
 mod places;
 mod shelf;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use record::log::Position;
@@ -86,6 +87,9 @@ pub enum StoreError {
     /// An earlier write failed: what is there is unknown until a restart.
     #[error("the state store: an earlier write failed")]
     Failed,
+    /// The process that had the index open before, or another one, still has.
+    #[error("{}: another process has the state store open: start again when it has ended", .0.display())]
+    Busy(PathBuf),
     /// The system gives it no thread, its file of rows cannot be read or written, or a broken store not be set aside.
     #[error("{}: {source}", path.display())]
     Io {
@@ -94,6 +98,34 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl StoreError {
+    /// Whether it is what the store's files say that cannot be right. They are worth nothing then; after any other error,
+    /// what they say may be right.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Places(why) => match &**why {
+                redb::Error::Io(source) => is_damage(source),
+                redb::Error::Corrupted(_)
+                | redb::Error::UpgradeRequired(_)
+                | redb::Error::TableTypeMismatch { .. }
+                | redb::Error::TableIsMultimap(_)
+                | redb::Error::TypeDefinitionChanged { .. } => true,
+                _ => false,
+            },
+            Self::Io { source, .. } => is_damage(source),
+            Self::Row(_) | Self::Lost => true,
+            Self::Failed | Self::Busy(_) => false,
+        }
+    }
+}
+
+fn is_damage(source: &std::io::Error) -> bool {
+    matches!(
+        source.kind(),
+        ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+    )
 }
 
 fn failed(path: &Path, source: std::io::Error) -> StoreError {

@@ -1,5 +1,6 @@
-//! What is over and has left the state, looked up in the store. Nothing is decided in its favour: what is read here
-//! is shown, or refused with a better word; and what cannot be read refuses too.
+//! What is over and has left the state, looked up in the store. What is read here is
+//! shown, or refused with a better word; whose sessions that are over may be read or erased is decided on it too, as a start
+//! has compared it with the log. What cannot be read refuses.
 
 use config::limits;
 use config::words::{RequestId, SessionId};

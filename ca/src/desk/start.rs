@@ -88,7 +88,11 @@ pub(super) fn read(
     keys: LogKeys,
     store: &dyn Store,
 ) -> Result<(Log, State), DeskError> {
-    let seen = readable(store.position()).flatten();
+    let seen = match store.position() {
+        // What it has seen may be the only trace of lines that the log has lost.
+        Err(why) if !why.is_damage() => return Err(why.into()),
+        read => readable(read).flatten(),
+    };
     let mut audit = Audit::new(store, seen);
     let (log, cut) = unread.read_ahead(keys, Read::of, |line, read, leaf| {
         audit.take(line, read, leaf);

@@ -2,10 +2,14 @@
 //!
 //! What is put here is found at once, and written behind by a thread of its own, many places in one transaction:
 //! a B-tree writes a page for each key that comes at random, and the desk does not wait for its disk.
+//!
+//! * [`waiting`]: what is put and not written.
 
-use std::collections::BTreeMap;
+mod waiting;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -16,6 +20,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTabl
 use redb::{ReadOnlyTable, TableDefinition, TableError};
 
 use super::{StoreError, failed};
+use waiting::{Part, Waiting};
 
 /// Where a row begins in the file, and how many bytes it has with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,32 +86,6 @@ struct Index {
     news: Condvar,
 }
 
-/// What the index does not have yet.
-#[derive(Default)]
-struct Waiting {
-    gathering: Part,
-    /// What the thread is writing.
-    writing: Option<Arc<Part>>,
-    /// Somebody waits until nothing waits.
-    hurry: bool,
-    closing: bool,
-    /// A transaction has failed: whoever writes next is told.
-    failed: Option<StoreError>,
-    broken: bool,
-}
-
-#[derive(Default)]
-struct Part {
-    rows: BTreeMap<String, Place>,
-    reach: Option<Reach>,
-}
-
-impl Part {
-    fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.reach.is_none()
-    }
-}
-
 impl Places {
     /// Opens or makes the index, checks its every page, and starts its thread.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
@@ -125,8 +104,18 @@ impl Places {
             thread::sleep(LOCK_WAIT);
             database = builder.create(path);
         }
+        let database = database.map_err(|why| match why.into() {
+            redb::Error::DatabaseAlreadyOpen => StoreError::Busy(path.to_owned()),
+            redb::Error::Io(source) => failed(path, source),
+            other => of_redb(other),
+        })?;
+        Self::over(database, path)
+    }
+
+    /// Starts the thread that writes to an index; this is its path.
+    pub(super) fn over(database: Database, path: &Path) -> Result<Self, StoreError> {
         let index = Arc::new(Index {
-            database: database.map_err(of_redb)?,
+            database,
             waiting: Mutex::default(),
             news: Condvar::new(),
         });
@@ -198,7 +187,8 @@ impl Places {
     /// Where a row stands.
     pub(super) fn of(&self, key: &str) -> Result<Option<Place>, StoreError> {
         // In this order: what leaves the one is in the other by then.
-        if let Some(place) = self.index.waiting().of(key) {
+        let waits = self.index.waiting().whole()?.of(key);
+        if let Some(place) = waits {
             return Ok(Some(place));
         }
         let Some(table) = self.index.table()? else {
@@ -226,7 +216,7 @@ impl Places {
         prefix: &str,
         mut each: impl FnMut(&str, Place) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut waiting = self.index.waiting().all(prefix);
+        let mut waiting = self.index.waiting().whole()?.all(prefix);
         if let Some(table) = self.index.table()? {
             // No key has this character, which is behind all others.
             let end = format!("{prefix}\u{10ffff}");
@@ -271,7 +261,9 @@ impl Index {
     /// Writes what waits, until it closes and nothing waits.
     fn keep(&self) {
         while let Some(part) = self.take() {
-            let written = self.write(&part);
+            // A transaction that ends so is not committed; and whoever waits for this thread has to hear of it.
+            let written = panic::catch_unwind(AssertUnwindSafe(|| self.write(&part)));
+            let written = written.unwrap_or(Err(StoreError::Failed));
             let mut waiting = self.waiting();
             waiting.writing = None;
             if let Err(why) = written {
@@ -349,30 +341,6 @@ impl Index {
     ) -> MutexGuard<'a, Waiting> {
         let waited = self.news.wait_while(waiting, condition);
         waited.unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiting {
-    fn check(&mut self) -> Result<(), StoreError> {
-        if self.broken {
-            return Err(self.failed.take().unwrap_or(StoreError::Failed));
-        }
-        Ok(())
-    }
-
-    fn of(&self, key: &str) -> Option<Place> {
-        let writing = self.writing.as_ref();
-        let written = || writing.and_then(|part| part.rows.get(key));
-        let found = self.gathering.rows.get(key).or_else(written);
-        found.copied()
-    }
-
-    /// Those whose keys begin with this.
-    fn all(&self, prefix: &str) -> BTreeMap<String, Place> {
-        let writing = self.writing.iter().flat_map(|part| &part.rows);
-        let all = writing.chain(&self.gathering.rows);
-        let all = all.filter(|(key, _)| key.starts_with(prefix));
-        all.map(|(key, place)| (key.clone(), *place)).collect()
     }
 }
 

@@ -23,15 +23,16 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    /// Opens or makes the store; one that does not open is set aside as `….broken`, and an empty one made.
+    /// Opens or makes the store; one that is damaged is set aside as `….broken`, and an empty one made. Any other that
+    /// does not open is left where it is: it may know of lines that the log has lost.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         match Self::found(dir) {
-            Ok(store) => Ok(store),
-            Err(why) => {
-                tracing::warn!(%why, "the state store does not open: it is set aside and made again from the log");
+            Err(why) if why.is_damage() || is_no_dir(dir) => {
+                tracing::warn!(%why, "the state store is damaged: it is set aside and made again from the log");
                 set_aside(dir)?;
                 Self::found(dir)
             }
+            found => found,
         }
     }
 
@@ -157,6 +158,11 @@ pub(super) fn line(key: &str, value: &[u8], to: &mut Vec<u8>) -> u64 {
     to.extend_from_slice(value);
     to.push(b'\n');
     (to.len() - before) as u64
+}
+
+/// Whether something stands in the store's place that is none.
+fn is_no_dir(dir: &Path) -> bool {
+    fs::metadata(dir).is_ok_and(|found| !found.is_dir())
 }
 
 fn set_aside(dir: &Path) -> Result<(), StoreError> {

@@ -1,7 +1,14 @@
 //! What is put is found at once, and stands where the log says.
 
-use record::tree::leaf_hash;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
+use record::tree::leaf_hash;
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+
+use super::places::{Place, Places, WAITING};
 use super::*;
 
 fn row(n: u64) -> (String, Vec<u8>) {
@@ -136,6 +143,131 @@ fn an_index_that_was_altered_does_not_open_and_the_store_is_set_aside() {
     let store = Shelf::open(&path).unwrap();
     assert_eq!(store.position().unwrap(), None);
     assert!(path.with_extension("broken").is_dir());
+}
+
+#[test]
+fn an_index_that_was_cut_off_is_set_aside() {
+    for length in [1, 100, 5000, 50_000] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = Shelf::open(&path).unwrap();
+        store
+            .commit(position(1), (0..5000).map(row).collect())
+            .unwrap();
+        drop(store);
+        let index = std::fs::OpenOptions::new()
+            .write(true)
+            .open(path.join("places"));
+        index.unwrap().set_len(length).unwrap();
+        let store = Shelf::open(&path).unwrap();
+        assert_eq!(store.position().unwrap(), None, "cut to {length}");
+        assert!(path.with_extension("broken").is_dir(), "cut to {length}");
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_now_stays_and_keeps_what_it_has_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = Shelf::open(&path).unwrap();
+    store.commit(position(1), vec![row(1)]).unwrap();
+    let busy = Shelf::open(&path).map(drop).unwrap_err();
+    assert!(matches!(&busy, StoreError::Busy(at) if *at == path.join("places")));
+    assert!(busy.to_string().ends_with("start again when it has ended"));
+    drop(store);
+    // What the disk holds is there, and the system does not hand it over.
+    let hidden = dir.path().join("hidden");
+    std::fs::rename(path.join("rows"), &hidden).unwrap();
+    std::fs::create_dir(path.join("rows")).unwrap();
+    let refused = Shelf::open(&path).map(drop).unwrap_err();
+    assert!(matches!(&refused, StoreError::Io { path: at, .. } if *at == path.join("rows")));
+    std::fs::remove_dir(path.join("rows")).unwrap();
+    std::fs::rename(&hidden, path.join("rows")).unwrap();
+    assert!(!path.with_extension("broken").exists());
+    let store = Shelf::open(&path).unwrap();
+    assert_eq!(store.position().unwrap(), Some(position(1)));
+}
+
+/// A disk that fails once it is told to.
+#[derive(Debug, Default)]
+struct Disk {
+    inner: InMemoryBackend,
+    fails: Arc<AtomicBool>,
+    panics: bool,
+}
+
+impl Disk {
+    fn strike(&self) -> std::io::Result<()> {
+        // Once only: a second panic while the first goes on would end the process.
+        if !self.fails.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        assert!(!self.panics, "on purpose");
+        Err(std::io::Error::from_raw_os_error(28))
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> std::io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.inner.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.strike()?;
+        self.inner.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.inner.write(offset, data)
+    }
+}
+
+#[test]
+fn after_a_failure_or_a_panic_nothing_is_put_or_found_and_nobody_waits() {
+    for panics in [false, true] {
+        let (told, heard) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let fails = Arc::new(AtomicBool::new(false));
+            let disk = Disk {
+                fails: fails.clone(),
+                panics,
+                ..Disk::default()
+            };
+            let index = redb::Builder::new().create_with_backend(disk).unwrap();
+            let places = Places::over(index, Path::new("places")).unwrap();
+            let place = Place { from: 0, length: 1 };
+            let one = |key: &str| places.put(vec![(key.to_owned(), place)], None);
+            one("request/1").unwrap();
+            places.flush().unwrap();
+            fails.store(true, Ordering::SeqCst);
+            one("request/2").unwrap();
+            let why = places.flush().unwrap_err();
+            assert_eq!(matches!(why, StoreError::Failed), panics, "{why}");
+            let failed = |what: Result<(), StoreError>| {
+                assert!(matches!(what, Err(StoreError::Failed)), "{what:?}");
+            };
+            for n in 0..WAITING + 10 {
+                failed(one(&format!("request/{n}")));
+            }
+            failed(places.flush());
+            // That there is no such row is nothing that it could say; nor whether the first is the last.
+            failed(places.of("request/2").map(drop));
+            failed(places.of("request/1").map(drop));
+            failed(places.last("request/", |_, _| Ok(true)));
+            told.send(()).unwrap();
+        });
+        let done = heard.recv_timeout(Duration::from_secs(60));
+        assert_eq!(done, Ok(()), "panics: {panics}");
+        thread.join().unwrap();
+    }
 }
 
 #[test]
