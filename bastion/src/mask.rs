@@ -169,8 +169,9 @@ impl Mask {
             Kind::Hidden => self.append(byte, 0, now),
             Kind::Break => {
                 self.find_end(true);
-                if let Some(block) = &mut self.block {
-                    block.line();
+                // A tab stands within a line of a key, behind its number.
+                if byte != b'\t' && self.block.as_mut().is_some_and(Block::line) {
+                    self.block = None;
                 }
                 self.append(byte, 0, now);
             }

@@ -121,11 +121,15 @@ pub(crate) async fn run(
         } else {
             target.turn(relay.flow.take(), behind, now)
         };
+        let held = match relay.held(&mut target, from_target, now).await {
+            Ok(due) => due,
+            Err(error) => break error.into(),
+        };
         let due = [
             from_client.at(),
             from_target.at(),
             relay.eof_due,
-            relay.masks.due(),
+            held,
             relay.bounds.due(),
             relay.observed.due(),
         ];

@@ -131,12 +131,6 @@ fn a_private_key_is_masked_to_its_last_line() {
     let json = r#"{"k":"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"}"#;
     let shown = r#"{"k":"-----BEGIN PRIVATE KEY-----\*****\*-----END PRIVATE KEY-----"}"#;
     assert_eq!(masked(json), shown);
-    // One that has no end is over where something else begins.
-    let cut = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n[alice@db1 ~]$ id\n";
-    assert_eq!(
-        masked(cut),
-        "-----BEGIN RSA PRIVATE KEY-----\n****\n[alice@db1 ~]$ id\n"
-    );
     let public = "-----BEGIN PUBLIC KEY-----\nMIIE\n-----END PUBLIC KEY-----\n";
     assert_eq!(masked(public), public);
     let long = format!(
@@ -144,6 +138,94 @@ fn a_private_key_is_masked_to_its_last_line() {
         "A".repeat(limits::MASK_KEY_BYTES + 1)
     );
     assert!(masked(&long).ends_with("*A"), "one past the longest key");
+}
+
+#[test]
+fn what_stands_before_the_lines_of_a_key_does_not_end_it() {
+    let line = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ";
+    let armoured = |kind: &str, headers: &[&str]| {
+        let begin = format!("-----BEGIN {kind}-----");
+        let end = format!("-----END {kind}-----");
+        let lines = [
+            &[begin.as_str()],
+            headers,
+            &[line, line, "AB0==", "=cD1e", &end],
+        ]
+        .concat();
+        lines.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let openssh = armoured("OPENSSH PRIVATE KEY", &[]);
+    let pem = armoured(
+        "RSA PRIVATE KEY",
+        &["Proc-Type: 4,ENCRYPTED", "DEK-Info: DES-EDE3-CBC,F3A1", ""],
+    );
+    let comment = "Comment: Using GnuPG with Mozilla - http://enigmail.example/";
+    let pgp = armoured(
+        "PGP PRIVATE KEY BLOCK",
+        &["Version: GnuPG v1.4 (GNU/Linux)", comment, ""],
+    );
+    for prefix in [
+        "",
+        "/home/alice/.ssh/id_ed25519:",
+        "web-1  | ",
+        "Nov 22 16:25:01 db1 app[123]: <6># @(x) ",
+        "12\t",
+        "> ",
+    ] {
+        for key in [&openssh, &pem, &pgp] {
+            let text = format!("{prefix}{}\r\n", key.join(&format!("\r\n{prefix}")));
+            let shown = masked(&format!("{text}4111 x\n"));
+            for secret in [line, "AB0", "cD1e"] {
+                assert!(!shown.contains(secret), "{prefix:?}: {shown}");
+            }
+            let last = key.last().unwrap();
+            assert!(
+                shown.ends_with(&format!("{last}\r\n4111 x\n")),
+                "{prefix:?}: {shown}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_key_without_an_end_is_over_after_two_lines_that_have_none_of_it() {
+    // What it covers too much is the price of prefixes: two lines of whatever follows, here two prompts.
+    let line = "b3BlbnNzaC1rZXktdjEA";
+    let begin = "-----BEGIN RSA PRIVATE KEY-----\n";
+    assert_eq!(
+        masked(&format!(
+            "{begin}{line}\n[alice@db1 ~]$ id\n\n[alice@db1 ~]$ w\n[alice@db1 ~]$ w\n"
+        )),
+        format!(
+            "{begin}********************\n************** **\n\n************** *\n[alice@db1 ~]$ w\n"
+        )
+        .replace("************** ", "********** *** ")
+    );
+    // The next one may begin within them.
+    let next = format!("{begin}{line}\n==> b <==\n{begin}{line}\n");
+    assert!(!masked(&next).contains(line), "{}", masked(&next));
+    // Of one that has only a first line, some more are covered, because headers may follow.
+    let alone = masked(&format!("{begin}{}", "a\n".repeat(20)));
+    assert_eq!(alone.matches('a').count(), 12, "{alone}");
+    // Dashes alone are no end.
+    let ruled = masked(&format!("{begin}-------\n{line}\n"));
+    assert!(!ruled.contains(line), "{ruled}");
+}
+
+#[test]
+fn a_string_without_an_end_hides_no_lines() {
+    for begin in ["\x1b]0;t", "\x1bX", "\x1b^", "\x1b_"] {
+        for end in ["\n", "\r", "\x1b[1m"] {
+            assert_eq!(
+                masked(&format!("{begin}{end}4111111111111111\n")),
+                format!("{begin}{end}****************\n"),
+                "{begin:?} {end:?}"
+            );
+        }
+    }
+    // A picture has lines, and is passed over.
+    let picture = "\x1bPq4111111111111111\n4111111111111111\x1b\\\n";
+    assert_eq!(masked(picture), picture);
 }
 
 #[test]

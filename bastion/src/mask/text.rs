@@ -36,10 +36,9 @@ pub(super) enum Text {
         harmless: bool,
         number: u32,
     },
-    /// Within `OSC` or another string, after so many bytes.
-    String(u32),
-    /// Behind an escape within a string, which ends if a backslash follows.
-    StringEscape,
+    /// Within `OSC` or another string, after so many bytes. Only `DCS` has lines: any other string without an end would hide
+    /// those that follow.
+    String { lines: bool, bytes: u32 },
 }
 
 impl Text {
@@ -51,16 +50,20 @@ impl Text {
     /// Takes the next byte.
     pub(super) fn step(&mut self, byte: u8) -> Kind {
         let (next, kind) = match (*self, byte) {
-            (Self::String(_), 0x1b) => (Self::StringEscape, Kind::Hidden),
+            // It ends a string too, whether or not the backslash follows.
             (_, 0x1b) => (Self::Escape, Kind::Hidden),
             (_, 0x18 | 0x1a) | (Self::Charset, _) => (Self::Ground, Kind::Hidden),
             (Self::Ground, _) => (Self::Ground, ground(byte)),
             (Self::Escape, _) => escape(byte),
             (Self::Sequence { .. }, _) => self.sequence(byte),
-            (Self::String(STRING_BYTES) | Self::StringEscape, _) | (Self::String(_), 0x07) => {
+            (Self::String { lines: false, .. }, b'\n' | b'\r') => (Self::Ground, Kind::Break),
+            (Self::String { bytes, .. }, _) if bytes == STRING_BYTES || byte == 0x07 => {
                 (Self::Ground, Kind::Hidden)
             }
-            (Self::String(bytes), _) => (Self::String(bytes + 1), Kind::Hidden),
+            (Self::String { lines, bytes }, _) => {
+                let bytes = bytes + 1;
+                (Self::String { lines, bytes }, Kind::Hidden)
+            }
         };
         *self = next;
         kind
@@ -122,7 +125,10 @@ fn escape(byte: u8) -> (Text, Kind) {
             };
             (begun, Kind::Hidden)
         }
-        b']' | b'P' | b'^' | b'_' | b'X' => (Text::String(0), Kind::Hidden),
+        b']' | b'P' | b'^' | b'_' | b'X' => {
+            let lines = byte == b'P';
+            (Text::String { lines, bytes: 0 }, Kind::Hidden)
+        }
         b'('..=b'/' | b' ' | b'#' | b'%' => (Text::Charset, Kind::Hidden),
         b'=' | b'>' | b'\\' => (Text::Ground, Kind::Hidden),
         _ => (Text::Ground, Kind::Break),

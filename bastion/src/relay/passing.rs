@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use config::words::AlertName;
 use record::recording::RecordError;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::bounds::Reached;
 use super::masks::Passed;
 use super::observed::Change;
+use super::source::{Source, Turn};
 use super::{Over, Relay, Stop, said};
 use crate::alarm::Alarm;
 use crate::flow::Way;
@@ -38,12 +40,31 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Passes what the masks have held back for as long as they may, and looks at the session's bounds.
-    pub(super) fn elapsed(&mut self, now: Instant) -> Result<(), Over> {
+    /// Passes what the masks have held back for as long as they may, if the target may speak and has said nothing more: time
+    /// that the relay spent elsewhere, or that the target had to wait, does not count. Says when to look again.
+    pub(super) async fn held(
+        &mut self,
+        target: &mut Source<'_>,
+        turn: Turn,
+        now: Instant,
+    ) -> Result<Option<Instant>, RecordError> {
+        if turn != Turn::Now {
+            return Ok(None);
+        }
         if self.masks.due().is_some_and(|due| due <= now) {
+            // The target's connection brings what has arrived.
+            yield_now().await;
+            if target.has_next() {
+                return Ok(None);
+            }
             let passed = self.masks.overdue(now);
             self.pass(passed)?;
         }
+        Ok(self.masks.due())
+    }
+
+    /// Looks at the session's bounds.
+    pub(super) fn elapsed(&mut self, now: Instant) -> Result<(), Over> {
         match self.bounds.reached(now) {
             Some(Reached::Soon(left)) => {
                 let left = left.as_secs();

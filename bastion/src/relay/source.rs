@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use config::limits;
 use russh::{ChannelMsg, ChannelReadHalf};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use crate::flow::{Gate, Take};
@@ -66,6 +67,20 @@ impl<'a> Source<'a> {
             Poll::Ready(message) => message,
             Poll::Pending => None,
         }
+    }
+
+    /// Whether a message is there already, or the end.
+    pub(super) fn has_next(&mut self) -> bool {
+        if self.said.is_empty() {
+            // What is there is there, whether or not this task has had its share.
+            let next = pin!(unconstrained(self.channel.wait()));
+            match next.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Some(message)) => self.said.push_back(message),
+                Poll::Ready(None) => return true,
+                Poll::Pending => return false,
+            }
+        }
+        true
     }
 
     /// Whether the next message may be taken. `behind`: the recorder cannot seal as fast as it writes.
