@@ -13,7 +13,7 @@ fn readings(world: &World) -> Result<Vec<String>> {
 }
 
 #[test]
-fn what_is_read_and_ended_stands_in_the_log() -> Result<()> {
+fn promise_40_what_is_read_and_ended_stands_in_the_log() -> Result<()> {
     let world = World::reviewed("")?;
     let (session, id) = world.running(&["-tt"], "echo started; sleep 600")?;
     let listed = world.bob.ssh(&["review@bastion", "ls", "--live"])?.ok()?;
