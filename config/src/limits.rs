@@ -243,6 +243,12 @@ pub const FORWARD_ANSWER: Duration = Duration::from_secs(20);
 /// than the two minutes for which systems try to reach an address where nothing answers.
 pub const FORWARD_TARGET: Duration = Duration::from_secs(30);
 
+/// So many bytes of a forwarded connection pass, both ways together, and a line of its recording says how many it was so far …
+pub const PASSED_BYTES: u64 = 1 << 20;
+
+/// … or bytes pass so long after the last such line, whichever comes first. What a crash hides is less than both.
+pub const PASSED_EVERY: Duration = Duration::from_secs(10);
+
 /// Places in a role's `forward-to` or `listen-on`: each is looked at for every connection.
 pub const FORWARD_PLACES: usize = 64;
 

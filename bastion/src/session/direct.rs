@@ -17,7 +17,7 @@ use crate::link::{self, End, LinkOver};
 use crate::prelude::{Runs, Start};
 use crate::relay::{News, Over, Stop};
 use crate::route::Route;
-use crate::site::Site;
+use crate::site::{Phase, Site};
 use crate::target::Connection;
 use config::limits;
 use tokio::sync::{mpsc, watch};
@@ -122,7 +122,7 @@ async fn go(
     };
     match reached {
         Ok((bare, channel)) => {
-            let over = carry(bare, channel, link, wanted).await;
+            let over = carry(site, bare, channel, link, wanted).await;
             farewell(over, &name, &until).0
         }
         Err(fault) => {
@@ -143,6 +143,7 @@ async fn broken(e: RecordError, reply: ChannelOpenHandle) -> EndReason {
 }
 
 async fn carry(
+    site: &Arc<Site>,
     bare: Bare,
     channel: Channel<russh::client::Msg>,
     mut link: Link,
@@ -172,21 +173,25 @@ async fn carry(
         stop = stop(&mut news) => Over::Stopped(stop),
     };
     drop(herald);
-    leave(target, &over).await;
-    drop(wanted.place);
+    leave(site, target, &over, wanted.place).await;
     over
 }
 
 /// Closes the connection to a target. What the person sent before they closed may still wait in its `sshd`, which loses it
 /// when the connection ends and does not say when it is gone: so that connection rests, with no channel open, for a while.
-pub(super) async fn leave(target: Connection, over: &Over) {
+/// Until it is closed, it has its place among the person's connections, and is counted, so that there are never more of them.
+pub(super) async fn leave(site: &Arc<Site>, target: Connection, over: &Over, place: Place) {
     if matches!(over, Over::ClientClosed) {
+        let (counted, mut phase) = (site.running.count(), site.phase.subscribe());
         tokio::spawn(async move {
-            tokio::time::sleep(LINGER).await;
-            target.close().await;
+            let closing = phase.wait_for(|phase| *phase == Phase::Over);
+            let _ = timeout(LINGER, closing).await;
+            let _ = timeout(super::LAST_WORD, target.close()).await;
+            drop((place, counted));
         });
     } else {
-        let _ = tokio::time::timeout(super::LAST_WORD, target.close()).await;
+        let _ = timeout(super::LAST_WORD, target.close()).await;
+        drop(place);
     }
 }
 

@@ -96,7 +96,7 @@ async fn go(
     match reached {
         Ok((bare, at)) => {
             let _ = answer.send(Ok(at.clone()));
-            let over = carry(bare, forwards, wanted, at).await;
+            let over = carry(site, bare, forwards, wanted, at).await;
             farewell(over, &name, &until).0
         }
         Err(fault) => {
@@ -107,7 +107,13 @@ async fn go(
     }
 }
 
-async fn carry(bare: Bare, forwards: Forwards, wanted: Wanted, at: Listening) -> Over {
+async fn carry(
+    site: &Arc<Site>,
+    bare: Bare,
+    forwards: Forwards,
+    wanted: Wanted,
+    at: Listening,
+) -> Over {
     let Bare {
         mut target,
         bounds,
@@ -149,7 +155,6 @@ async fn carry(bare: Bare, forwards: Forwards, wanted: Wanted, at: Listening) ->
     };
     serving.end().await;
     drop(herald);
-    leave(target, &over).await;
-    drop(wanted.place);
+    leave(site, target, &over, wanted.place).await;
     over
 }

@@ -1,4 +1,5 @@
-//! Connections that a session forwards: one line for what was asked, one for what came of it, one for its end.
+//! Connections that a session forwards: one line for what was asked, one for what came of it, some for what passes, one for
+//! its end.
 //!
 //! What passes is not kept: a recording holds its size and SHA-256 each way.
 
@@ -51,6 +52,15 @@ pub enum ForwardEvent {
         n: u64,
         /// Its kind.
         request: String,
+    },
+    /// What has passed so far; written before the other side gets the last of it.
+    Passed {
+        /// The connection's number.
+        n: u64,
+        /// What went from the person's side to the target's.
+        up: Passed,
+        /// What went from the target's side to the person's.
+        down: Passed,
     },
     /// The connection is over.
     Closed {
@@ -130,6 +140,9 @@ impl fmt::Display for ForwardEvent {
             Self::Refused { n, why } => write!(f, "[{n}] refused: {}", shown(why)),
             Self::Listening { at } => write!(f, "the target listens on {}", shown(at)),
             Self::Agent { n, request } => write!(f, "[{n}] the agent is asked: {}", shown(request)),
+            Self::Passed { n, up, down } => {
+                write!(f, "[{n}] so far sent {up}, received {down}")
+            }
             Self::Closed {
                 n,
                 up,

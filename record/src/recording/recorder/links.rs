@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use config::limits;
 use sha2::{Digest as _, Sha256};
 
 use super::{RecordError, Recorded, since};
@@ -30,7 +31,15 @@ pub struct Link {
     n: u64,
     up: Count,
     down: Count,
+    told: Told,
     open: bool,
+}
+
+/// Since the last line that says what has passed.
+#[derive(Debug, Default)]
+struct Told {
+    at_us: u64,
+    bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +72,7 @@ impl Forwards {
             n,
             up: Count::default(),
             down: Count::default(),
+            told: Told::default(),
             open: false,
         })
     }
@@ -79,9 +89,13 @@ impl Forwards {
     }
 
     fn append(&self, event: Option<ForwardEvent>) -> Result<(), RecordError> {
-        let now = since(&self.shared, self.start);
+        let now = self.now_us();
         let mut events = event.into_iter().map(Data::Forward);
         self.live.append(&self.shared, now, &mut events)
+    }
+
+    fn now_us(&self) -> u64 {
+        since(&self.shared, self.start)
     }
 }
 
@@ -107,21 +121,41 @@ impl Link {
             .append(Some(ForwardEvent::Agent { n, request }))
     }
 
-    /// Bytes of either side: counted and hashed, and not kept. [`Stream::Input`] goes to the target's side. An error if the
-    /// recording takes nothing more.
+    /// Bytes of either side: counted and hashed, and not kept. [`Stream::Input`] goes to the target's side. At the first of
+    /// each side, and then whenever [`limits::PASSED_BYTES`] more or [`limits::PASSED_EVERY`] has passed, a line says how much
+    /// it was so far. An error if the recording takes nothing more.
     pub fn pass<B: AsRef<[u8]>>(
         &mut self,
         stream: Stream,
         bytes: B,
     ) -> Result<Recorded<B>, RecordError> {
-        self.forwards.append(None)?;
         let count = match stream {
             Stream::Input => &mut self.up,
             Stream::Output | Stream::ErrorOutput => &mut self.down,
         };
-        count.bytes += bytes.as_ref().len() as u64;
+        let more = bytes.as_ref().len() as u64;
+        let first = count.bytes == 0 && more > 0;
+        count.bytes += more;
         count.hasher.update(bytes.as_ref());
+        self.told.bytes += more;
+        let now = self.forwards.now_us();
+        let due = first || self.told.is_due(now);
+        self.forwards.append(due.then(|| self.passed()))?;
+        if due {
+            self.told = Told {
+                at_us: now,
+                bytes: 0,
+            };
+        }
         Ok(Recorded(bytes))
+    }
+
+    fn passed(&self) -> ForwardEvent {
+        ForwardEvent::Passed {
+            n: self.n,
+            up: self.up.sum(),
+            down: self.down.sum(),
+        }
     }
 
     /// A side closed it.
@@ -147,6 +181,13 @@ impl Drop for Link {
     fn drop(&mut self) {
         // A recorder that has failed says so to the session's other parts.
         let _ = self.over(false);
+    }
+}
+
+impl Told {
+    fn is_due(&self, now_us: u64) -> bool {
+        let since = Duration::from_micros(now_us.saturating_sub(self.at_us));
+        self.bytes >= limits::PASSED_BYTES || (self.bytes > 0 && since >= limits::PASSED_EVERY)
     }
 }
 
