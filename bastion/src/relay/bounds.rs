@@ -1,5 +1,7 @@
 //! How long a session may do nothing, and how much may pass: without input or output.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use config::limits;
@@ -12,8 +14,8 @@ use crate::flow::Way;
 #[derive(Debug)]
 pub(crate) struct Bounds {
     idle: Option<Idle>,
-    /// How many bytes may pass still.
-    left: Option<u64>,
+    /// How many bytes may pass still, by this and by all that shares it.
+    left: Option<Arc<AtomicU64>>,
     most: u64,
     /// What comes from the target counts as doing something.
     both: bool,
@@ -47,9 +49,19 @@ impl Bounds {
         });
         Self {
             idle,
-            left: terms.largest,
+            left: terms.largest.map(|most| Arc::new(AtomicU64::new(most))),
             most: terms.largest.unwrap_or(u64::MAX),
             both: !pty,
+        }
+    }
+
+    /// The bounds of what passes beside: what is left is left for both, and nobody has to do anything there.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            idle: None,
+            left: self.left.clone(),
+            most: self.most,
+            both: true,
         }
     }
 
@@ -61,9 +73,10 @@ impl Bounds {
             idle.since = now;
             idle.warned &= self.both || idle.most < 2 * limits::IDLE_WARNING;
         }
-        if let Some(left) = &mut self.left {
-            let less = left.checked_sub(bytes as u64);
-            *left = less.ok_or(Reached::Large(self.most))?;
+        if let Some(left) = &self.left {
+            let less = |left: u64| left.checked_sub(bytes as u64);
+            left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less)
+                .map_err(|_| Reached::Large(self.most))?;
         }
         Ok(())
     }
@@ -147,5 +160,16 @@ mod tests {
         bounds.passes(Way::Down, 6, now).unwrap();
         bounds.passes(Way::Up, 4, now).unwrap();
         assert_eq!(bounds.passes(Way::Up, 1, now), Err(Reached::Large(10)));
+    }
+
+    #[test]
+    fn what_passes_beside_a_session_is_of_its_size() {
+        let (mut bounds, now) = bounds(600, true);
+        let mut beside = bounds.beside();
+        bounds.passes(Way::Down, 6, now).unwrap();
+        beside.passes(Way::Up, 4, now).unwrap();
+        assert_eq!(beside.passes(Way::Up, 1, now), Err(Reached::Large(10)));
+        assert_eq!(bounds.passes(Way::Up, 1, now), Err(Reached::Large(10)));
+        assert_eq!(beside.due(), None);
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use config::limits;
 use config::rules::Channel;
-use config::terms::Terms;
 use config::words::SessionId;
 use record::api::SessionGiven;
 use record::entry::Sign;
@@ -215,11 +214,7 @@ impl Way {
         };
         let alarm = Alarm::watch(site, subject, teller.clone());
         let observer = self.permission.given.terms.observer;
-        let largest = Terms {
-            idle: None,
-            ..self.permission.given.terms.clone()
-        };
-        let beside = Bounds::new(&largest, false, Instant::now());
+        let beside = bounds.beside();
         let reaching = reach(site, route, self.permission, self.prelude, &self.command);
         let Reached {
             mut target,
