@@ -301,8 +301,11 @@ impl Relay<'_> {
                 self.errors(passed)?;
             }
             other => {
-                let passed = self.masks.finish();
-                self.pass(passed)?;
+                // Output may still follow an exit status, and anything else.
+                if let None | Some(ChannelMsg::Eof | ChannelMsg::Close) = other {
+                    let passed = self.masks.finish();
+                    self.pass(passed)?;
+                }
                 match other {
                     Some(other) => self.target_told(other)?,
                     None => self.target_closed = true,
