@@ -2,8 +2,8 @@
 //! target, before it is recorded.
 //!
 //! A machine without input or output. Bytes come in writes that may end anywhere, and what may be the beginning of something that is
-//! masked waits until it is clear: at most [`limits::MASK_HOLD`], and at most [`limits::MASK_HELD`] characters. What a terminal does
-//! not show ([`text`]) stands in nobody's way, and passes in its place. Each character is replaced by as many stars as it has columns, so that
+//! masked waits until it is clear, or until the stream has shown nothing more for [`limits::MASK_HOLD`]: at most [`limits::MASK_HELD`] characters.
+//! What a terminal does not show ([`text`]) stands in nobody's way, and passes in its place. Each character is replaced by as many stars as it has columns, so that
 //! nothing on the screen shifts. Unless a write comes too late, it makes no difference where one ends and the next begins.
 //!
 //! * [`finder`]: follows all patterns at once, in time that grows with the bytes alone.
@@ -42,6 +42,8 @@ pub(crate) struct Mask {
     cards: Option<Cards>,
     block: Option<Block>,
     queue: VecDeque<Unit>,
+    /// When the stream showed something last.
+    spoke: Option<Instant>,
     /// The number of the first unit that waits; they are counted from the beginning of the stream.
     first: u64,
     /// Bytes that begin nothing, while nothing else is under way.
@@ -56,7 +58,6 @@ struct Unit {
     /// How many more bytes belong to this character.
     open: u8,
     covered: bool,
-    at: Instant,
 }
 
 impl Mask {
@@ -84,6 +85,7 @@ impl Mask {
             cards,
             block: None,
             queue: VecDeque::new(),
+            spoke: None,
             first: 0,
             plain,
         }))
@@ -108,18 +110,19 @@ impl Mask {
         }
     }
 
-    /// When what is held back has to pass.
+    /// When what is held back has to pass, if nothing more comes until then.
     pub(crate) fn due(&self) -> Option<Instant> {
-        Some(self.queue.front()?.at + limits::MASK_HOLD)
+        self.queue.front()?;
+        self.spoke.map(|spoke| spoke + limits::MASK_HOLD)
     }
 
-    /// Gives what has been held back for as long as anything may. What follows it is held against the patterns as if it had not passed.
+    /// Gives what is held back, if nothing has come for as long as anything may be. What follows it is held against the patterns as if it had not passed.
     pub(crate) fn overdue(&mut self, now: Instant) -> Vec<u8> {
         let mut out = Vec::new();
         if self.due().is_some_and(|due| due <= now) {
             // What would be masked if nothing more came is masked.
             self.find_end(false);
-            while self.due().is_some_and(|due| due <= now) {
+            while !self.queue.is_empty() {
                 self.pass_first(&mut out);
             }
         }
@@ -166,20 +169,23 @@ impl Mask {
 
     fn step(&mut self, byte: u8, now: Instant) {
         match self.text.step(byte) {
-            Kind::Hidden => self.append(byte, 0, now),
+            Kind::Hidden => self.append(byte, 0),
             Kind::Break => {
                 self.find_end(true);
                 // A tab stands within a line of a key, behind its number.
                 if byte != b'\t' && self.block.as_mut().is_some_and(Block::line) {
                     self.block = None;
                 }
-                self.append(byte, 0, now);
+                self.append(byte, 0);
             }
-            Kind::Shown => self.shown(byte, now),
+            Kind::Shown => {
+                self.spoke = Some(now);
+                self.shown(byte);
+            }
         }
     }
 
-    fn shown(&mut self, byte: u8, now: Instant) {
+    fn shown(&mut self, byte: u8) {
         let inside = byte & 0xc0 == 0x80 && self.queue.back().is_some_and(|last| last.open > 0);
         let here = if inside { self.end() - 1 } else { self.end() };
         let mut said = self.block.as_mut().map(|block| block.said(byte));
@@ -199,7 +205,7 @@ impl Mask {
                 last.push(byte);
             }
         } else {
-            self.append(byte, following(byte), now);
+            self.append(byte, following(byte));
         }
         match said {
             Some(Said::Secret) => {
@@ -261,13 +267,12 @@ impl Mask {
         self.first + self.queue.len() as u64
     }
 
-    fn append(&mut self, byte: u8, open: u8, now: Instant) {
+    fn append(&mut self, byte: u8, open: u8) {
         self.queue.push_back(Unit {
             bytes: [byte, 0, 0, 0],
             len: 1,
             open,
             covered: false,
-            at: now,
         });
     }
 

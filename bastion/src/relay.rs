@@ -8,6 +8,7 @@ mod outlet;
 mod over;
 mod passing;
 mod shared;
+mod silence;
 mod source;
 
 use std::collections::VecDeque;
@@ -293,16 +294,15 @@ impl Relay<'_> {
                 self.follow(Way::Down, &data)?;
             }
             Some(ChannelMsg::Data { data }) => {
-                let passed = self.masks.output(data, Instant::now());
+                let passed = self.masks.output(data);
                 self.output(passed)?;
             }
             Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => {
-                let passed = self.masks.errors(data, Instant::now());
+                let passed = self.masks.errors(data);
                 self.errors(passed)?;
             }
             other => {
-                // Output may still follow an exit status, and anything else.
-                if let None | Some(ChannelMsg::Eof | ChannelMsg::Close) = other {
+                if ends_output(other.as_ref()) {
                     let passed = self.masks.finish();
                     self.pass(passed)?;
                 }
@@ -335,6 +335,12 @@ impl Relay<'_> {
     }
 }
 
+/// Whether a target that says this, or nothing any more, has sent all of its output: some may still follow an exit status, and
+/// anything else.
+const fn ends_output(said: Option<&ChannelMsg>) -> bool {
+    matches!(said, None | Some(ChannelMsg::Eof | ChannelMsg::Close))
+}
+
 /// Records a line of ours as the person will see it: on the terminal if there is one, else on standard error.
 pub(crate) fn said(
     recorder: &mut Recorder,
@@ -358,4 +364,28 @@ pub(crate) fn name(signal: &Sig) -> String {
         .filter(char::is_ascii_graphic)
         .take(64)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_mask_holds_waits_for_the_end_of_output_and_for_nothing_else() {
+        for end in [ChannelMsg::Eof, ChannelMsg::Close] {
+            assert!(ends_output(Some(&end)), "{end:?}");
+        }
+        assert!(ends_output(None));
+        let exit_status = 0;
+        for other in [
+            ChannelMsg::ExitStatus { exit_status },
+            ChannelMsg::WindowAdjusted { new_size: 1 },
+            ChannelMsg::Success,
+            ChannelMsg::XonXoff {
+                client_can_do: false,
+            },
+        ] {
+            assert!(!ends_output(Some(&other)), "{other:?}");
+        }
+    }
 }

@@ -85,6 +85,28 @@ fn a_private_key_on_the_target_is_not_shown() -> Result<()> {
 }
 
 #[test]
+fn a_person_who_stands_still_is_not_shown_the_beginning_of_a_number() -> Result<()> {
+    let (world, at) = world()?;
+    let command = "yes 'card 4111 1111 1111 1111' | head -c 12000000";
+    let ssh = world.alice.ssh_command(&["-J", "bastion", &at, command])?;
+    // The bastion stops taking from the target wherever that stands, mostly within a number, several times.
+    let pipe = format!(
+        "set -o pipefail; {} | (for i in 1 2 3; do sleep 1; head -c 1000000; done; cat) | sort | uniq -c | sort -rn | head -3",
+        process::spell(&ssh)
+    );
+    let mut command = Command::new("bash");
+    let live = process::Live::start(command.arg("-c").arg(pipe))?;
+    let output = live.finish(3 * LIMIT)?.ok()?;
+    let shown = output.out();
+    assert!(shown.contains("card **** **** **** ****"), "{output}");
+    assert!(
+        !shown.contains("1111") && !shown.contains("card 4"),
+        "{output}"
+    );
+    world.end()
+}
+
+#[test]
 fn what_might_be_masked_is_not_held_back_for_long() -> Result<()> {
     let (world, at) = world()?;
     let mut live = world

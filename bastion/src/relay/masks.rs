@@ -5,13 +5,16 @@ use config::pattern::PatternError;
 use config::terms;
 use tokio::time::Instant;
 
+use super::silence::Silence;
 use crate::mask::Mask;
 
-/// What a session masks; nothing, if its role does not say so.
-#[derive(Debug, Default)]
+/// What a session masks; nothing, if its role does not say so. What may be the beginning of it waits while the target is silent for
+/// a moment, and as long as the session stands still.
+#[derive(Debug)]
 pub(crate) struct Masks {
     output: Option<Mask>,
     errors: Option<Mask>,
+    silence: Silence,
 }
 
 /// What may pass of a session's two streams.
@@ -26,37 +29,53 @@ impl Masks {
     /// # Errors
     ///
     /// Its patterns do not compile together.
-    pub(crate) fn new(terms: &terms::Mask) -> Result<Self, PatternError> {
+    pub(crate) fn new(terms: &terms::Mask, now: Instant) -> Result<Self, PatternError> {
         Ok(Self {
             output: Mask::new(terms)?,
             errors: Mask::new(terms)?,
+            silence: Silence::new(now),
         })
     }
 
+    /// Looks at the clock. `still`: nothing is taken from the target now, whatever it has said.
+    pub(super) fn look(&mut self, now: Instant, still: bool) {
+        self.silence.look(now, still);
+    }
+
     /// Takes output, and gives what may pass.
-    pub(super) fn output(&mut self, bytes: Bytes, now: Instant) -> Bytes {
-        push(&mut self.output, bytes, now)
+    pub(super) fn output(&mut self, bytes: Bytes) -> Bytes {
+        push(&mut self.output, bytes, self.silence.time())
     }
 
     /// The same of standard error.
-    pub(super) fn errors(&mut self, bytes: Bytes, now: Instant) -> Bytes {
-        push(&mut self.errors, bytes, now)
+    pub(super) fn errors(&mut self, bytes: Bytes) -> Bytes {
+        push(&mut self.errors, bytes, self.silence.time())
     }
 
-    /// When something that is held back has to pass.
-    pub(super) fn due(&self) -> Option<Instant> {
-        let due = [&self.output, &self.errors].map(|mask| mask.as_ref().and_then(Mask::due));
-        due.into_iter().flatten().min()
+    /// When to look again, if something is held back.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.due().map(|due| self.silence.next(due))
+    }
+
+    /// Whether something has been held back for as long as anything may.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.due().is_some_and(|due| due <= self.silence.time())
     }
 
     /// What has been held back for as long as anything may.
-    pub(super) fn overdue(&mut self, now: Instant) -> Passed {
+    pub(super) fn overdue(&mut self) -> Passed {
+        let now = self.silence.time();
         self.passed(|mask| mask.overdue(now))
     }
 
     /// Nothing more comes: what was held back.
     pub(super) fn finish(&mut self) -> Passed {
         self.passed(Mask::finish)
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let due = [&self.output, &self.errors].map(|mask| mask.as_ref().and_then(Mask::due));
+        due.into_iter().flatten().min()
     }
 
     fn passed(&mut self, what: impl Fn(&mut Mask) -> Vec<u8>) -> Passed {
@@ -72,5 +91,101 @@ fn push(mask: &mut Option<Mask>, bytes: Bytes, now: Instant) -> Bytes {
     match mask {
         Some(mask) => mask.push(&bytes, now).into(),
         None => bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use config::limits;
+    use config::terms::Maskable;
+
+    use super::*;
+
+    /// Masks of card numbers, and the moment at which they begin.
+    fn masks() -> (Masks, Instant) {
+        let terms = terms::Mask {
+            known: [Maskable::Cards].into(),
+            patterns: Vec::new(),
+        };
+        let now = Instant::now();
+        (Masks::new(&terms, now).unwrap(), now)
+    }
+
+    /// Looks as often as they say until something passes, or nothing is held; when that was, and what.
+    fn until_passed(masks: &mut Masks) -> (Option<Instant>, Bytes) {
+        let mut at = None;
+        while let Some(now) = masks.next() {
+            masks.look(now, false);
+            at = Some(now);
+            if masks.is_overdue() {
+                break;
+            }
+        }
+        (at, masks.overdue().output)
+    }
+
+    #[test]
+    fn a_session_that_stands_still_shows_no_beginning_of_a_number() {
+        let (mut masks, start) = masks();
+        let half = Bytes::from_static(b"card 4111 1111 1");
+        assert_eq!(masks.output(half), b"card "[..]);
+        // The person reads nothing for a minute: the loop looks whenever something happens, or not at all.
+        for second in 1..60 {
+            masks.look(start + Duration::from_secs(second), true);
+            assert!(!masks.is_overdue(), "after {second} s");
+        }
+        // The person reads again: first what stood in our own queue is taken, then what the target could not send.
+        let goes = start + Duration::from_secs(60);
+        masks.look(goes, false);
+        assert!(!masks.is_overdue());
+        let rest = goes + limits::MASK_RESUMES - Duration::from_millis(1);
+        masks.look(rest, false);
+        assert!(
+            !masks.is_overdue(),
+            "what the target held has to come first"
+        );
+        let whole = masks.output(Bytes::from_static(b"111 1111\ncard 4"));
+        assert_eq!(whole, b"**** **** **** ****\ncard "[..]);
+    }
+
+    #[test]
+    fn a_process_that_was_frozen_listens_before_it_shows() {
+        let (mut masks, start) = masks();
+        masks.output(Bytes::from_static(b"card 4111 11"));
+        let thawed = start + Duration::from_secs(10);
+        masks.look(thawed, false);
+        assert!(!masks.is_overdue());
+        let (at, shown) = until_passed(&mut masks);
+        assert_eq!(shown, b"4111 11"[..]);
+        assert_eq!(
+            at,
+            Some(thawed + limits::MASK_HOLD - limits::MASK_LOOK),
+            "four more looks"
+        );
+    }
+
+    #[test]
+    fn a_target_that_is_silent_within_a_number_shows_what_stands_before() {
+        let (mut masks, start) = masks();
+        masks.output(Bytes::from_static(b"card 4111 11"));
+        // It is silent only from what it said last.
+        let later = start + limits::MASK_LOOK;
+        masks.look(later, false);
+        masks.output(Bytes::from_static(b"11"));
+        assert_eq!(
+            until_passed(&mut masks),
+            (Some(later + limits::MASK_HOLD), b"4111 1111"[..].into())
+        );
+        assert_eq!(masks.next(), None);
+    }
+
+    #[test]
+    fn what_nothing_masks_is_looked_at_by_nobody() {
+        let now = Instant::now();
+        let mut masks = Masks::new(&terms::Mask::default(), now).unwrap();
+        assert_eq!(masks.output(Bytes::from_static(b"4111")), b"4111"[..]);
+        assert_eq!(masks.next(), None);
     }
 }

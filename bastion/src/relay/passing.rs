@@ -40,27 +40,29 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Passes what the masks have held back for as long as they may, if the target may speak and has said nothing more: time
-    /// that the relay spent elsewhere, or that the target had to wait, does not count. Says when to look again.
+    /// Passes what the masks have held back for as long as they may, if the target may speak and has said nothing more. Says when
+    /// to look again.
     pub(super) async fn held(
         &mut self,
         target: &mut Source<'_>,
         turn: Turn,
         now: Instant,
     ) -> Result<Option<Instant>, RecordError> {
-        if turn != Turn::Now {
+        let still = turn != Turn::Now;
+        self.masks.look(now, still);
+        if still {
             return Ok(None);
         }
-        if self.masks.due().is_some_and(|due| due <= now) {
+        if self.masks.is_overdue() {
             // The target's connection brings what has arrived.
             yield_now().await;
             if target.has_next() {
                 return Ok(None);
             }
-            let passed = self.masks.overdue(now);
+            let passed = self.masks.overdue();
             self.pass(passed)?;
         }
-        Ok(self.masks.due())
+        Ok(self.masks.next())
     }
 
     /// Looks at the session's bounds.

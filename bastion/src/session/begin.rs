@@ -200,7 +200,7 @@ impl Way {
         let pty = self.prelude.terminal.is_some();
         let files =
             (self.command == Asked::Sftp).then(|| Sftp::new(self.permission.given.files.clone()));
-        let masks = Masks::new(&self.permission.given.terms.mask);
+        let masks = Masks::new(&self.permission.given.terms.mask, Instant::now());
         let masks = masks.map_err(|_| Fault::Given("its masks"))?;
         let bounds = Bounds::new(&self.permission.given.terms, pty, Instant::now());
         let given = &self.permission.given;

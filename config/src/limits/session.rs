@@ -42,9 +42,17 @@ pub const PATTERN_MEMORY: usize = 256 << 10;
 /// Most patterns of one role that are masked: each byte of its sessions is held against all of them.
 pub const MASK_PATTERNS: usize = 32;
 
-/// How long bytes are held back that may be the beginning of what is masked: a person hardly sees it, and a program writes
-/// on within it.
+/// How long a target has to be silent before bytes pass that may be the beginning of what is masked: a person hardly sees it,
+/// and a program writes on within it.
 pub const MASK_HOLD: Duration = Duration::from_millis(50);
+
+/// How much of that silence counts at once: it is looked for so often that a process which is frozen or starved in between
+/// has had several turns to hear what came meanwhile.
+pub const MASK_LOOK: Duration = Duration::from_millis(10);
+
+/// How long after a session has stood still silence counts again. What its target could not send by then has to come first: over a
+/// line around the world, and through a TCP that asks only now and then whether the receiver has room again.
+pub const MASK_RESUMES: Duration = Duration::from_secs(2);
 
 /// Most characters and control bytes that are held back, of 4 bytes at most: what has not shown what it is by then passes.
 pub const MASK_HELD: usize = 1024;
