@@ -309,7 +309,7 @@ pub const EVENT_BYTES: usize = 64 << 10;
 pub const SYNC_EVERY: Duration = Duration::from_millis(100);
 
 /// Bytes kept of each stream of a command without a terminal; past it only their count and
-/// SHA-256 are recorded.
+/// digest are recorded.
 pub const EXEC_STREAM_BYTES: u64 = 1 << 20;
 
 /// Largest packet of a file transfer, in bytes: OpenSSH's `SFTP_MAX_MSG_LENGTH`.

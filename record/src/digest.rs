@@ -1,10 +1,14 @@
-//! SHA-256 digests (FIPS 180-4), written `sha256:` and 64 hexadecimal digits.
+//! SHA-256 digests (FIPS 180-4), written `sha256:` and 64 hexadecimal digits, and [`StreamDigest`]s.
+
+mod stream;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+pub use stream::{NotAStreamDigest, StreamDigest, StreamHasher};
 
 /// The SHA-256 of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,12 +39,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(71);
-        text.push_str("sha256:");
-        for half in self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]) {
-            text.extend(char::from_digit(half.into(), 16));
-        }
-        f.write_str(&text)
+        f.write_str(&spelled("sha256:", &self.0))
     }
 }
 
@@ -48,18 +47,32 @@ impl FromStr for Digest {
     type Err = NotADigest;
 
     fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let hex = text.strip_prefix("sha256:").ok_or(NotADigest)?;
-        let lower = hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if hex.len() != 64 || !lower {
-            return Err(NotADigest);
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| NotADigest)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| NotADigest)?;
-        }
-        Ok(Self(bytes))
+        read("sha256:", text).map(Self).ok_or(NotADigest)
     }
+}
+
+/// The name of a function, and what it gave in hexadecimal.
+fn spelled(function: &str, bytes: &[u8; 32]) -> String {
+    let mut text = function.to_owned();
+    for half in bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]) {
+        text.extend(char::from_digit(half.into(), 16));
+    }
+    text
+}
+
+/// What [`spelled`] wrote, in no other spelling.
+fn read(function: &str, text: &str) -> Option<[u8; 32]> {
+    let hex = text.strip_prefix(function)?;
+    let lower = hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if hex.len() != 64 || !lower {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 impl TryFrom<String> for Digest {

@@ -132,9 +132,9 @@ fn told_whole(path: &Path) -> Result<Vec<Value>> {
 }
 
 fn passed(bytes: &[u8]) -> Result<Value> {
-    let mut command = Command::new(programs::find("sha256sum")?);
+    let mut command = Command::new(programs::find("b3sum")?);
     let sum = process::run_with(&mut command, bytes)?.ok()?.out();
-    let digest = format!("sha256:{}", sum.split(' ').next().unwrap_or_default());
+    let digest = format!("blake3:{}", sum.split(' ').next().unwrap_or_default());
     Ok(serde_json::json!({ "bytes": bytes.len(), "digest": digest }))
 }
 
@@ -248,7 +248,7 @@ fn promise_10_a_connection_through_the_target_is_recorded_by_place_size_and_dige
         .ok()?
         .out();
     assert!(text.contains("[1] connection to \"127.0.0.1:"), "{text}");
-    assert!(text.contains("[1] closed, sent 5 bytes sha256:"), "{text}");
+    assert!(text.contains("[1] closed, sent 5 bytes blake3:"), "{text}");
     // The role gives nothing else.
     world
         .jump(&[&at, "id"])?

@@ -25,6 +25,7 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("sshd", "openssh-server"),
     ("sftp", "openssh-client"),
     ("age", "age"),
+    ("b3sum", "b3sum"),
     ("asciinema", "asciinema"),
     ("script", "bsdutils"),
     ("curl", "curl"),

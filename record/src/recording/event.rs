@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::file::FileEvent;
 use super::forward::ForwardEvent;
 use super::header::Size;
-use crate::digest::Digest;
+use crate::digest::StreamDigest;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub struct Tally {
     /// All its bytes.
     pub bytes: u64,
     /// Their digest. Absent for input that may not be kept: of a typed password, a digest gives too much away.
-    pub digest: Option<Digest>,
+    pub digest: Option<StreamDigest>,
 }
 
 /// The end of a session.

@@ -1,14 +1,14 @@
 //! Connections that a session forwards: one line for what was asked, one for what came of it, some for what passes, one for
 //! its end.
 //!
-//! What passes is not kept: a recording holds its size and SHA-256 each way.
+//! What passes is not kept: a recording holds its size and digest each way.
 
 use std::fmt;
 
 use config::words::shown;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::digest::StreamDigest;
 
 /// One line about a forwarded connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,8 +104,8 @@ pub enum Forwarded {
 pub struct Passed {
     /// How many bytes.
     pub bytes: u64,
-    /// Their SHA-256.
-    pub digest: Digest,
+    /// Their digest.
+    pub digest: StreamDigest,
 }
 
 impl fmt::Display for Forwarded {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::limits;
-use sha2::{Digest as _, Sha256};
 
 use super::event::{self, Data, End, EndReason, Exit, Stream, Tally};
 use super::file::FileEvent;
@@ -15,7 +14,7 @@ use super::header::{Header, Size};
 use super::live::Live;
 use super::seal::Sealed;
 use super::store::Shared;
-use crate::digest::Digest;
+use crate::digest::StreamHasher;
 
 pub use links::{Forwards, Link};
 
@@ -256,14 +255,14 @@ enum Flow {
     /// Only its length.
     Counted(u64),
     /// The first [`limits::EXEC_STREAM_BYTES`], then length and digest.
-    Capped { bytes: u64, hasher: Sha256 },
+    Capped { bytes: u64, hasher: StreamHasher },
 }
 
 impl Flow {
     fn capped() -> Self {
         Self::Capped {
             bytes: 0,
-            hasher: Sha256::new(),
+            hasher: StreamHasher::default(),
         }
     }
 
@@ -302,14 +301,11 @@ impl Flow {
                 bytes: *bytes,
                 digest: None,
             }),
-            Self::Capped { bytes, hasher } if *bytes > limits::EXEC_STREAM_BYTES => {
-                let digest = Some(Digest::from_bytes(hasher.clone().finalize().into()));
-                Some(Tally {
-                    stream,
-                    bytes: *bytes,
-                    digest,
-                })
-            }
+            Self::Capped { bytes, hasher } if *bytes > limits::EXEC_STREAM_BYTES => Some(Tally {
+                stream,
+                bytes: *bytes,
+                digest: Some(hasher.digest()),
+            }),
             _ => None,
         }
     }

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use config::limits;
-use sha2::{Digest as _, Sha256};
 
 use super::{RecordError, Recorded, since};
-use crate::digest::Digest;
+use crate::digest::StreamHasher;
 use crate::recording::event::{Data, Stream};
 use crate::recording::forward::{ForwardEvent, Forwarded, Passed};
 use crate::recording::live::Live;
@@ -45,7 +44,7 @@ struct Told {
 #[derive(Debug, Default)]
 struct Count {
     bytes: u64,
-    hasher: Sha256,
+    hasher: StreamHasher,
 }
 
 impl Forwards {
@@ -195,7 +194,7 @@ impl Count {
     fn sum(&self) -> Passed {
         Passed {
             bytes: self.bytes,
-            digest: Digest::from_bytes(self.hasher.clone().finalize().into()),
+            digest: self.hasher.digest(),
         }
     }
 }

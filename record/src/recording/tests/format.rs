@@ -154,7 +154,7 @@ fn a_command_without_a_terminal_keeps_a_part_and_the_digest_of_the_rest() {
         .map(|e| &e.data)
         .filter(|data| matches!(data, Data::Tally(_)))
         .collect();
-    let digest = Some(crate::digest::Digest::of(&big));
+    let digest = Some(crate::digest::StreamDigest::of(&big));
     assert_eq!(
         tallies,
         [&Data::Tally(Tally {

@@ -1,7 +1,7 @@
 use config::recipients::Recipients;
 
 use super::*;
-use crate::digest::Digest;
+use crate::digest::StreamDigest;
 
 fn finished(act: impl FnOnce(&Forwards)) -> Vec<Event> {
     finished_at(&HandClock::default(), act)
@@ -37,7 +37,7 @@ fn of_a_forwarded_connection_places_sizes_and_digests_are_kept() {
     });
     let passed = |bytes: &[u8]| Passed {
         bytes: bytes.len() as u64,
-        digest: Digest::of(bytes),
+        digest: StreamDigest::of(bytes),
     };
     let expected = [
         ForwardEvent::Asked {
@@ -146,11 +146,11 @@ fn promise_01_what_had_passed_is_still_told_after_a_crash() {
         n: 1,
         up: Passed {
             bytes: 6,
-            digest: Digest::of(b"secret"),
+            digest: StreamDigest::of(b"secret"),
         },
         down: Passed {
             bytes: 0,
-            digest: Digest::of(b""),
+            digest: StreamDigest::of(b""),
         },
     });
     let events = events(crashed.path(), &header.session);
