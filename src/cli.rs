@@ -9,8 +9,8 @@ use config::words::{BastionName, TargetName};
 
 use crate::failure::Result;
 use crate::{
-    check, evidence, generate, init, keys, log, policy, reissue, review, search, serve, target,
-    trust,
+    check, evidence, generate, index, init, keys, log, policy, reissue, review, search, serve,
+    target, trust,
 };
 
 /// Temporary production access with plain ssh: a certificate authority and a recording bastion.
@@ -109,6 +109,8 @@ enum Command {
     Play(review::PlayArgs),
     /// Look for text in recordings: on the screen, in commands, and in what was done to files
     Search(search::SearchArgs),
+    /// Make the indexes of recordings that have none, so that they are searched faster
+    Index(index::IndexArgs),
     /// Write a recording in another format
     Export(review::ExportArgs),
     /// Write a copy of a sealed recording that somebody else can open
@@ -198,6 +200,7 @@ impl Cli {
             Command::Log { command } => return log::run(site, command),
             Command::Play(args) => review::play(site, &args),
             Command::Search(args) => return search::search(site, &args),
+            Command::Index(args) => return index::index(site, &args),
             Command::Export(args) => review::export(site, &args),
             Command::Share(args) => reissue::share(site, &args),
             Command::Erase(args) => reissue::erase(site, &args),

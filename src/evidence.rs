@@ -25,7 +25,7 @@ use crate::reissue::KeyArgs;
 mod words;
 
 /// The file of public keys that lies in a site's directory.
-const SIGNERS: &str = "allowed_signers";
+pub(crate) const SIGNERS: &str = "allowed_signers";
 
 /// The arguments of `hallpass verify`.
 #[derive(Args)]

@@ -4,7 +4,7 @@
 //! * `init`, `check`, `keys`, `target`, `trust`: setting a site up.
 //! * `serve`: the two services.
 //! * `policy`: what a configuration would say.
-//! * `evidence`, `log`, `review`, `search`: verifying, proving, replaying, exporting and finding.
+//! * `evidence`, `log`, `review`, `search`, `index`: verifying, proving, replaying, exporting and finding.
 //! * `generate`: completions and man pages.
 
 mod check;
@@ -12,6 +12,7 @@ mod cli;
 mod evidence;
 mod failure;
 mod generate;
+mod index;
 mod init;
 mod keys;
 mod log;

@@ -15,11 +15,13 @@ use player::view::time;
 use record::age::Identities;
 use record::clock::{Clock as _, SystemClock, UnixTime};
 use record::recording::reader::ReadError;
+use record::recording::verify::Trusted;
 use record::recording::{Header, ReadState};
 use record::when::When;
 use serde_json::json;
 
 use crate::cli::Site;
+use crate::evidence::SIGNERS;
 use crate::failure::{Failure, Result, safe};
 use crate::reissue::KeyArgs;
 use crate::review::find;
@@ -31,7 +33,9 @@ const CAST: &str = ".cast.zst";
 #[derive(Args)]
 #[command(
     after_help = "Exit status: 0 something was found, 1 nothing was, or not everything could be read, 2 usage.\n\
-    A time that is shown is one for `hallpass play --at`. What was typed and never shown is not looked through."
+    A time that is shown is one for `hallpass play --at`. What was typed and never shown is not looked through.\n\
+    A recording whose index the bastion has signed is searched by it; any other is read whole, and the same is found\n\
+    (`hallpass index` makes indexes that are missing)."
 )]
 pub(crate) struct SearchArgs {
     /// A regular expression, as the crate `regex` reads it; (?i) ignores case
@@ -56,6 +60,10 @@ pub(crate) struct SearchArgs {
     /// How many lines to show around each that is found
     #[arg(long, short = 'C', value_name = "LINES", default_value_t = 0)]
     context: u8,
+    /// The public keys by which indexes are believed (as `hallpass trust` prints them); if left out, the
+    /// `allowed_signers` beside the configuration
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -65,10 +73,11 @@ pub(crate) struct SearchArgs {
 
 /// Looks through recordings on all cores, and tells what was found in the order of the sessions.
 pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
-    let paths = recordings(site, args)?;
+    let paths = recordings(site, &args.places, args.session.as_ref())?;
     let looking = Looking {
         query: Query::new(&args.pattern, args.context.into())
-            .map_err(|e| Failure::new(e.to_string()))?,
+            .map_err(|e| Failure::new(e.to_string()))?
+            .trusting(believed(site, args.trust.as_deref())?),
         identities: args.keys.read()?,
         since: args
             .since
@@ -186,9 +195,13 @@ fn counted(count: usize) -> (String, &'static str) {
 }
 
 /// The files to look through, each once, by their sessions' names: the oldest first.
-fn recordings(site: &Site, args: &SearchArgs) -> Result<Vec<PathBuf>> {
+pub(crate) fn recordings(
+    site: &Site,
+    places: &[String],
+    session: Option<&SessionId>,
+) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
-    if args.places.is_empty() {
+    if places.is_empty() {
         for bastion in site.load()?.bastions.values() {
             let dir = bastion.data.join("recordings");
             if dir.is_dir() {
@@ -201,7 +214,7 @@ fn recordings(site: &Site, args: &SearchArgs) -> Result<Vec<PathBuf>> {
             ));
         }
     }
-    for place in &args.places {
+    for place in places {
         let dir = Path::new(place);
         if dir.is_dir() {
             paths.extend(inside(dir)?);
@@ -209,13 +222,27 @@ fn recordings(site: &Site, args: &SearchArgs) -> Result<Vec<PathBuf>> {
             paths.push(find(site, place)?);
         }
     }
-    if let Some(session) = &args.session {
+    if let Some(session) = session {
         let name = format!("{session}{CAST}");
         paths.retain(|path| path.file_name().is_some_and(|own| *own == *name));
     }
     paths.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
     paths.dedup();
     Ok(paths)
+}
+
+/// Whose indexes are believed. A list that lies beside the recordings counts for nothing: whoever could put a forged
+/// index there could put that there, too.
+fn believed(site: &Site, given: Option<&Path>) -> Result<Trusted> {
+    let own = site.path().with_file_name(SIGNERS);
+    let file = given.unwrap_or(&own);
+    match fs::read_to_string(file) {
+        Ok(text) => Trusted::from_allowed_signers(&text)
+            .map_err(|e| Failure::new(format!("{}: {e}", file.display()))),
+        Err(e) if given.is_some() => Err(Failure::file("read", file, &e)),
+        // Every recording is read whole then.
+        Err(_) => Ok(Trusted::nobody()),
+    }
 }
 
 fn inside(dir: &Path) -> Result<Vec<PathBuf>> {

@@ -252,6 +252,9 @@ async fn open_store(
     let clock = Arc::clone(clock);
     let opening = move || RecordingStore::open(&dir, signer, clock, Box::new(OsDisk));
     let (store, recovered) = tokio::task::spawn_blocking(opening).await??;
+    if let Err(e) = store.keep_indexes(&recovered) {
+        tracing::warn!("recordings get no index, and are searched more slowly: {e}");
+    }
     for aside in &recovered.set_aside {
         tracing::error!(session = %aside.session, "a recording is not recovered: {}", aside.why);
     }

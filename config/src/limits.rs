@@ -298,6 +298,16 @@ pub const FRAME_MAX_BYTES: usize = 2 << 20;
 /// Largest stored skippable frame (metadata, checkpoint, seek table) that a reader accepts, in bytes.
 pub const SKIPPABLE_MAX_BYTES: usize = 8 << 20;
 
+/// Largest index of a recording, as it is stored, in bytes: several hundred megabytes of text. One that would be larger is
+/// not made, and its recording is searched without.
+pub const INDEX_BYTES: u64 = 64 << 20;
+
+/// How long the making of one index may take: ten times what a day of busy output takes. What is slower was made to be.
+pub const INDEX_PATIENCE: Duration = Duration::from_secs(600);
+
+/// Finished recordings that may wait for their index. Each that waits holds its key in memory; further ones get none.
+pub const INDEXES_WAITING: usize = 256;
+
 /// Most recipients that a recording is sealed to: each costs a curve's multiplication when a session begins, and
 /// a hundred bytes of the file.
 pub const RECIPIENTS: usize = 32;

@@ -9,14 +9,14 @@
 //! * [`view`]: the deck drawn into cells.
 //! * [`play`]: the thin skin around them: keys, ticks, the terminal.
 //! * [`export`]: the same events in other formats.
-//! * [`lines`]: the text that stood on the screen; [`search`] looks through it.
+//! * [`lines`]: the text that stood on the screen, which `record` tells: a bastion writes its index; [`search`] looks through it.
 
 pub mod deck;
 pub mod export;
 mod keys;
-pub mod lines;
 pub mod play;
 pub mod search;
+pub use record::lines;
 pub use record::screen;
 pub mod tape;
 pub mod view;

@@ -1,13 +1,17 @@
 //! Looks for text in a recording: in what stood on the screen, in the commands, and in what was done to files.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use config::pattern::Pattern;
 use record::age::Identities;
+use record::recording::index::Index;
 use record::recording::reader::ReadError;
+use record::recording::verify::Trusted;
 use record::recording::{Header, ReadState, Reader};
-use regex_automata::meta::Regex;
+use regex_automata::Input;
+use regex_automata::meta::{Cache, Regex};
 
 use crate::lines::{Line, Lines};
 
@@ -22,6 +26,7 @@ const TRIES: usize = 3;
 pub struct Query {
     regex: Regex,
     around: usize,
+    trusted: Trusted,
 }
 
 impl Query {
@@ -34,7 +39,15 @@ impl Query {
         Ok(Self {
             regex: pattern.regex()?,
             around,
+            trusted: Trusted::nobody(),
         })
+    }
+
+    /// Believes the indexes that these bastions have signed. Without them, every recording is read whole.
+    #[must_use]
+    pub fn trusting(mut self, trusted: Trusted) -> Self {
+        self.trusted = trusted;
+        self
     }
 }
 
@@ -58,6 +71,8 @@ pub struct Found {
     pub more: bool,
     /// How far the recording goes.
     pub state: ReadState,
+    /// Whether its index said so, and nothing else of it was read.
+    pub indexed: bool,
 }
 
 /// Looks through one recording, if `wanted` says so of its header. Memory is bounded by the screen and by [`HITS`].
@@ -91,12 +106,34 @@ fn once(
     if !wanted(reader.header()) {
         return Ok(None);
     }
+    let indexed = indexed(&reader, query);
+    indexed.map_or_else(|| read(&reader, query), Ok).map(Some)
+}
+
+/// What the index says, if there is one that can be believed.
+fn indexed(reader: &Reader, query: &Query) -> Option<Found> {
+    let index = Index::of(reader, &query.trusted)?;
     let mut sieve = Sieve::new(query);
-    let mut lines = Lines::new(reader.header(), &mut |line| sieve.take(line));
+    let lines = index.lines(&mut |line| {
+        sieve.take(line);
+        if sieve.more {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    lines.ok()?;
+    Some(sieve.found(reader, reader.state(), true))
+}
+
+/// What all that it holds says.
+fn read(reader: &Reader, query: &Query) -> Result<Found, ReadError> {
+    let mut sieve = Sieve::new(query);
+    let mut lines = Lines::new(reader.header(), &mut |line| sieve.take(&line));
     let mut state = reader.state();
     for event in reader.all_events() {
         match event {
-            Ok(event) => lines.take(&event, &mut |line| sieve.take(line)),
+            Ok(event) => lines.take(&event, &mut |line| sieve.take(&line)),
             Err(ReadError::Changed) => return Err(ReadError::Changed),
             // What was found before the damage is told.
             Err(_) => {
@@ -108,21 +145,17 @@ fn once(
             break;
         }
     }
-    lines.finish(&mut |line| sieve.take(line));
-    Ok(Some(Found {
-        header: reader.header().clone(),
-        hits: sieve.hits,
-        more: sieve.more,
-        state,
-    }))
+    lines.finish(&mut |line| sieve.take(&line));
+    Ok(sieve.found(reader, state, false))
 }
 
 /// Keeps the lines that have the pattern, and those around them.
 struct Sieve<'a> {
     query: &'a Query,
+    cache: Cache,
     before: VecDeque<Line>,
     after: usize,
-    found: usize,
+    count: usize,
     hits: Vec<Hit>,
     more: bool,
 }
@@ -131,41 +164,54 @@ impl<'a> Sieve<'a> {
     fn new(query: &'a Query) -> Self {
         Self {
             query,
+            cache: query.regex.create_cache(),
             before: VecDeque::new(),
             after: 0,
-            found: 0,
+            count: 0,
             hits: Vec::new(),
             more: false,
         }
     }
 
-    fn take(&mut self, line: Line) {
-        let has_it = self.query.regex.is_match(line.text.as_str());
-        if has_it && self.found == HITS {
+    fn take(&mut self, line: &Line) {
+        let input = Input::new(line.text.as_str()).earliest(true);
+        let found = self.query.regex.search_half_with(&mut self.cache, &input);
+        let has_it = found.is_some();
+        if has_it && self.count == HITS {
             self.more = true;
         }
         if self.more {
             return;
         }
         if has_it {
-            self.found += 1;
+            self.count += 1;
             self.after = self.query.around;
             for line in std::mem::take(&mut self.before) {
                 self.keep(line, false);
             }
-            self.keep(line, true);
+            self.keep(line.clone(), true);
         } else if self.after > 0 {
             self.after -= 1;
-            self.keep(line, false);
+            self.keep(line.clone(), false);
         } else if self.query.around > 0 {
             if self.before.len() == self.query.around {
                 self.before.pop_front();
             }
-            self.before.push_back(line);
+            self.before.push_back(line.clone());
         }
     }
 
     fn keep(&mut self, line: Line, has_it: bool) {
         self.hits.push(Hit { line, has_it });
+    }
+
+    fn found(self, reader: &Reader, state: ReadState, indexed: bool) -> Found {
+        Found {
+            header: reader.header().clone(),
+            hits: self.hits,
+            more: self.more,
+            state,
+            indexed,
+        }
     }
 }

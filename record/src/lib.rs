@@ -5,7 +5,8 @@
 //! * [`entry`], [`log`]: the lines of the issuance log, and the log itself.
 //! * [`law`], [`keyring`]: who may approve what, and the life of the CA's own keys, as the log tells them.
 //! * [`api`]: what a bastion and the CA say to each other.
-//! * [`recording`]: the evidence of each session; [`screen`]: the emulated terminal that it is shown through.
+//! * [`recording`]: the evidence of each session; [`screen`]: the emulated terminal that it is shown through; [`lines`]: the
+//!   text that stood there.
 //! * [`krl`]: what is revoked, as OpenSSH's targets read it; [`orders`]: what a target is told.
 //! * [`token`], [`fingerprint`]: what a machine joins with, and what keys are known by.
 //! * [`digest`], [`clock`], [`when`]: SHA-256 and time, each in one spelling.
@@ -26,6 +27,7 @@ pub mod http;
 pub mod keyring;
 pub mod krl;
 pub mod law;
+pub mod lines;
 mod lock;
 pub mod log;
 pub mod orders;

@@ -3,6 +3,7 @@
 use crate::recording::Size;
 use crate::text::is_visible;
 mod scrolled;
+mod stored;
 
 use avt::parser::Function;
 use avt::{Parser, Terminal};
@@ -360,7 +361,9 @@ mod tests {
             let (before, after) = output.split_at(cut);
             let mut whole = screen(20, 4);
             whole.feed(before);
-            let mut back = Screen::restore(&whole.snapshot().unwrap());
+            let snapshot = whole.snapshot().unwrap();
+            let stored = Snapshot::from_bytes(&snapshot.to_bytes()).unwrap();
+            let mut back = Screen::restore(&stored);
             whole.feed(after);
             back.feed(after);
             for row in 0..4 {

@@ -57,6 +57,14 @@ pub(crate) fn header(cols: u32, rows: u32) -> Header {
     }
 }
 
+/// The bastion of all recordings.
+pub(crate) fn signer() -> Signer {
+    Signer {
+        name: "edge".parse().unwrap(),
+        key: PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32])),
+    }
+}
+
 /// Records what `act` does; the directory, and the recording in it.
 pub(crate) fn recording(
     header: &Header,
@@ -64,14 +72,9 @@ pub(crate) fn recording(
 ) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let clock = HandClock::default();
-    let key = PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32]));
-    let signer = Signer {
-        name: "edge".parse().unwrap(),
-        key,
-    };
     let opened = RecordingStore::open(
         dir.path(),
-        signer,
+        signer(),
         Arc::new(clock.clone()),
         Box::new(OsDisk),
     );

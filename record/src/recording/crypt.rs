@@ -130,6 +130,20 @@ impl Vault {
         self.key.decrypt(&self.bound(number, head), body)
     }
 
+    /// Encrypts a block of the recording's index.
+    pub(super) fn close_block(&self, number: u64, body: &[u8]) -> io::Result<Vec<u8>> {
+        self.key.encrypt(&self.bound_block(number), body)
+    }
+
+    /// What a block of the recording's index holds.
+    pub(super) fn open_block(&self, number: u64, body: &[u8]) -> Option<Vec<u8>> {
+        self.key.decrypt(&self.bound_block(number), body)
+    }
+
+    fn bound_block(&self, number: u64) -> Vec<u8> {
+        format!("hallpass index 1\n{}\n{number}\n", self.session).into_bytes()
+    }
+
     fn bound(&self, number: u64, head: &Head) -> Vec<u8> {
         let mut bound = format!("hallpass frame 1\n{}\n{number}\n", self.session).into_bytes();
         bound.extend_from_slice(&head.line());

@@ -25,6 +25,7 @@ const TRAILER_MAGIC: u32 = 0x184D_2A56;
 const KEYS_MAGIC: u32 = 0x184D_2A57;
 const LINES_MAGIC: u32 = 0x184D_2A58;
 const CHUNKS_MAGIC: u32 = 0x184D_2A59;
+const SCREEN_MAGIC: u32 = 0x184D_2A5B;
 const SEEK_MAGIC: u32 = 0x184D_2A5E;
 const SEEK_FOOTER: u32 = 0x8F92_EAB1;
 
@@ -303,6 +304,23 @@ pub(super) fn preamble(keys: Option<&[u8]>) -> Vec<u8> {
         ]
         .concat(),
     }
+}
+
+/// A frame of an index that holds a screen.
+pub(super) fn screen(payload: &[u8]) -> Vec<u8> {
+    skippable(SCREEN_MAGIC, payload)
+}
+
+/// Takes such a frame from the beginning of some bytes, if one stands there: its payload, and what follows.
+pub(super) fn next_screen(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = bytes.strip_prefix(SCREEN_MAGIC.to_le_bytes().as_slice())?;
+    let (length, rest) = rest.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+}
+
+/// What a file of another kind begins with that is made of the same frames.
+pub(super) fn begins_with(payload: &[u8]) -> Vec<u8> {
+    skippable(PREAMBLE_MAGIC, payload)
 }
 
 /// A trailer's stored frame, from its payload.

@@ -36,7 +36,7 @@ const BEHIND_HARD: usize = 1024;
 pub(super) struct Live {
     session: SessionId,
     /// Of an encrypted recording.
-    vault: Option<Vault>,
+    vault: Option<Arc<Vault>>,
     writing: Mutex<Writing>,
     cast: Mutex<Cast>,
     waiting: AtomicUsize,
@@ -119,7 +119,7 @@ impl Live {
         };
         Ok(Self {
             session: session.clone(),
-            vault,
+            vault: vault.map(Arc::new),
             writing: Mutex::new(writing),
             cast: Mutex::new(cast),
             waiting: AtomicUsize::new(0),
@@ -199,7 +199,9 @@ impl Live {
             .and_then(|()| self.seal_all(shared, end, turn));
         // Whether or not it could be sealed, the thread has nothing to do for it any more.
         shared.forget(&self.session);
-        if sealed.is_err() {
+        if let Ok(sealed) = &sealed {
+            shared.index(sealed, self.vault.clone());
+        } else {
             // What was forwarded since the last group must not be lost with the power before the next start.
             shared.sync(&[self]);
         }

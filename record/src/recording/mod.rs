@@ -10,6 +10,7 @@
 //! * [`seal`]: turns a tail into a sealed frame; [`recover`] does so after a crash.
 //! * [`frame`]: how frames lie in the file; [`crypt`]: what a recording that is sealed to recipients hides.
 //! * [`reader`], [`verify`].
+//! * [`index`]: the text that stood on the screen, so that it is found without running the emulator again.
 //!
 //! # The format
 //!
@@ -54,6 +55,7 @@ pub mod file;
 pub mod forward;
 pub mod frame;
 pub mod header;
+pub mod index;
 mod live;
 mod pace;
 pub mod reader;

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::limits;
@@ -21,6 +22,7 @@ use crate::age::Identities;
 use self::files::Files;
 
 mod files;
+mod indexed;
 
 /// A recording that is open for reading.
 #[derive(Debug)]
@@ -107,6 +109,15 @@ impl Reader {
     /// Opens `SESSION.cast.zst`; if it is not finished, the tails beside it belong to it. One that is sealed needs an
     /// identity of one of its recipients.
     pub fn open(path: &Path, identities: &Identities) -> Result<Self, ReadError> {
+        Self::open_with(path, identities, None)
+    }
+
+    /// The same, with a content key that is at hand.
+    fn open_with(
+        path: &Path,
+        identities: &Identities,
+        vault: Option<Arc<Vault>>,
+    ) -> Result<Self, ReadError> {
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
@@ -120,10 +131,10 @@ impl Reader {
             session,
             dir,
             file,
-            vault: None,
+            vault,
         };
         let keys = place.keys()?;
-        if let Some(keys) = &keys {
+        if let (Some(keys), None) = (&keys, &place.vault) {
             // Said first, because without a key nothing else can be said.
             keys.may_open(identities)?;
         }
@@ -193,25 +204,7 @@ impl Reader {
             return Ok(Vec::new());
         };
         let lines = self.place.lines_at(at)?;
-        let mut at_us = from_us;
-        let mut events = Vec::new();
-        let skip = usize::from(chunk == 0);
-        for line in lines
-            .split(|b| *b == b'\n')
-            .skip(skip)
-            .filter(|line| !line.is_empty())
-        {
-            let read = std::str::from_utf8(line)
-                .map_err(|_| "it is not UTF-8".to_owned())
-                .and_then(|line| event::read_line(line, &mut at_us).map_err(|e| e.to_string()));
-            match (read, at) {
-                (Ok(event), _) => events.extend(event),
-                // A tail ends where it was torn.
-                (Err(_), Place::Tail(_)) => break,
-                (Err(why), Place::Sealed { .. }) => return Err(ReadError::Damaged(why)),
-            }
-        }
-        Ok(events)
+        events_in(&lines, chunk, at, from_us)
     }
 
     /// All events, in order. Holds one chunk at a time.
@@ -256,6 +249,29 @@ impl Reader {
     }
 }
 
+/// The events that some lines of a chunk hold.
+fn events_in(lines: &[u8], chunk: usize, at: Place, from_us: u64) -> Result<Vec<Event>, ReadError> {
+    let mut at_us = from_us;
+    let mut events = Vec::new();
+    let skip = usize::from(chunk == 0);
+    for line in lines
+        .split(|b| *b == b'\n')
+        .skip(skip)
+        .filter(|line| !line.is_empty())
+    {
+        let read = std::str::from_utf8(line)
+            .map_err(|_| "it is not UTF-8".to_owned())
+            .and_then(|line| event::read_line(line, &mut at_us).map_err(|e| e.to_string()));
+        match (read, at) {
+            (Ok(event), _) => events.extend(event),
+            // A tail ends where it was torn.
+            (Err(_), Place::Tail(_)) => break,
+            (Err(why), Place::Sealed { .. }) => return Err(ReadError::Damaged(why)),
+        }
+    }
+    Ok(events)
+}
+
 /// Finds the sealed frames of a file and the tails that follow them. A tail may be sealed while this looks for it:
 /// then there is another frame, and it looks again.
 fn all_chunks(
@@ -268,7 +284,7 @@ fn all_chunks(
         let (mut chunks, state) = index(&place.file)?;
         if let (Some(keys), None) = (keys, &place.vault) {
             place.vault = place.statement(&chunks)?.map_or(Ok(None), |statement| {
-                Vault::open(keys, &statement, identities).map(Some)
+                Vault::open(keys, &statement, identities).map(|vault| Some(Arc::new(vault)))
             })?;
         }
         if state != ReadState::Unfinished {

@@ -1,6 +1,7 @@
 //! The directory of recordings, and the thread that makes them durable and seals them.
 
 mod aside;
+mod indexes;
 mod patience;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use config::words::SessionId;
 use super::crypt::Vault;
 use super::disk::Disk;
 use super::header::Header;
+use super::index::thread::Indexer;
 use super::live::Live;
 use super::pace::Pace;
 use super::recorder::Recorder;
@@ -142,6 +144,7 @@ impl RecordingStore {
             looks: patience::looks(patience),
             sessions: Mutex::new(Sessions::default()),
             wake: Condvar::new(),
+            indexer: OnceLock::new(),
         });
         let thread = std::thread::Builder::new()
             .name("recordings".into())
@@ -229,6 +232,9 @@ impl Drop for RecordingStore {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        if let Some(indexer) = self.shared.indexer.get() {
+            indexer.stop();
+        }
     }
 }
 
@@ -248,6 +254,7 @@ pub(super) struct Shared {
     looks: u64,
     sessions: Mutex<Sessions>,
     wake: Condvar,
+    indexer: OnceLock<Indexer>,
 }
 
 #[derive(Default)]

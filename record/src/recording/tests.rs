@@ -1,8 +1,10 @@
 mod clear;
 mod closed;
+mod forged;
 mod format;
 mod forwards;
 mod hostile;
+mod index;
 mod sealed;
 mod slow;
 mod together;

@@ -16,6 +16,7 @@ use ssh_key::PublicKey;
 use super::crypt::keys::Keys;
 use super::event::End;
 use super::header::Header;
+use super::index;
 use super::recover::{file_of, open_plain};
 use super::scan::{Fault, Problem, Scan, Signers, Step};
 use super::seal;
@@ -297,15 +298,17 @@ pub fn strangers(dir: &Path) -> io::Result<Vec<OsString>> {
     let mut strange = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let known = name
-            .to_str()
-            .is_some_and(|name| file_of(name).is_some() || name == LOCK || name == ASIDE);
+        let known = name.to_str().is_some_and(is_known);
         if !known {
             strange.push(name);
         }
     }
     strange.sort();
     Ok(strange)
+}
+
+fn is_known(name: &str) -> bool {
+    file_of(name).is_some() || index::is_index(name) || name == LOCK || name == ASIDE
 }
 
 fn recordings_in(dir: &Path) -> io::Result<BTreeMap<SessionId, BTreeSet<u32>>> {

@@ -6,12 +6,14 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use config::recipients::Recipients;
+use config::words::SessionId;
 
 use super::keys::Keys;
 use super::statement::{Head, Statement};
 use super::{LockedError, Vault};
 use crate::age::{Identities, WrapError};
 use crate::recording::frame::{self, SeekTable, Stored};
+use crate::recording::index;
 use crate::recording::reader::ReadError;
 use crate::recording::recover::{file_of, open_plain};
 
@@ -60,6 +62,10 @@ pub fn erase(path: &Path) -> Result<(), ReissueError> {
     // If we die within, some of what is wrapped may be there still: the same call again overwrites it, whatever it is.
     file.write_all_at(&erased, 0)?;
     file.sync_all()?;
+    // Its index opens with the same key, so that nobody can read it either; if it cannot be removed, it only takes room.
+    if let (Some(dir), Some((session, _))) = (path.parent(), name_of(path)) {
+        let _ = std::fs::remove_file(index::path(dir, &session));
+    }
     Ok(())
 }
 
@@ -121,8 +127,7 @@ fn opened(
     path: &Path,
     how: &OpenOptions,
 ) -> Result<(File, BufReader<File>, Vec<u8>), ReissueError> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    if !matches!(name.and_then(file_of), Some((_, None))) {
+    if !matches!(name_of(path), Some((_, None))) {
         return Err(ReadError::Name(path.to_owned()).into());
     }
     let file = open_plain(path, how)?;
@@ -139,6 +144,10 @@ fn opened(
         Some(Stored::Keys(payload)) => Ok((file, from, payload)),
         _ => Err(unreadable().into()),
     }
+}
+
+fn name_of(path: &Path) -> Option<(SessionId, Option<u32>)> {
+    path.file_name()?.to_str().and_then(file_of)
 }
 
 fn unreadable() -> LockedError {

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use config::limits;
 use config::words::SessionId;
@@ -25,7 +26,7 @@ pub(super) struct Files {
     pub(super) dir: PathBuf,
     pub(super) file: File,
     /// Of an encrypted recording.
-    pub(super) vault: Option<Vault>,
+    pub(super) vault: Option<Arc<Vault>>,
 }
 
 impl Files {
@@ -103,21 +104,21 @@ impl Files {
                 number,
                 offset,
                 stored,
-            } => {
-                let bytes = self.stored(offset, stored)?;
-                match &self.vault {
-                    None => {
-                        frame::decompress(&bytes).map_err(|e| ReadError::Damaged(e.to_string()))
-                    }
-                    Some(vault) => disclosed(vault, number, &bytes)
-                        .ok_or_else(|| ReadError::Damaged("a sealed frame does not open".into())),
-                }
-            }
+            } => self.opened(number, &self.stored(offset, stored)?),
             Place::Tail(number) => self.tail(number),
         }
     }
 
-    fn stored(&self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {
+    /// The lines of a sealed frame, from its stored bytes.
+    pub(super) fn opened(&self, number: u64, bytes: &[u8]) -> Result<Vec<u8>, ReadError> {
+        match &self.vault {
+            None => frame::decompress(bytes).map_err(|e| ReadError::Damaged(e.to_string())),
+            Some(vault) => disclosed(vault, number, bytes)
+                .ok_or_else(|| ReadError::Damaged("a sealed frame does not open".into())),
+        }
+    }
+
+    pub(super) fn stored(&self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, offset)?;
         Ok(bytes)

@@ -1,7 +1,29 @@
-use record::recording::{Event, Header};
-
 use super::*;
-use crate::deck::tests::header;
+use crate::recording::{Kind, Term};
+
+fn header(cols: u32, rows: u32) -> Header {
+    Header {
+        session: "01JD0000000000000000000000".parse().unwrap(),
+        person: "alice".parse().unwrap(),
+        access: "postgres@db1.prod".parse().unwrap(),
+        role: "db-oncall".parse().unwrap(),
+        request: "7F3K-9QMD".parse().unwrap(),
+        serial: 1841,
+        bastion: "edge".parse().unwrap(),
+        source: "192.0.2.7".parse().unwrap(),
+        client: "SSH-2.0-OpenSSH_9.2".to_owned(),
+        kind: Kind::Shell,
+        command: None,
+        forced: None,
+        term: Some(Term {
+            size: Size::recorded(cols, rows).unwrap(),
+            name: "xterm".to_owned(),
+        }),
+        environment: Vec::new(),
+        record_input: false,
+        started_ms: 1_795_312_324_000,
+    }
+}
 
 fn output(at_ms: u64, text: &str) -> Event {
     Event {

@@ -3,13 +3,16 @@
 //! A line is what a reader takes for one: rows that a terminal has wrapped are joined, and a line that grows while somebody
 //! types is one line, told when it is done. What stood for less than [`BLINK_US`] between two others is passed over,
 //! unless it scrolled away: that is how output is that comes faster than anybody reads.
+//!
+//! The [index](crate::recording::index) of a recording holds these lines. Whoever changes which lines are told, or when, gives it
+//! another version, so that those of before are not taken for what is told now.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
-use record::recording::{Data, Event, Header, Size, Stream};
-use record::screen::{REPLACEMENT, Screen, Scrolled};
-use record::text::is_visible;
+use crate::recording::{Data, Event, Header, Size, Stream};
+use crate::screen::{REPLACEMENT, Screen, Scrolled};
+use crate::text::is_visible;
 
 /// How long something stands before it counts as seen, in microseconds: a frame of a screen at fifty a second.
 pub const BLINK_US: u64 = 20_000;
@@ -101,6 +104,11 @@ impl Lines {
         for text in gone {
             self.scrolled_away(&text, tell);
         }
+    }
+
+    /// The screen as it stands, which shows the output alone.
+    pub(crate) const fn screen(&self) -> &Screen {
+        &self.screen
     }
 
     /// After the last event.
@@ -206,7 +214,7 @@ impl Line {
 }
 
 /// A line that can be shown anywhere: nothing invisible in it, and no blanks at its end.
-pub(crate) fn neutral(line: &str) -> String {
+pub fn neutral(line: &str) -> String {
     line.trim_end()
         .chars()
         .map(|c| if is_visible(c) { c } else { REPLACEMENT })
