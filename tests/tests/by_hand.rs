@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hallpass_tests::process::{self, LIMIT, Output};
+use hallpass_tests::world::Setup;
 use hallpass_tests::{Failure, Result, World, keys, programs};
 
 /// What the auditor holds: the page's script, the recording and the keys.
@@ -126,6 +127,77 @@ fn a_recording_is_checked_with_stock_tools_alone() -> Result<()> {
     .check()?
     .exits(1)?
     .prints("WRONG: the first line is that of another session")?;
+    world.end()
+}
+
+#[test]
+fn a_sealed_recording_is_checked_with_stock_tools_and_no_key() -> Result<()> {
+    let keys = tempfile::tempdir()?;
+    let key = keys.path().join("reviewer");
+    keys::make(&key, "reviewer")?;
+    let recipient = keys::public_line(&key)?;
+    let world = World::with(&Setup {
+        extra: format!("[recordings]\nrecipients = [\"{}\"]\n", recipient.trim()),
+        ..Setup::default()
+    })?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &[])?;
+    world.jump(&[&at, "-tt", "seq 100000"])?.ok()?;
+    let recording = world.first_recording(LIMIT)?;
+    let auditor = Auditor::of(&world, &recording)?;
+    let whole = auditor.check()?.ok()?.prints("sealed by bastion")?.out();
+    assert!(!whole.contains("wrapped key"), "{whole}");
+    let root = whole
+        .split_once("root ")
+        .map_or("", |(_, root)| root.trim());
+    let entries = fs::read_to_string(world.log().join("entries"))?;
+    assert!(entries.contains(root), "{whole}");
+
+    let bytes = fs::read(&recording)?;
+    let sealed: Vec<usize> = bytes
+        .windows(4)
+        .enumerate()
+        .filter(|(_, window)| *window == [0x58, 0x2a, 0x4d, 0x18])
+        .map(|(at, _)| at)
+        .collect();
+    let [_, second, third, ..] = sealed.as_slice() else {
+        return Err(Failure::new(format!("{} frames", sealed.len())));
+    };
+    let mut altered = bytes.clone();
+    if let Some(byte) = altered.get_mut(second + 2000) {
+        *byte ^= 1;
+    }
+    auditor
+        .check_bytes(&altered)?
+        .exits(1)?
+        .prints("WRONG: the checkpoint speaks of something else than frame 1")?;
+    let cut = [&bytes[..*second], &bytes[*third..]].concat();
+    auditor.check_bytes(&cut)?.exits(1)?.prints("WRONG: ")?;
+    auditor
+        .check_bytes(&bytes[..bytes.len() - 1])?
+        .exits(1)?
+        .prints("WRONG: there is no seek table at the end")?;
+
+    // Erased, it is whole, and says so.
+    let path = auditor.recording.display().to_string();
+    fs::write(&auditor.recording, &bytes)?;
+    world.hallpass(&["erase", "--yes", &path])?.ok()?;
+    auditor
+        .check()?
+        .ok()?
+        .prints(root)?
+        .prints("not the one that it began with")?;
+    let renamed = auditor
+        .recording
+        .with_file_name("01JD0000000000000000000000.cast.zst");
+    fs::write(&renamed, &bytes)?;
+    Auditor {
+        recording: renamed,
+        ..auditor
+    }
+    .check()?
+    .exits(1)?
+    .prints("WRONG: the first head is that of another session")?;
     world.end()
 }
 
