@@ -2,6 +2,7 @@
 //! the parser breaks its law.
 
 mod evidence;
+mod recordings;
 mod watched;
 
 use std::fmt::{Debug, Display};
@@ -23,6 +24,8 @@ pub use evidence::{api, checkpoint, join_token, log_line, request, revocation_li
 use evidence::{
     api_seeds, checkpoint_seeds, list_seeds, log_line_seeds, note_seeds, request_seeds, token_seeds,
 };
+use recordings::recording_seeds;
+pub use recordings::sealed_recording;
 use watched::{
     answer_seeds, ask_seeds, bundle_seeds, cosignature_seeds, kept_seeds, machine_seeds,
     orders_seeds,
@@ -65,6 +68,7 @@ pub const ALL: &[Target] = &[
     target("http-answer", answer_seeds, http_answer),
     target("machine-line", machine_seeds, machine_line),
     target("orders", orders_seeds, target_orders),
+    target("sealed-recording", recording_seeds, sealed_recording),
 ];
 
 const fn target(name: &'static str, seeds: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -> bool) -> Target {
