@@ -111,9 +111,9 @@ async fn exchange(
 }
 
 async fn body(answer: Response<Incoming>, most: usize) -> Result<Vec<u8>, Unheard> {
-    let status = answer.status().as_u16();
-    if status != 200 {
-        return Err(Unheard::Status(status));
+    // Any of them means that it was taken (RFC 9110 §15.3); whoever needs an answer looks for it in the body.
+    if !answer.status().is_success() {
+        return Err(Unheard::Status(answer.status().as_u16()));
     }
     let read = Limited::new(answer.into_body(), most).collect().await;
     match read {

@@ -69,6 +69,8 @@ async fn a_service_is_asked_by_post() {
 async fn only_a_good_and_short_answer_is_one() {
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n";
     assert_eq!(answered(chunked).await.unwrap(), "yes");
+    let taken = b"HTTP/1.1 204 No Content\r\n\r\n";
+    assert_eq!(answered(taken).await.unwrap(), "");
     let moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     assert!(matches!(answered(moved).await, Err(Unheard::Status(302))));
     let failed = b"HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\nyes";
