@@ -354,6 +354,19 @@ pub(crate) fn said(
     }
 }
 
+/// The same while the session goes on: at a terminal on a line of its own, wherever the cursor stands.
+pub(crate) fn said_between(
+    recorder: &mut Recorder,
+    line: &str,
+    pty: bool,
+) -> Result<Recorded<Bytes>, RecordError> {
+    if pty {
+        recorder.output(Bytes::from(format!("\r\nhallpass: {line}\r\n")))
+    } else {
+        said(recorder, line, pty)
+    }
+}
+
 /// A signal's name (RFC 4254 §6.10), as far as it is one.
 pub(crate) fn name(signal: &Sig) -> String {
     let name = match signal {

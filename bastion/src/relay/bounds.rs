@@ -28,6 +28,13 @@ struct Idle {
     warned: bool,
 }
 
+impl Idle {
+    /// How long before its end the person is warned.
+    fn warning(&self) -> Duration {
+        limits::IDLE_WARNING.min(self.most / 2)
+    }
+}
+
 /// What a bound says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reached {
@@ -45,7 +52,7 @@ impl Bounds {
         let idle = terms.idle.map(|most| Idle {
             most,
             since: now,
-            warned: !pty || most < 2 * limits::IDLE_WARNING,
+            warned: !pty,
         });
         Self {
             idle,
@@ -71,7 +78,7 @@ impl Bounds {
             && (self.both || way == Way::Up)
         {
             idle.since = now;
-            idle.warned &= self.both || idle.most < 2 * limits::IDLE_WARNING;
+            idle.warned &= self.both;
         }
         if let Some(left) = &self.left {
             let less = |left: u64| left.checked_sub(bytes as u64);
@@ -88,7 +95,7 @@ impl Bounds {
         Some(if idle.warned {
             end
         } else {
-            end - limits::IDLE_WARNING
+            end - idle.warning()
         })
     }
 
@@ -99,7 +106,7 @@ impl Bounds {
         if end <= now {
             return Some(Reached::Idle(idle.most));
         }
-        if !idle.warned && end - limits::IDLE_WARNING <= now {
+        if !idle.warned && end - idle.warning() <= now {
             idle.warned = true;
             return Some(Reached::Soon(end - now));
         }
@@ -142,6 +149,16 @@ mod tests {
             bounds.reached(at(1160)),
             Some(Reached::Idle(Duration::from_secs(600)))
         );
+    }
+
+    #[test]
+    fn a_short_time_is_warned_of_when_half_of_it_is_over() {
+        let (mut bounds, start) = bounds(20, true);
+        let at = |secs| start + Duration::from_secs(secs);
+        assert_eq!(bounds.reached(at(9)), None);
+        let soon = Some(Reached::Soon(Duration::from_secs(10)));
+        assert_eq!(bounds.reached(at(10)), soon);
+        assert!(matches!(bounds.reached(at(20)), Some(Reached::Idle(_))));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What comes from the target on its way to the person: masked, looked at, recorded, handed on.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use config::words::AlertName;
 use record::recording::RecordError;
@@ -10,7 +12,7 @@ use super::bounds::Reached;
 use super::masks::Passed;
 use super::observed::Change;
 use super::source::{Source, Turn};
-use super::{Over, Relay, Stop, said};
+use super::{Over, Relay, Stop, said_between};
 use crate::alarm::Alarm;
 use crate::flow::Way;
 use crate::forward::Item;
@@ -69,7 +71,7 @@ impl Relay<'_> {
     pub(super) fn elapsed(&mut self, now: Instant) -> Result<(), Over> {
         match self.bounds.reached(now) {
             Some(Reached::Soon(left)) => {
-                let left = left.as_secs();
+                let left = (left + Duration::from_millis(500)).as_secs();
                 self.say(&format!(
                     "nothing was typed for long: the session ends in {left} s"
                 ))?;
@@ -91,7 +93,7 @@ impl Relay<'_> {
     }
 
     pub(super) fn say(&mut self, line: &str) -> Result<(), RecordError> {
-        let recorded = said(self.recorder, line, self.pty)?;
+        let recorded = said_between(self.recorder, line, self.pty)?;
         if self.observed.paused() {
             self.down.put_first(Item::Errors(recorded), line.len());
         } else {

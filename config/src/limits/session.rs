@@ -29,7 +29,7 @@ pub const SOURCES_KNOWN: usize = 64;
 /// Shortest time that a role may give somebody to do nothing: it takes as long to read a screen.
 pub const IDLE_SHORTEST: Duration = Duration::from_secs(10);
 
-/// How long before the end of an idle session its person is warned, if it may be idle for twice as long.
+/// How long before the end of an idle session its person is warned: when half of the time is over, if that is later.
 pub const IDLE_WARNING: Duration = Duration::from_secs(60);
 
 /// Longest pattern of a role, in bytes: a person reads it.
