@@ -20,6 +20,9 @@ const FRAME: Duration = Duration::from_millis(40);
 /// How long a frame may take until it has been taken: who takes longer is shown out.
 const SLOW: Duration = Duration::from_secs(10);
 
+/// How long what brings the terminal back may take, of one who is shown out.
+const LAST: Duration = Duration::from_secs(1);
+
 /// What ends looking on, beside the session's end: `q` and `^C`.
 const LEAVE: [u8; 2] = [b'q', 3];
 
@@ -59,7 +62,7 @@ impl Seat<'_> {
         } = self;
         let (mut paper, begin) = Paper::new(cols, rows)?;
         let mut shown = stage.shown();
-        if !taken(write, begin).await {
+        if !taken(write, begin, SLOW).await {
             return Ok(Left::Slow);
         }
         // Whoever waits for an observer waits until here.
@@ -75,7 +78,7 @@ impl Seat<'_> {
                     frame.set_cursor_position(cursor);
                 }
             })?;
-            if !taken(write, frame).await {
+            if !taken(write, frame, SLOW).await {
                 break Left::Slow;
             }
             let due = Instant::now() + FRAME;
@@ -100,14 +103,15 @@ impl Seat<'_> {
             sleep_until(due).await;
         };
         drop(seated);
-        let _ = taken(write, Paper::end()).await;
+        let most = if left == Left::Slow { LAST } else { SLOW };
+        let _ = taken(write, Paper::end(), most).await;
         Ok(left)
     }
 }
 
 /// Whether it was taken in time.
-async fn taken(write: &ChannelWriteHalf<Msg>, bytes: Bytes) -> bool {
-    let taking = timeout(SLOW, write.data_bytes(bytes));
+async fn taken(write: &ChannelWriteHalf<Msg>, bytes: Bytes, most: Duration) -> bool {
+    let taking = timeout(most, write.data_bytes(bytes));
     matches!(taking.await, Ok(Ok(())))
 }
 
