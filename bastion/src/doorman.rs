@@ -21,6 +21,7 @@ use crate::destination::Listening;
 use crate::forward::STDERR;
 use crate::gates::Gates;
 use crate::jump::{self, Place};
+use crate::places::Places;
 use crate::prelude::{Prelude, Runs, Start};
 use crate::review;
 use crate::route::{self, Route};
@@ -44,7 +45,7 @@ pub(crate) struct Doorman {
     refusal: Option<Refusal>,
     places: Arc<AtomicUsize>,
     /// Of forwarded connections.
-    links: Arc<AtomicUsize>,
+    links: Places,
     /// Gone with the person's connection.
     alive: watch::Sender<()>,
     /// Where targets listen, until these are dropped.
@@ -90,7 +91,7 @@ impl Doorman {
             who: Who::Nobody,
             refusal: None,
             places: Arc::default(),
-            links: Arc::default(),
+            links: Places::new(),
             alive: watch::Sender::new(()),
             listening: HashMap::new(),
             sessions: HashMap::new(),

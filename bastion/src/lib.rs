@@ -16,8 +16,8 @@
 //! * [`alarm`]: looks at what a session does, beside its way.
 //! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
 //! * [`sftp`]: file transfers, packet by packet.
-//! * [`destination`], [`permits`], [`link`], [`links`], [`gates`], [`agent`]: forwarded connections: where they lead,
-//!   whether the certificate gives them, their bytes, those that a target opens, their windows, and what an agent is asked.
+//! * [`destination`], [`permits`], [`places`], [`link`], [`links`], [`gates`], [`agent`]: forwarded connections: where they lead,
+//!   whether the certificate gives them, how many at once, their bytes, those that a target opens, their windows, and what an agent is asked.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
 //! * [`review`]: what somebody with a review role may see and end.
 //! * [`watch`]: how somebody looks on while a session runs.
@@ -46,6 +46,7 @@ mod link;
 mod links;
 mod mask;
 mod permits;
+mod places;
 mod prelude;
 mod relay;
 mod review;

@@ -1,8 +1,5 @@
 //! The connections that a target opens to the person's side: each is recorded, offered to the person's client, and carried.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-
 use config::limits;
 use record::recording::{Forwarded, Forwards, Link, RecordError};
 use russh::ChannelOpenFailure;
@@ -14,8 +11,8 @@ use tokio::time::timeout;
 use crate::agent::Requests;
 use crate::destination::{Listening, place};
 use crate::gates::Gates;
-use crate::jump::Place;
 use crate::link::{self, End, LinkOver};
+use crate::places::{Places, Taken};
 use crate::relay::{Over, SharedBounds};
 use crate::target::{Arrival, Guest};
 
@@ -24,7 +21,7 @@ use crate::target::{Arrival, Guest};
 pub(crate) struct Near {
     pub(crate) handle: Handle,
     pub(crate) gates: Gates,
-    pub(crate) places: Arc<AtomicUsize>,
+    pub(crate) places: Places,
 }
 
 /// What a target may connect to, and all that it does.
@@ -117,7 +114,7 @@ impl Links {
         } else {
             Some("nobody asked the target for this")
         };
-        let place = Place::take(&self.near.places, limits::FORWARDED);
+        let place = self.near.places.take();
         let Some(place) = place.filter(|_| refusal.is_none()) else {
             let why = refusal.unwrap_or("too many connections are forwarded on this one");
             link.refused(why)?;
@@ -126,11 +123,9 @@ impl Links {
         };
         let (near, far) = (self.near.clone(), self.far.clone());
         let bounds = self.bounds.clone();
-        running.spawn(async move {
-            let over = Box::pin(carry((near, far), bounds, link, arrival)).await;
-            drop(place);
-            over
-        });
+        running.spawn(
+            async move { Box::pin(carry((near, far), bounds, link, (arrival, place))).await },
+        );
         Ok(())
     }
 
@@ -158,12 +153,13 @@ async fn carry(
     (near, far): (Near, Gates),
     bounds: SharedBounds,
     mut link: Link,
-    arrival: Arrival,
+    (arrival, place): (Arrival, Taken),
 ) -> LinkOver {
-    let opened = timeout(limits::TARGET_CONNECT, open(&near.handle, &arrival.guest)).await;
-    let channel = match opened {
-        Ok(Ok(channel)) => channel,
-        Ok(Err(why)) => return turn_away(link, arrival, &why).await,
+    let opened = offer(near.handle, arrival.guest.clone(), place);
+    let (channel, _place) = match timeout(limits::TARGET_CONNECT, opened).await {
+        Ok(Ok(Ok(opened))) => opened,
+        Ok(Ok(Err(why))) => return turn_away(link, arrival, &why).await,
+        Ok(Err(_)) => return turn_away(link, arrival, "the person's client is gone").await,
         Err(_) => return turn_away(link, arrival, "the person's client does not answer").await,
     };
     let gate = near.gates.enter(channel.id());
@@ -188,6 +184,22 @@ async fn carry(
     .await;
     far.leave(far_id);
     over
+}
+
+/// What the person's client opens, and its place.
+type Offered = Result<(russh::Channel<Msg>, Taken), String>;
+
+/// Offers a connection to the person's client. A client that says yes when nobody waits for it any more is told that the
+/// channel is closed, or both would keep it for good. Until it has said something, the place is taken.
+fn offer(handle: Handle, guest: Guest, place: Taken) -> oneshot::Receiver<Offered> {
+    let (answer, answered) = oneshot::channel();
+    tokio::spawn(async move {
+        let opened = open(&handle, &guest).await;
+        if let Err(Ok((channel, _place))) = answer.send(opened.map(|channel| (channel, place))) {
+            let _ = channel.close().await;
+        }
+    });
+    answered
 }
 
 async fn turn_away(link: Link, arrival: Arrival, why: &str) -> LinkOver {

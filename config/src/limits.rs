@@ -249,6 +249,14 @@ pub const PASSED_BYTES: u64 = 1 << 20;
 /// … or bytes pass so long after the last such line, whichever comes first. What a crash hides is less than both.
 pub const PASSED_EVERY: Duration = Duration::from_secs(10);
 
+/// How long the connection to a target rests after the person's side has closed what was forwarded over it: its `sshd` may still
+/// hand on what it was sent, 2 MiB at most, and loses it when the connection ends. It has its place for so long.
+pub const FORWARD_LINGER: Duration = Duration::from_secs(10);
+
+/// How long one more than [`FORWARDED`] waits for a place, and as many may wait: a browser closes dozens of connections at once,
+/// whose places are free after [`FORWARD_LINGER`] and a word to the target.
+pub const FORWARD_QUEUE: Duration = Duration::from_secs(13);
+
 /// Places in a role's `forward-to` or `listen-on`: each is looked at for every connection.
 pub const FORWARD_PLACES: usize = 64;
 

@@ -11,7 +11,6 @@ use tokio::time::timeout;
 
 use super::{Doorman, Who, client};
 use crate::destination::{Destination, Listening};
-use crate::jump::Place;
 use crate::links::Near;
 use crate::permits::Permits;
 use crate::route::Route;
@@ -35,7 +34,7 @@ impl Doorman {
         Near {
             handle,
             gates: self.gates.clone(),
-            places: Arc::clone(&self.links),
+            places: self.links.clone(),
         }
     }
 
@@ -68,24 +67,31 @@ impl Doorman {
                 .reject(ChannelOpenFailure::Other { code: 4, reason })
                 .await;
         }
-        let Some(place) = Place::take(&self.links, limits::FORWARDED) else {
-            let most = limits::FORWARDED;
-            let reason = format!(
-                "hallpass: {most} connections are forwarded on this one, which is the most"
-            );
-            return reply
-                .reject(ChannelOpenFailure::Other { code: 4, reason })
-                .await;
+        let (site, route) = (Arc::clone(&self.site), Arc::clone(route));
+        let (gates, alive) = (self.gates.clone(), self.alive.subscribe());
+        let begin = move |reply, place| {
+            let wanted = direct::Wanted {
+                channel,
+                reply,
+                to,
+                gates,
+                place,
+                alive,
+            };
+            direct::begin(site, route, client, wanted);
         };
-        let wanted = direct::Wanted {
-            channel,
-            reply,
-            to,
-            gates: self.gates.clone(),
-            place,
-            alive: self.alive.subscribe(),
-        };
-        direct::begin(Arc::clone(&self.site), Arc::clone(route), client, wanted);
+        match (self.links.take(), self.links.wait()) {
+            (Some(place), _) => begin(reply, place),
+            (None, Some(waiting)) => {
+                tokio::spawn(async move {
+                    match waiting.await {
+                        Some(place) => begin(reply, place),
+                        None => full(reply).await,
+                    }
+                });
+            }
+            (None, None) => full(reply).await,
+        }
     }
 
     /// Has the target listen; gives where it does. A refusal is said as a debug message, which `ssh -v` shows: an answer to such
@@ -122,8 +128,8 @@ impl Doorman {
         if self.listening.contains_key(&at) {
             return Err("the target listens there already".to_owned());
         }
-        let place = Place::take(&self.links, limits::FORWARDED)
-            .ok_or("too many connections are forwarded on this one")?;
+        let place = self.links.take();
+        let place = place.ok_or("too many connections are forwarded on this one")?;
         let (until, enough) = oneshot::channel();
         let wanted = remote::Wanted {
             near,
@@ -140,4 +146,12 @@ impl Doorman {
         self.listening.insert(listening.clone(), until);
         Ok(listening)
     }
+}
+
+async fn full(reply: ChannelOpenHandle) {
+    let most = limits::FORWARDED;
+    let reason =
+        format!("hallpass: {most} connections are forwarded on this one, which is the most");
+    let refused = ChannelOpenFailure::Other { code: 4, reason };
+    reply.reject(refused).await;
 }

@@ -1,7 +1,6 @@
 //! A session that is one forwarded connection to what the target reaches: `ssh -L`, `-W` and `-D`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use record::recording::{EndReason, Forwards, Link, RecordError, Recorder};
 use russh::server::{ChannelOpenHandle, Msg};
@@ -12,8 +11,8 @@ use super::ending::{farewell, seal};
 use super::fault::Fault;
 use crate::destination::Destination;
 use crate::gates::Gates;
-use crate::jump::Place;
 use crate::link::{self, End, LinkOver};
+use crate::places::Taken;
 use crate::prelude::{Runs, Start};
 use crate::relay::{News, Over, Stop};
 use crate::route::Route;
@@ -23,9 +22,6 @@ use config::limits;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-/// How long a target's `sshd` has to hand on what it was sent: its window of 2 MiB at most.
-const LINGER: Duration = Duration::from_secs(10);
-
 /// A channel that the person's client wants to open, and where it leads.
 pub(crate) struct Wanted {
     pub(crate) channel: Channel<Msg>,
@@ -33,7 +29,7 @@ pub(crate) struct Wanted {
     pub(crate) to: Destination,
     /// The gates of the person's connection.
     pub(crate) gates: Gates,
-    pub(crate) place: Place,
+    pub(crate) place: Taken,
     /// Closed when the person's connection is.
     pub(crate) alive: watch::Receiver<()>,
 }
@@ -180,12 +176,12 @@ async fn carry(
 /// Closes the connection to a target. What the person sent before they closed may still wait in its `sshd`, which loses it
 /// when the connection ends and does not say when it is gone: so that connection rests, with no channel open, for a while.
 /// Until it is closed, it has its place among the person's connections, and is counted, so that there are never more of them.
-pub(super) async fn leave(site: &Arc<Site>, target: Connection, over: &Over, place: Place) {
+pub(super) async fn leave(site: &Arc<Site>, target: Connection, over: &Over, place: Taken) {
     if matches!(over, Over::ClientClosed) {
         let (counted, mut phase) = (site.running.count(), site.phase.subscribe());
         tokio::spawn(async move {
             let closing = phase.wait_for(|phase| *phase == Phase::Over);
-            let _ = timeout(LINGER, closing).await;
+            let _ = timeout(limits::FORWARD_LINGER, closing).await;
             let _ = timeout(super::LAST_WORD, target.close()).await;
             drop((place, counted));
         });

@@ -12,8 +12,8 @@ use super::direct::{leave, refuse, stop};
 use super::ending::{farewell, seal};
 use super::fault::Fault;
 use crate::destination::Listening;
-use crate::jump::Place;
 use crate::links::{Links, Near, Serving};
+use crate::places::Taken;
 use crate::prelude::{Runs, Start};
 use crate::relay::Over;
 use crate::route::Route;
@@ -23,7 +23,7 @@ use crate::site::Site;
 pub(crate) struct Wanted {
     pub(crate) near: Near,
     pub(crate) at: Listening,
-    pub(crate) place: Place,
+    pub(crate) place: Taken,
     /// Ready, or closed, when it shall listen no more.
     pub(crate) enough: oneshot::Receiver<()>,
 }
