@@ -15,6 +15,7 @@
 //! * [`target`] is a real `sshd` that trusts the session CA.
 //! * [`watch`]: those who watch the issuance log.
 //! * [`fresh`] is a machine that becomes a target by itself.
+//! * [`inject`] makes system calls of a running program fail.
 //! * [`ring`] watches the CA's keys follow one another.
 //! * [`world`] puts them together, and [`access`] is what people do in it most.
 
@@ -22,6 +23,7 @@ pub mod access;
 pub mod chaos;
 pub mod failure;
 pub mod fresh;
+pub mod inject;
 pub mod keys;
 pub mod pager;
 pub mod person;

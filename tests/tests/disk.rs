@@ -4,13 +4,11 @@
 //! Which calls there are is found by watching two sessions with `strace`. A call beyond the first of its kind in its thread is tried
 //! only if `HALLPASS_INJECT=all` is set.
 
-use std::collections::BTreeMap;
-use std::fs;
-
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hallpass_tests::process::{self, LIMIT, Live};
+use hallpass_tests::inject::{self, Trace};
+use hallpass_tests::process::{self, LIMIT};
 use hallpass_tests::{Failure, Output, Result, World, programs, watch};
 
 /// The calls with which the bastion uses a disk. Its writes to sockets and to the runtime's own wake-up are others.
@@ -19,19 +17,10 @@ const CALLS: &str = "pwrite64,fsync,fdatasync,fallocate,ftruncate,rename,renamea
 /// How often of one kind a call is tried, unless all are.
 const TRIED: u32 = 1;
 
-/// Lets `strace` do something to the running bastion; its findings go to the file `strace`.
-fn traced(world: &mut World, args: &[&str]) -> Result<Live> {
-    let id = world.bastion()?.id().to_string();
-    let mut strace = Command::new(programs::find("strace")?);
-    strace.args(["-f", "-y", "-p", &id, "-o"]);
-    strace.arg(world.root().join("strace")).args(args);
-    let mut live = Live::start(&mut strace)?;
-    live.wait_err("attached", LIMIT)?;
-    Ok(live)
-}
-
-fn findings(world: &World) -> Result<String> {
-    Ok(fs::read_to_string(world.root().join("strace"))?)
+/// Lets `strace` do something to the running bastion.
+fn traced(world: &mut World, args: &[&str]) -> Result<Trace> {
+    let id = world.bastion()?.id();
+    Trace::attach(id, &world.root().join("strace"), args)
 }
 
 /// A session that says two words, and hears one.
@@ -50,33 +39,12 @@ fn whole(name: &str) -> String {
 
 /// Every place of one session: the call, and its how manieth in its thread.
 fn places(world: &mut World, at: &str) -> Result<Vec<(String, u32)>> {
-    let mut most: BTreeMap<String, u32> = BTreeMap::new();
     let strace = traced(world, &["-e", &format!("trace={CALLS}")])?;
     for name in ["one", "two"] {
         session(world, at, name)?.ok()?;
     }
     world.wait_finished(2, LIMIT)?;
-    strace.signal("INT")?;
-    strace.finish(LIMIT)?;
-    let mut times: BTreeMap<(String, String), u32> = BTreeMap::new();
-    for line in findings(world)?.lines() {
-        let (thread, rest) = line.split_once(' ').unwrap_or_default();
-        if let Some((call, _)) = rest.trim().split_once('(') {
-            let key = (thread.to_owned(), call.to_owned());
-            *times.entry(key).or_default() += 1;
-        }
-    }
-    for ((_, call), count) in times {
-        let most = most.entry(call).or_default();
-        *most = count.max(*most);
-    }
-    most.retain(|call, _| CALLS.split(',').any(|known| known == call));
-    let all = std::env::var("HALLPASS_INJECT").is_ok_and(|value| value == "all");
-    let tried = |count: u32| if all { count } else { count.min(TRIED) };
-    let places = most.into_iter();
-    Ok(places
-        .flat_map(|(call, count)| (1..=tried(count)).map(move |nth| (call.clone(), nth)))
-        .collect())
+    Ok(inject::places(&strace.end()?, inject::tried(TRIED)))
 }
 
 /// What all recordings hold, as text.
@@ -106,8 +74,8 @@ fn nothing_unrecorded(world: &World, name: &str, output: &Output) -> Result<()> 
 }
 
 /// Whether the fault was done.
-fn struck(world: &mut World) -> Result<bool> {
-    Ok(!world.bastion()?.runs() || findings(world)?.contains("INJECTED"))
+fn struck(world: &mut World, strace: &Trace) -> Result<bool> {
+    Ok(!world.bastion()?.runs() || strace.has_struck()?)
 }
 
 #[test]
@@ -122,7 +90,7 @@ fn promise_1_killed_at_every_call_of_a_session_the_bastion_forwarded_nothing_unr
         let filter = format!("trace={call}");
         let strace = traced(&mut world, &["-e", &filter, "-e", &injection])?;
         let output = session(&world, &at, &name)?;
-        hit += u32::from(struck(&mut world)?);
+        hit += u32::from(struck(&mut world, &strace)?);
         drop(strace);
         world.kill_bastion();
         // Its start ends what was left.
@@ -155,7 +123,7 @@ fn promise_2_whichever_call_of_a_session_fails_nothing_is_forwarded_unrecorded_a
         let filter = format!("trace={call}");
         let strace = traced(&mut world, &["-e", &filter, "-e", &injection])?;
         let output = session(&world, &at, &name)?;
-        hit += u32::from(struck(&mut world)?);
+        hit += u32::from(struck(&mut world, &strace)?);
         drop(strace);
         let complete = output.status == 0 && output.out() == whole(&name);
         let named = output.err().contains("hallpass: ");

@@ -2,11 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use hallpass_tests::process::LIMIT;
-use hallpass_tests::{Result, World, ports};
+use hallpass_tests::process::{self, LIMIT};
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Result, World, ports, programs};
 
 #[test]
 fn promise_16_half_open_connections_keep_nobody_else_out() -> Result<()> {
@@ -155,5 +157,70 @@ fn promise_35_nothing_that_a_stranger_sends_reaches_a_log_unescaped() -> Result<
         let _ = stream.read(&mut answer);
     }
     // The end of every world looks for control characters in the logs.
+    world.end()
+}
+
+/// A client that takes nothing but compressed streams.
+const ONLY_ZLIB: &str = r#"
+import socket, sys
+import paramiko
+for name in ("zlib", "zlib@openssh.com"):
+    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+    transport.get_security_options().compression = (name,)
+    try:
+        transport.start_client(timeout=20)
+    except (paramiko.SSHException, EOFError) as error:
+        print("refused", name, error)
+    else:
+        print("taken", name)
+    transport.close()
+"#;
+
+#[test]
+fn promise_20_nothing_is_compressed_at_the_doors_nor_on_the_way_to_a_target() -> Result<()> {
+    let world = World::with(&Setup {
+        sshd: "LogLevel DEBUG2\nCompression yes".to_owned(),
+        ..Setup::default()
+    })?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &[])?;
+    let door = format!("{}%web1.prod@bastion", world.login);
+    let compressed = ["-vv", "-o", "Compression=yes"];
+    for (way, connections) in [(&["-J", "bastion", &at][..], 2), (&[&door], 1)] {
+        let args = [&compressed[..], way, &["echo in"]].concat();
+        let output = world.alice.ssh(&args)?.ok()?.prints("in\n")?;
+        let said = output.err();
+        let lines = |words: &str| said.lines().filter(|line| line.contains(words)).count();
+        for way in ["kex: server->client", "kex: client->server"] {
+            assert_eq!(lines(way), connections, "{said}");
+        }
+        assert_eq!(lines("compression: none"), 2 * connections, "{said}");
+        // What a door offers is nothing else; what `ssh` would rather have stands there too.
+        let offered = said
+            .lines()
+            .filter(|line| line.ends_with("compression ctos: none"));
+        assert_eq!(offered.count(), connections, "{said}");
+        assert!(lines("compression ctos: zlib@openssh.com") >= 1, "{said}");
+    }
+    for port in [world.ca_port, world.bastion_port] {
+        let mut python = Command::new(programs::find("/usr/bin/python3")?);
+        python.args(["-c", ONLY_ZLIB, &port.to_string()]);
+        let said = process::run(&mut python)?.ok()?.out();
+        assert_eq!(said.matches("refused zlib").count(), 2, "{said}");
+    }
+    // The bastion as the client of a server that would compress.
+    let log = world.web1.log();
+    let agreed: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("kex: client->server"))
+        .collect();
+    assert_eq!(agreed.len(), 2, "{log}");
+    for line in agreed {
+        assert!(line.contains("compression: none"), "{line}");
+    }
+    assert!(
+        log.contains("compression ctos: none,zlib@openssh.com"),
+        "sshd would: {log}"
+    );
     world.end()
 }

@@ -8,6 +8,8 @@
 
 #[path = "forwards/flow.rs"]
 mod flow;
+#[path = "forwards/lingering.rs"]
+mod lingering;
 #[path = "forwards/x11.rs"]
 mod x11;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use hallpass_tests::process::LIMIT;
+use hallpass_tests::process::{self, LIMIT, Live};
 use hallpass_tests::world::Setup;
 use hallpass_tests::{Result, World, watch};
 
@@ -43,6 +43,30 @@ fn a_session_in_which_nothing_is_typed_ends_by_name() -> Result<()> {
         let listed = world.alice.ssh(&["ca", "sessions"])?.ok()?;
         Ok(listed.out().contains("idle"))
     })?;
+    world.end()
+}
+
+#[test]
+fn who_types_nothing_reads_a_warning_in_their_terminal_and_stays_by_typing() -> Result<()> {
+    let (world, at) = world("idle = \"16s\"")?;
+    let ssh = ["-J", "bastion", &at, "-t", "echo started; cat"];
+    let ssh = world.alice.ssh_command(&ssh)?;
+    let mut live = Live::start(&mut process::in_terminal(&ssh)?)?;
+    live.wait_out("started", LIMIT)?;
+    let begun = Instant::now();
+    // A line of its own, also where the terminal is raw.
+    let warning = "\r\nhallpass: nothing was typed for long: the session ends in 8 s\r\n";
+    live.wait_out(warning, LIMIT)?;
+    let warned = begun.elapsed().as_secs();
+    assert!((7..12).contains(&warned), "warned after {warned} s");
+    live.send("still here\r")?;
+    live.wait_out("still here\r\nstill here", LIMIT)?;
+    let typed = Instant::now();
+    let output = live.finish(Duration::from_secs(40))?.exits(255)?;
+    let ended = typed.elapsed().as_secs();
+    assert!((14..22).contains(&ended), "ended after {ended} s");
+    assert_eq!(output.out().matches(warning).count(), 2, "{output}");
+    output.prints("session ended: nothing happened for 16s")?;
     world.end()
 }
 

@@ -1,6 +1,6 @@
 //! Much goes through forwarded connections.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
@@ -72,5 +72,50 @@ fn promise_15_forwarded_connections_go_both_ways_at_once_and_one_that_stands_sti
         sizes?.contains(&Some(Value::from(MANY))),
         "the bytes of the live one are counted"
     );
+    world.end()
+}
+
+#[test]
+fn the_first_bytes_of_a_connection_arrive_whoever_speaks_first() -> Result<()> {
+    const ROUNDS: usize = 6;
+    let forward = channels("\"forward\"", "forward-to = [\"127.0.0.1:*\"]");
+    let (world, at) = world(&forward)?;
+    // One that greets at once, and says nothing more.
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let there = listener.local_addr()?.port();
+    let greeting = thread::spawn(move || -> Result<Vec<u8>> {
+        let mut heard = Vec::new();
+        for stream in listener.incoming().take(ROUNDS) {
+            let mut stream = stream?;
+            stream.write_all(b"220 hello\r\n")?;
+            stream.shutdown(Shutdown::Write)?;
+            stream.read_to_end(&mut heard)?;
+        }
+        Ok(heard)
+    });
+    let here = ports::free()?;
+    let mut live = forwarding(&world, &at, &["-L", &format!("{here}:127.0.0.1:{there}")])?;
+    listens(&mut live, here)?;
+    for round in 0..ROUNDS {
+        // One that speaks before the bastion has reached anybody; and one that waits to be spoken to.
+        let mut stream = TcpStream::connect(ports::address(here))?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        if round % 2 == 0 {
+            stream.write_all(b"HELO me\r\n")?;
+        }
+        let mut greeted = Vec::new();
+        stream.read_to_end(&mut greeted)?;
+        assert_eq!(greeted, b"220 hello\r\n", "{round}");
+        if round % 2 == 1 {
+            stream.write_all(b"HELO me\r\n")?;
+        }
+        stream.shutdown(Shutdown::Write)?;
+    }
+    let heard = greeting
+        .join()
+        .map_err(|_| hallpass_tests::Failure::new("nobody greets"))??;
+    assert_eq!(heard, b"HELO me\r\n".repeat(ROUNDS));
+    drop(live);
+    world.wait_finished(ROUNDS, LIMIT)?;
     world.end()
 }
