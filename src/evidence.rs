@@ -220,6 +220,13 @@ impl Report<'_> {
                 )?;
                 continue;
             }
+            if let Some((at, rule)) = &facts.expired {
+                let said =
+                    format!("expired: {whose}, and its recording was removed from {at} on: {rule}");
+                let expired = json!({"expired": at.to_string()});
+                self.say(true, Path::new(&name), &name, &said, &expired)?;
+                continue;
+            }
             let said = format!("missing: {whose}, and there is no recording of it");
             self.say(
                 false,

@@ -8,6 +8,7 @@ use config::limits;
 use config::rules::HostPort;
 use config::words::BastionName;
 use hyper::Method;
+use record::api::retention::{ExpireAsk, KeptAsk, KeptGiven};
 use record::api::{self, path};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +93,16 @@ impl CaLink {
         ask: &api::review::ReadAsk,
     ) -> Result<api::review::ReadGiven, CaError> {
         self.call(Method::POST, path::REVIEW_READ, Some(ask)).await
+    }
+
+    /// How long recordings are kept.
+    pub(crate) async fn kept(&self, ask: &KeptAsk) -> Result<KeptGiven, CaError> {
+        self.call(Method::POST, path::KEPT, Some(ask)).await
+    }
+
+    /// Permission to remove a recording; when it is given, it stands in the CA's log.
+    pub(crate) async fn expire(&self, ask: &ExpireAsk) -> Result<api::Done, CaError> {
+        self.call(Method::POST, path::EXPIRE, Some(ask)).await
     }
 
     /// Grants that ended early since `after`; waits for news, of them or of other keys than `keys`, as long as the CA

@@ -19,6 +19,7 @@
 //! * [`destination`], [`permits`], [`places`], [`link`], [`links`], [`gates`], [`agent`]: forwarded connections: where they lead,
 //!   whether the certificate gives them, how many at once, their bytes, those that a target opens, their windows, and what an agent is asked.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
+//! * [`keeping`]: removes what is kept no longer.
 //! * [`review`]: what somebody with a review role may see and end.
 //! * [`watch`]: how somebody looks on while a session runs.
 //! * [`running`]: the sessions that run, by the grant they run under.
@@ -41,6 +42,7 @@ mod gates;
 pub mod host;
 pub mod identity;
 mod jump;
+mod keeping;
 mod line;
 mod link;
 mod links;

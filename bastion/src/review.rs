@@ -107,6 +107,10 @@ impl Review<'_> {
             Ask::Cat { session, stored } => self.cat(desk, &session, stored).await,
             Ask::Kill { session, reason } => self.kill(desk, &session, reason).await,
             Ask::Erase { session, reason } => self.erase(desk, &session, reason).await,
+            Ask::Hold { session, reason } => self.hold(desk, &session, Reading::Hold(reason)).await,
+            Ask::Release { session, reason } => {
+                self.hold(desk, &session, Reading::Release(reason)).await
+            }
         }
     }
 
@@ -245,6 +249,34 @@ impl Review<'_> {
         Ok(())
     }
 
+    /// Holds a recording, or lifts that. What is not here any more is not held: nothing is removed meanwhile.
+    async fn hold(
+        &self,
+        desk: &mut Desk,
+        session: &SessionId,
+        reading: Reading,
+    ) -> Result<(), Line> {
+        let keeping = self.site.keeping.lock().await;
+        let holds = matches!(reading, Reading::Hold(_));
+        if holds && !self.site.store.has(session) {
+            return Err(NOT_HERE.to_owned());
+        }
+        let given = self.read(session, reading).await?;
+        drop(keeping);
+        let whose = given.session;
+        let now = if holds {
+            "is held: it stays until somebody lifts that with `release`"
+        } else {
+            "is held no longer: it is kept as its role says"
+        };
+        desk.print(&format!(
+            "the recording of session {session}, {} to {}, {now}\n",
+            whose.person, whose.access
+        ))
+        .await;
+        Ok(())
+    }
+
     /// Asks the CA, which has the reading in its log when it says yes.
     async fn read(&self, session: &SessionId, reading: Reading) -> Result<ReadGiven, Line> {
         let ask = ReadAsk {
@@ -267,12 +299,15 @@ impl Review<'_> {
 /// What a reviewer hears when we have failed ourselves.
 const DEFECT: &str = "the bastion failed: its log says more";
 
+/// What a reviewer hears of a recording that this bastion has not.
+const NOT_HERE: &str = "there is no recording of it here";
+
 fn not_erased(e: ReissueError) -> Line {
     match e {
         ReissueError::Read(ReadError::Io(e)) | ReissueError::Io(e)
             if e.kind() == io::ErrorKind::NotFound =>
         {
-            "there is no recording of it here".to_owned()
+            NOT_HERE.to_owned()
         }
         other => other.to_string(),
     }

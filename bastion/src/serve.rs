@@ -13,7 +13,7 @@ use record::recording::{OsDisk, RecordingStore, Recovered, Signer};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use ssh_key::PrivateKey;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::alarm::kept::Kept;
@@ -25,7 +25,7 @@ use crate::running::Running;
 use crate::site::{Believed, Phase, Site};
 use crate::sources::Sources;
 use crate::watcher::{self, Backoff};
-use crate::{front, identity};
+use crate::{front, identity, keeping};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -104,6 +104,7 @@ pub async fn serve(
         phase: watch::Sender::new(Phase::Serving),
         trust: Believed::default(),
         sources: Sources::new(limits::CONNECTIONS_PER_SOURCE),
+        keeping: Mutex::new(()),
     });
     serve_site(&site, &own, socket, shutdown).await
 }
@@ -133,6 +134,7 @@ async fn serve_site(
             })?;
         tracing::info!(bastion = %site.name, listen = %own.listen, "listening");
         tasks.spawn(watcher::watch(Arc::clone(site)));
+        tasks.spawn(keeping::run(Arc::clone(site)));
         let renewing = Arc::clone(site);
         tasks.spawn(async move { renewing.doors.renew().await });
         tokio::select! {

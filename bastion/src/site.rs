@@ -8,7 +8,7 @@ use config::words::BastionName;
 use record::clock::Clock;
 use record::recording::RecordingStore;
 use russh::{cipher, kex, mac};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::alarm::kept::Kept;
 use crate::ca_link::CaLink;
@@ -77,6 +77,8 @@ pub(crate) struct Site {
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) trust: Believed,
     pub(crate) sources: Arc<Sources>,
+    /// Taken while it is decided whether a recording stays.
+    pub(crate) keeping: Mutex<()>,
 }
 
 impl Site {

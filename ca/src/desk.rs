@@ -19,6 +19,7 @@ mod exclusions;
 mod facts;
 mod glass;
 mod hall;
+mod kept;
 mod looks;
 mod may;
 pub(crate) mod outside;

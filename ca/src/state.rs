@@ -58,6 +58,8 @@ pub(crate) struct State {
     pub(crate) ended: Ended,
     /// Targets that may join, and those that have.
     pub(crate) machines: Machines,
+    /// The recordings that somebody holds.
+    pub(crate) held: BTreeSet<SessionId>,
     /// Who and what is shut out.
     pub(crate) excluded: Excluded,
     /// How many lines there are.

@@ -12,6 +12,7 @@ mod people;
 mod places;
 mod quorums;
 mod recipients;
+mod retention;
 mod review;
 mod roles;
 mod terms;
@@ -103,7 +104,11 @@ impl Parts {
         let mut ca = places::ca(base, file.ca, known)?;
         (ca.publish, ca.witnesses) = (publish, witnesses);
         let recipients = recipients::by_default(file.recordings.as_ref())?;
-        let roles = roles::roles(file.role, known, &targets, &bastions, &recipients)?;
+        let defaults = roles::Defaults {
+            recipients,
+            retention: retention::by_default(file.recordings.as_ref())?,
+        };
+        let roles = roles::roles(file.role, known, &targets, &bastions, &defaults)?;
         let alert = file
             .alert
             .as_ref()

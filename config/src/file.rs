@@ -1,7 +1,7 @@
 //! `hallpass.toml` as somebody types it: shapes only, with the place of each value kept.
 
 mod recipients;
-
+mod recordings;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ use crate::words::{
 };
 
 pub(crate) use recipients::Recipients;
+pub(crate) use recordings::{Recordings, Retention};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -52,12 +53,6 @@ pub(crate) struct Alert {
     pub(crate) url: Option<Spanned<String>>,
     pub(crate) ca_file: Option<Spanned<String>>,
     pub(crate) secret_file: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Recordings {
-    pub(crate) recipients: Spanned<Recipients>,
 }
 
 #[derive(Deserialize)]
@@ -195,9 +190,11 @@ pub(crate) struct Role {
     pub(crate) new_source: Option<Spanned<String>>,
     pub(crate) record_input: Option<Spanned<bool>>,
     pub(crate) recipients: Option<Spanned<Recipients>>,
+    pub(crate) retention: Option<Spanned<Retention>>,
     pub(crate) break_glass: Option<Spanned<BreakGlass>>,
     pub(crate) review: Option<Spanned<bool>>,
     pub(crate) erase: Option<Spanned<bool>>,
+    pub(crate) hold: Option<Spanned<bool>>,
     pub(crate) observer: Option<Spanned<Observer>>,
 }
 

@@ -12,7 +12,7 @@
 //! * [`hours`]: when a role is given; [`command`]: commands that a shell reads as they are written.
 //! * [`half_open`]: who may stand at a door without having logged in.
 //! * [`terms`], [`pattern`]: on which terms a session runs, and the patterns in them.
-//! * [`recipient`], [`recipients`]: who may open a sealed recording, alone or together.
+//! * [`recipient`], [`recipients`]: who may open a sealed recording, alone or together; [`retention`]: how long it is kept.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
 //! * [`sample`]: the file that a new installation begins with.
 //! * [`error`]: what is wrong with a configuration, with its line and a hint.
@@ -37,6 +37,7 @@ pub mod pattern;
 pub mod quorum;
 pub mod recipient;
 pub mod recipients;
+pub mod retention;
 pub mod rules;
 pub mod sample;
 pub mod span;

@@ -3,10 +3,12 @@
 //! A bound that is not here does not exist. Each is tested by going one past it.
 
 mod session;
+mod storage;
 
 use std::time::Duration;
 
 pub use session::*;
+pub use storage::*;
 
 /// Longest name of a person, group, role or bastion, in bytes: they become principals,
 /// file names and columns of a table.

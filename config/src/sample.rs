@@ -111,6 +111,8 @@ source = []                         # addresses that targets see it come from, e
 # [recordings]
 # recipients = ["ssh-ed25519 AAAA… reviewer@example.org"]   # or "age1…"; each of them alone opens a recording
 #                                             # only two of three together: { threshold = 2, of = ["…", "…", "…"] }
+# retention = "365d"                          # how long after a session's end its recording is kept; absent: for ever; by size
+#                                             # too: { age = "365d", size = "50G" }, of each role on each bastion, the oldest removed
 
 # Roles: what may be asked for. What no role names is refused.
 #
@@ -148,6 +150,7 @@ source = []                         # addresses that targets see it come from, e
 # observer = false                            # true: a session goes on only while somebody else watches it (a review role), and ends
 #                                             # 30s after the last one has left; or: { grace = "5m" }
 # recipients = ["ssh-ed25519 AAAA… dba@example.org"]   # who alone can open its recordings; absent: those of [recordings]
+# retention = "90d"                           # how long its recordings are kept; absent: as [recordings] says
 # break-glass = false                         # true: may be taken first and reviewed afterwards; or on these terms:
 #                                             # { verify = true, per-week = 2, review = { count = 1, from = "sre", within = "24h" }, blocks = true }
 #                                             # verify: only with the PIN of an sk- key; per-week: as often a person within seven days; review: by
@@ -178,6 +181,8 @@ source = []                         # addresses that targets see it come from, e
 # logins = ["postgres"]                       # whose sessions: under these accounts …
 # targets = ["db1.prod"]                      # … on these machines; or: labels = { env = "prod" }
 # erase = false                               # true: `erase ID --reason TEXT` too, which destroys the key of a sealed recording
+# hold = false                                # true: `hold ID --reason TEXT` too, which keeps a recording whatever retention says,
+#                                             # and `release ID --reason TEXT`
 # approvals = { count = 1, from = "security" }
 
 # Who is told at once of break-glass, overdue reviews, revocations, who is shut out or let in again, and certificates that the log does

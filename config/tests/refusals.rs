@@ -353,6 +353,10 @@ fn a_review_role_gives_the_bastion_and_reads_what_it_names() {
     let eraser = load(&text.replace("review = true", "review = true\nerase = true")).unwrap();
     let eraser = eraser.roles.values().next().unwrap();
     assert!(eraser.reads.as_ref().unwrap().erases);
+    assert!(!reads.holds, "that too");
+    let holder = load(&text.replace("review = true", "review = true\nhold = true")).unwrap();
+    let holder = holder.roles.values().next().unwrap();
+    assert!(holder.reads.as_ref().unwrap().holds);
     assert!(reads.covers(&session));
     assert!(!reads.covers(&"postgres@db2.prod".parse().unwrap()));
     assert!(!reads.covers(&"root@db1.prod".parse().unwrap()));

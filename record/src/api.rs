@@ -13,12 +13,15 @@
 //! | POST | [`path::ALERTS`] | [`SessionAlert`] | [`Done`] |
 //! | POST | [`path::REVIEW_LIST`] | [`review::ListAsk`] | [`review::Listing`] |
 //! | POST | [`path::REVIEW_READ`] | [`review::ReadAsk`] | [`review::ReadGiven`] |
+//! | POST | [`path::KEPT`] | [`retention::KeptAsk`] | [`retention::KeptGiven`] |
+//! | POST | [`path::EXPIRE`] | [`retention::ExpireAsk`] | [`Done`]: it stands in the log, and may be removed now |
 //! | GET | [`path::ENDED`]`?after=N&keys=K` | – | [`Ended`], at once if there is news, or other keys than those of [`Trust::keys`] K; else after at most 25 s |
 //!
 //! A refusal is status 403 with a [`Refusal`]; a call that cannot be answered now is 503 with one;
 //! anything else that is not 200 is a defect, and counts as unavailable. Bodies are at most
 //! [`config::limits::API_BODY_BYTES`]; unknown fields refuse.
 
+pub mod retention;
 pub mod review;
 
 use std::net::IpAddr;
@@ -54,6 +57,10 @@ pub mod path {
     pub const REVIEW_READ: &str = "/v1/review/read";
     /// An alert of a session.
     pub const ALERTS: &str = "/v1/alerts";
+    /// How long recordings are kept.
+    pub const KEPT: &str = "/v1/recordings/kept";
+    /// Permission to remove one of them, which stands in the log then.
+    pub const EXPIRE: &str = "/v1/recordings/expire";
     /// Grants that ended early.
     pub const ENDED: &str = "/v1/ended";
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use config::words::{
-    AlertName, BastionName, CheckName, GroupName, PersonName, Principal, RequestId, RosterName,
-    SessionId, TargetName,
+    AlertName, BastionName, CheckName, GroupName, PersonName, Principal, RequestId, RoleName,
+    RosterName, SessionId, TargetName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ use crate::fingerprint::Fingerprint;
 use crate::keyring::KeyChange;
 use crate::law::LawChange;
 use crate::reading::Reading;
+use crate::retention::Rule;
 use crate::text::Reason;
 
 pub use words::{Authority, Sign, Verdict, Whom};
@@ -214,6 +215,17 @@ pub enum Entry {
         bastion: BastionName,
         /// Where from.
         source: IpAddr,
+    },
+    /// A recording is kept no longer: its bastion is about to remove it.
+    Expiry {
+        /// The session.
+        session: SessionId,
+        /// The bastion that has it.
+        bastion: BastionName,
+        /// The role that the session ran under.
+        role: RoleName,
+        /// By which rule of the role.
+        rule: Rule,
     },
     /// Something happened in a session that its role is alerted of.
     SessionAlert {

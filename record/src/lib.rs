@@ -6,7 +6,7 @@
 //! * [`law`], [`keyring`]: who may approve what, and the life of the CA's own keys, as the log tells them.
 //! * [`api`]: what a bastion and the CA say to each other.
 //! * [`recording`]: the evidence of each session; [`screen`]: the emulated terminal that it is shown through; [`lines`]: the
-//!   text that stood there.
+//!   text that stood there; [`retention`]: how long it is kept.
 //! * [`krl`]: what is revoked, as OpenSSH's targets read it; [`orders`]: what a target is told.
 //! * [`token`], [`fingerprint`]: what a machine joins with, and what keys are known by.
 //! * [`digest`], [`clock`], [`when`]: SHA-256 and time, each in one spelling.
@@ -34,6 +34,7 @@ pub mod orders;
 pub mod reading;
 pub mod recording;
 pub mod request;
+pub mod retention;
 pub mod review;
 pub mod screen;
 pub mod sshsig;

@@ -18,6 +18,10 @@ pub enum Reading {
     Kill(Reason),
     /// Destroys the key of its sealed recording.
     Erase(Reason),
+    /// Holds its recording: until that is lifted, nobody removes or erases it.
+    Hold(Reason),
+    /// Lifts the hold.
+    Release(Reason),
 }
 
 impl fmt::Display for Reading {
@@ -27,6 +31,8 @@ impl fmt::Display for Reading {
             Self::Cat => f.write_str("reads"),
             Self::Kill(reason) => write!(f, "kills ({reason})"),
             Self::Erase(reason) => write!(f, "erases ({reason})"),
+            Self::Hold(reason) => write!(f, "holds ({reason})"),
+            Self::Release(reason) => write!(f, "lifts the hold from ({reason})"),
         }
     }
 }

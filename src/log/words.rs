@@ -146,6 +146,12 @@ pub(super) fn told(entry: &Entry) -> String {
         } => format!(
             "reading: {person} {reading} session {session} at {bastion}, from {source}, under {request}"
         ),
+        Entry::Expiry {
+            session,
+            bastion,
+            role,
+            rule,
+        } => format!("expiry: {bastion} removes the recording of {session}, role {role}: {rule}"),
         Entry::SessionAlert {
             session,
             alert,

@@ -25,6 +25,11 @@ what you end, stands in the issuance log before it is done.
       Destroys the key of a sealed recording, if your role says erase = true:
       nobody reads it any more, and it still verifies. Copies elsewhere keep
       theirs.
+  hold ID --reason TEXT
+      Keeps a recording, whatever retention says, if your role says hold = true:
+      nobody removes or erases it until somebody lifts that with `release`.
+  release ID --reason TEXT
+      Lifts the hold.
   help
       This.
 ";
@@ -38,6 +43,8 @@ pub(super) enum Ask {
     Cat { session: SessionId, stored: bool },
     Kill { session: SessionId, reason: Reason },
     Erase { session: SessionId, reason: Reason },
+    Hold { session: SessionId, reason: Reason },
+    Release { session: SessionId, reason: Reason },
 }
 
 /// Which sessions to list.
@@ -99,9 +106,20 @@ impl Ask {
                 session: session(words.next())?,
                 reason: reason.ok_or(BadAsk::Missing("--reason TEXT"))?.parse()?,
             },
+            "hold" => Self::Hold {
+                session: session(words.next())?,
+                reason: reason.ok_or(BadAsk::Missing("--reason TEXT"))?.parse()?,
+            },
+            "release" => Self::Release {
+                session: session(words.next())?,
+                reason: reason.ok_or(BadAsk::Missing("--reason TEXT"))?.parse()?,
+            },
             other => return Err(BadAsk::Unknown(other.to_owned())),
         };
-        let reasoned = matches!(ask, Self::Kill { .. } | Self::Erase { .. });
+        let reasoned = matches!(
+            ask,
+            Self::Kill { .. } | Self::Erase { .. } | Self::Hold { .. } | Self::Release { .. }
+        );
         let meant = reasoned || reason.is_none();
         match words.next() {
             Some(more) => Err(BadAsk::Word(more.to_owned())),

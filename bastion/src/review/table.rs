@@ -52,6 +52,7 @@ fn since(at: UnixTime) -> String {
 
 fn state(row: &Listed, runs: bool) -> String {
     match &row.ended {
+        Some(reason) if row.held => format!("{reason}, held"),
         Some(reason) => reason.clone(),
         None if runs => "live".to_owned(),
         // The CA has not heard of its end.
@@ -79,6 +80,7 @@ mod tests {
             access: "postgres@db1.prod".parse().unwrap(),
             began: "2026-11-22T14:20:31Z".parse().unwrap(),
             ended: ended.map(str::to_owned),
+            held: false,
         }
     }
 

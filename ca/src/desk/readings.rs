@@ -1,5 +1,6 @@
 //! What reviewers read at a bastion: the same certificate, the same decision and the same log as for a session.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use config::Config;
@@ -35,9 +36,20 @@ impl Writer {
             found.filter(|session| session.bastion == *bastion && reads.covers(&session.access));
         // One that the role does not cover is not told from one that is not there.
         let own = own.ok_or_else(|| Refused::UnknownSession(ask.session.clone()))?;
-        if matches!(ask.reading, Reading::Erase(_)) {
-            let case = self.hall.any_case(&self.state, &own.request)?;
-            may_erase(&reads, &pass, &own, case.as_ref())?;
+        match &ask.reading {
+            Reading::Watch | Reading::Cat | Reading::Kill(_) => {}
+            Reading::Erase(_) if self.state.held.contains(&ask.session) => {
+                return Err(Refused::Message(
+                    "the recording is held: `release` lifts that, and it is erased afterwards",
+                ));
+            }
+            Reading::Erase(_) => {
+                let case = self.hall.any_case(&self.state, &own.request)?;
+                may_erase(&reads, &pass, &own, case.as_ref())?;
+            }
+            holds @ (Reading::Hold(_) | Reading::Release(_)) => {
+                self.may_hold(&reads, &pass, (&ask.session, &own), holds)?;
+            }
         }
         self.commit(Entry::Reading {
             session: ask.session.clone(),
@@ -47,7 +59,7 @@ impl Writer {
             bastion: bastion.clone(),
             source: ask.shown.source,
         })?;
-        let session = listed(ask.session.clone(), own);
+        let session = listed(&self.state.held, ask.session.clone(), own);
         // What is left is counted when the line is durable, and nothing is shown before.
         let hall = self.hall.clone();
         Ok(Answer::after(move |_| {
@@ -164,12 +176,13 @@ impl Hall {
                     .is_none_or(|only| *only == session.access.target)
                 && !(ask.live && session.end.is_some())
         };
+        let held = self.state().held.clone();
         let here = |state: &State| {
             let found = state.sessions.iter().rev();
             let found = found.filter(|(_, session)| wanted(session));
             let found = found.take(limits::REVIEW_ROWS);
             found
-                .map(|(id, session)| listed(id.clone(), session.clone()))
+                .map(|(id, session)| listed(&held, id.clone(), session.clone()))
                 .collect::<Vec<_>>()
         };
         let mut rows = here(&self.state());
@@ -178,7 +191,7 @@ impl Hall {
         // What has ended and left the state.
         self.newest_sessions(|id, session| {
             if wanted(&session) && rows.iter().all(|row| row.session != id) {
-                rows.push(listed(id, session));
+                rows.push(listed(&held, id, session));
             }
             rows.len() < most
         });
@@ -196,8 +209,9 @@ fn counted(hall: &Hall, pass: Pass) -> Pass {
     }
 }
 
-fn listed(id: SessionId, session: Session) -> Listed {
+fn listed(held: &BTreeSet<SessionId>, id: SessionId, session: Session) -> Listed {
     Listed {
+        held: held.contains(&id),
         session: id,
         person: session.person,
         access: session.access,

@@ -4,6 +4,7 @@ mod exclusions;
 mod faults;
 mod fold;
 mod glass;
+mod kept;
 mod keygen;
 mod people;
 mod policy;

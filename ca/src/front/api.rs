@@ -84,6 +84,8 @@ fn router(caller: Caller) -> Router {
         .route(path::REVIEW_LIST, post(list))
         .route(path::REVIEW_READ, post(read))
         .route(path::ALERTS, post(alert))
+        .route(path::KEPT, post(kept))
+        .route(path::EXPIRE, post(expire))
         .route(path::ENDED, get(ended))
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(caller)
@@ -149,6 +151,26 @@ async fn alert(calling: Calling, body: Bytes) -> Response {
         Ok(alert) => {
             let done = calling.desk.session_alert(&calling.bastion, alert).await;
             answer("alert", &calling, done)
+        }
+        Err(e) => unreadable(&e),
+    }
+}
+
+async fn kept(calling: Calling, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(ask) => {
+            let given = calling.desk.kept(&calling.bastion, ask).await;
+            answer("recordings", &calling, given)
+        }
+        Err(e) => unreadable(&e),
+    }
+}
+
+async fn expire(calling: Calling, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(ask) => {
+            let done = calling.desk.expire(&calling.bastion, ask).await;
+            answer("recording's removal", &calling, done)
         }
         Err(e) => unreadable(&e),
     }

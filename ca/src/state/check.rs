@@ -1,7 +1,10 @@
 //! Which line may follow which.
 
-use config::words::{RequestId, SessionId};
+use config::words::{BastionName, RequestId, SessionId};
+use record::clock::UnixTime;
 use record::entry::{Authority, Entry};
+use record::reading::Reading;
+use record::retention::Rule;
 
 use super::State;
 use super::fact::{Fact, Said};
@@ -86,19 +89,13 @@ impl State {
                     "the session is for another access",
                 )
             }
-            Entry::Reading {
-                request,
-                person,
+            Entry::Reading { .. } => self.check_reading(&fact.entry),
+            Entry::Expiry {
+                session,
                 bastion,
+                rule,
                 ..
-            } => {
-                let case = self.case(request)?;
-                must(case.running().is_some(), "there is no running grant")?;
-                let asked = &case.request;
-                must(*person == asked.person, "the grant is another person's")?;
-                let here = asked.access.target.as_str() == bastion.as_str();
-                must(here, "the grant is for something else than this bastion")
-            }
+            } => self.check_expiry(fact.at, session, bastion, *rule),
             Entry::SessionEnd { session, .. } => must(
                 self.session(session)?.end.is_none(),
                 "the session has ended",
@@ -108,6 +105,58 @@ impl State {
             | Entry::Review { .. }
             | Entry::Overdue { .. } => self.check_glass(&fact.entry),
             machines => self.check_machines(machines),
+        }
+    }
+
+    fn check_reading(&self, entry: &Entry) -> Possible {
+        let Entry::Reading {
+            session,
+            reading,
+            request,
+            person,
+            bastion,
+            ..
+        } = entry
+        else {
+            return Ok(());
+        };
+        self.check_held(session, reading)?;
+        let case = self.case(request)?;
+        must(case.running().is_some(), "there is no running grant")?;
+        let asked = &case.request;
+        must(*person == asked.person, "the grant is another person's")?;
+        let here = asked.access.target.as_str() == bastion.as_str();
+        must(here, "the grant is for something else than this bastion")
+    }
+
+    fn check_held(&self, session: &SessionId, reading: &Reading) -> Possible {
+        let held = self.held.contains(session);
+        match reading {
+            Reading::Hold(_) => must(!held, "the recording is held already"),
+            Reading::Erase(_) => must(!held, "the recording is held"),
+            Reading::Release(_) => must(held, "nobody holds the recording"),
+            Reading::Watch | Reading::Cat | Reading::Kill(_) => Ok(()),
+        }
+    }
+
+    /// Of a session that has left the state, its bastion and its end were looked up in the store.
+    fn check_expiry(
+        &self,
+        at: UnixTime,
+        session: &SessionId,
+        bastion: &BastionName,
+        rule: Rule,
+    ) -> Possible {
+        must(!self.held.contains(session), "the recording is held")?;
+        let Some(own) = self.sessions.get(session) else {
+            return Ok(());
+        };
+        must(own.bastion == *bastion, "the session is another bastion's")?;
+        let end = own.end.as_ref();
+        let end = end.ok_or(Impossible("the session has not ended"))?;
+        match rule {
+            Rule::Age(age) => must(at.since(end.at).as_secs() >= age, "it is not old enough"),
+            Rule::Size(_) => Ok(()),
         }
     }
 

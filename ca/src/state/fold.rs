@@ -8,6 +8,7 @@ use config::words::{PersonName, RequestId, SessionId};
 use record::clock::UnixTime;
 use record::entry::{Authority, Entry, Line, Verdict, Whom};
 use record::law::LawChange;
+use record::reading::Reading;
 
 use super::fact::{Fact, Said};
 use super::retire::digest;
@@ -49,8 +50,14 @@ impl State {
             Entry::Start { .. }
             | Entry::Renewal { .. }
             | Entry::Groups { .. }
-            | Entry::Reading { .. }
+            | Entry::Expiry { .. }
             | Entry::Stray { .. } => Ok(()),
+            Entry::Reading {
+                session, reading, ..
+            } => {
+                self.read(session, &reading);
+                Ok(())
+            }
             Entry::Law { change } => {
                 self.told(change);
                 Ok(())
@@ -185,6 +192,14 @@ impl State {
             | Entry::Review { .. }
             | Entry::Overdue { .. }) => self.apply_glass(at, entry),
             machines => self.of_machines(at, machines),
+        }
+    }
+
+    fn read(&mut self, session: SessionId, reading: &Reading) {
+        match reading {
+            Reading::Hold(_) => _ = self.held.insert(session),
+            Reading::Release(_) => _ = self.held.remove(&session),
+            Reading::Watch | Reading::Cat | Reading::Kill(_) | Reading::Erase(_) => {}
         }
     }
 

@@ -12,9 +12,8 @@ use crate::recipients::Recipients;
 
 /// Those of every role that names none of its own.
 pub(super) fn by_default(given: Option<&file::Recordings>) -> Checked<Recipients> {
-    given.map_or(Ok(Recipients::nobody()), |given| {
-        recipients(&given.recipients)
-    })
+    let given = given.and_then(|given| given.recipients.as_ref());
+    given.map_or(Ok(Recipients::nobody()), recipients)
 }
 
 /// Each of a list alone, or so many of them together.

@@ -14,13 +14,18 @@ pub(super) fn reviews(
     bastions: &BTreeMap<BastionName, Bastion>,
 ) -> Checked<Option<BTreeSet<TargetName>>> {
     let Some(at) = given.review.as_ref().filter(|flag| *flag.get_ref()) else {
-        return match &given.erase {
-            Some(erase) => flaw(
+        return match (&given.erase, &given.hold) {
+            (Some(erase), _) => flaw(
                 erase.span(),
                 "erase in a role that does not review",
                 "who erases comes as review@BASTION: add review = true, or remove it",
             ),
-            None => Ok(None),
+            (None, Some(hold)) => flaw(
+                hold.span(),
+                "hold in a role that does not review",
+                "who holds comes as review@BASTION: add review = true, or remove it",
+            ),
+            (None, None) => Ok(None),
         };
     };
     if let Some((key, span)) = of_sessions(given) {
@@ -83,6 +88,10 @@ fn of_sessions(given: &file::Role) -> Option<(&'static str, Range<usize>)> {
             "recipients",
             given.recipients.as_ref().map(toml::Spanned::span),
         ),
+        (
+            "retention",
+            given.retention.as_ref().map(toml::Spanned::span),
+        ),
     ];
     let mut keys = keys.into_iter();
     keys.find_map(|(key, span)| span.map(|span| (key, span)))
@@ -121,12 +130,31 @@ pub(super) fn observable(
     )
 }
 
+/// What a review role may do beside reading.
+#[derive(Clone, Copy)]
+pub(super) struct Powers {
+    erases: bool,
+    holds: bool,
+}
+
+impl Powers {
+    pub(super) fn of(given: &file::Role) -> Self {
+        let says = |flag: Option<&toml::Spanned<bool>>| flag.is_some_and(|flag| *flag.get_ref());
+        Self {
+            erases: says(given.erase.as_ref()),
+            holds: says(given.hold.as_ref()),
+        }
+    }
+}
+
 /// Makes a review role of a role: its logins and targets say whose sessions it reads.
-pub(super) fn turn(role: &mut Role, bastions: BTreeSet<TargetName>, erases: bool) {
+pub(super) fn turn(role: &mut Role, bastions: BTreeSet<TargetName>, powers: Powers) {
+    let Powers { erases, holds } = powers;
     role.reads = Some(Reads {
         // `review` is a login.
         logins: std::mem::replace(&mut role.logins, REVIEW.parse().into_iter().collect()),
         targets: std::mem::replace(&mut role.targets, bastions),
         erases,
+        holds,
     });
 }

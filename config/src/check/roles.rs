@@ -14,26 +14,33 @@ use super::quorums::quorums;
 use super::{Checked, Known, flaw};
 use crate::cidr::Cidr;
 use crate::recipients::Recipients;
+use crate::retention::Retention;
 use crate::rules::{Bastion, Channel, Person, Role, Target};
 use crate::words::{BastionName, GroupName, RoleName, TargetName, shown};
 use crate::{file, limits};
+
+/// What holds for every role that says nothing itself.
+pub(super) struct Defaults {
+    pub(super) recipients: Recipients,
+    pub(super) retention: Retention,
+}
 
 pub(super) fn roles(
     given: BTreeMap<Spanned<RoleName>, file::Role>,
     known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
     bastions: &BTreeMap<BastionName, Bastion>,
-    recipients: &Recipients,
+    defaults: &Defaults,
 ) -> Checked<BTreeMap<RoleName, Role>> {
     let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
     let mut observed = Vec::new();
     for (name, role) in given {
         let at = name.span();
         let reviews = super::review::reviews(&role, bastions)?;
-        let erases = role.erase.as_ref().is_some_and(|flag| *flag.get_ref());
-        let mut checked = self::role(role, known, targets, recipients)?;
+        let powers = super::review::Powers::of(&role);
+        let mut checked = self::role(role, known, targets, defaults)?;
         if let Some(bastions) = reviews {
-            super::review::turn(&mut checked, bastions, erases);
+            super::review::turn(&mut checked, bastions, powers);
         }
         if let Some((other, _)) = roles.iter().find(|(_, other)| same_reach(other, &checked)) {
             return flaw(
@@ -75,7 +82,7 @@ fn role(
     given: file::Role,
     known: Known<'_>,
     targets: &BTreeMap<TargetName, Target>,
-    recipients: &Recipients,
+    defaults: &Defaults,
 ) -> Checked<Role> {
     let groups = set(&given.groups, "groups")?;
     for group in given.groups.get_ref() {
@@ -129,7 +136,11 @@ fn role(
         record_input: given.record_input.is_some_and(Spanned::into_inner),
         recipients: match &given.recipients {
             Some(own) => super::recipients::recipients(own)?,
-            None => recipients.clone(),
+            None => defaults.recipients.clone(),
+        },
+        retention: match &given.retention {
+            Some(own) => super::retention::retention(own)?,
+            None => defaults.retention,
         },
         groups,
         quorums,

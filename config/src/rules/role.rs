@@ -13,6 +13,7 @@ use crate::files::FileRules;
 use crate::forwards::ForwardRules;
 use crate::hours::Hours;
 use crate::recipients::Recipients;
+use crate::retention::Retention;
 use crate::terms::Terms;
 use crate::words::{CheckName, GroupName, Login, Principal, RosterName, TargetName};
 
@@ -58,6 +59,8 @@ pub struct Role {
     pub record_input: bool,
     /// Who alone can open its recordings; empty if they are not sealed, so that whoever has the file can read it.
     pub recipients: Recipients,
+    /// How long its recordings are kept.
+    pub retention: Retention,
     /// On which terms the role may be taken first and reviewed afterwards; none if it may not.
     pub break_glass: Option<BreakGlass>,
     /// Whose sessions it reads, at the bastions that are its targets; none: it gives sessions, and reads nothing.
@@ -76,6 +79,8 @@ pub struct Reads {
     pub targets: BTreeSet<TargetName>,
     /// Whether it may destroy the keys of their sealed recordings, too.
     pub erases: bool,
+    /// Whether it may hold their recordings, so that none is removed or erased, and lift that again.
+    pub holds: bool,
 }
 
 impl Reads {

@@ -74,6 +74,8 @@ pub struct Listed {
     pub began: UnixTime,
     /// Why it ended, if the CA has heard of that.
     pub ended: Option<String>,
+    /// Whether somebody holds its recording.
+    pub held: bool,
 }
 
 /// A bastion asks to let a reviewer read one session, or end it.

@@ -17,6 +17,7 @@ use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::entry::{Entry, Line};
 use crate::reading::Reading;
+use crate::retention::Rule;
 use crate::tree::{Hash, Tree};
 
 /// What a log says, after every check.
@@ -48,6 +49,10 @@ pub struct SessionFacts {
     pub end: Option<Ending>,
     /// Whether somebody was let destroy the key of its recording.
     pub erased: bool,
+    /// Whether somebody holds its recording.
+    pub held: bool,
+    /// When the CA let its bastion remove the recording, if it did, and by which rule.
+    pub expired: Option<(UnixTime, Rule)>,
 }
 
 /// How a session ended.
@@ -112,6 +117,8 @@ fn collect(sessions: &mut BTreeMap<SessionId, SessionFacts>, line: Line) {
                 began: line.at,
                 end: None,
                 erased: false,
+                held: false,
+                expired: None,
             };
             sessions.entry(session).or_insert(facts);
         }
@@ -130,12 +137,20 @@ fn collect(sessions: &mut BTreeMap<SessionId, SessionFacts>, line: Line) {
             }
         }
         Entry::Reading {
-            session,
-            reading: Reading::Erase(_),
-            ..
+            session, reading, ..
         } => {
             if let Some(facts) = sessions.get_mut(&session) {
-                facts.erased = true;
+                match reading {
+                    Reading::Erase(_) => facts.erased = true,
+                    Reading::Hold(_) => facts.held = true,
+                    Reading::Release(_) => facts.held = false,
+                    Reading::Watch | Reading::Cat | Reading::Kill(_) => {}
+                }
+            }
+        }
+        Entry::Expiry { session, rule, .. } => {
+            if let Some(facts) = sessions.get_mut(&session) {
+                facts.expired.get_or_insert((line.at, rule));
             }
         }
         _ => {}

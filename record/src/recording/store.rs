@@ -3,6 +3,7 @@
 mod aside;
 mod indexes;
 mod patience;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};

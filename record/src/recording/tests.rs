@@ -7,6 +7,7 @@ mod hostile;
 mod index;
 mod sealed;
 mod slow;
+mod stored;
 mod together;
 
 use std::collections::BTreeMap;

@@ -71,6 +71,26 @@ impl Desk {
         self.run(move |writer| writer.read(&bastion, &ask)).await
     }
 
+    /// A bastion asks how long its recordings are kept.
+    pub async fn kept(
+        &self,
+        bastion: &BastionName,
+        ask: api::retention::KeptAsk,
+    ) -> Result<api::retention::KeptGiven, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.kept(&bastion, &ask)).await
+    }
+
+    /// A bastion asks to remove a recording that is kept no longer.
+    pub async fn expire(
+        &self,
+        bastion: &BastionName,
+        ask: api::retention::ExpireAsk,
+    ) -> Result<api::Done, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.expire(&bastion, &ask)).await
+    }
+
     /// A bastion says that something happened in a session that its role is alerted of.
     pub async fn session_alert(
         &self,

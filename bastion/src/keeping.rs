@@ -1,0 +1,90 @@
+//! Removes the recordings that are kept no longer: the CA says which, and has it in its log first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::limits;
+use config::words::SessionId;
+use record::api::retention::{ExpireAsk, Kept, KeptAsk};
+use record::retention::{self, Rule};
+
+use crate::ca_link::CaError;
+use crate::site::Site;
+
+/// How long to wait before an unreachable CA, or a disk that fails, is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// Why nothing more is removed for now.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    #[error("the directory of recordings: {0}")]
+    Disk(#[from] std::io::Error),
+}
+
+/// Looks every [`limits::RETENTION_EVERY`], for ever.
+pub(crate) async fn run(site: Arc<Site>) {
+    loop {
+        let pause = match sweep(&site).await {
+            Ok(()) => limits::RETENTION_EVERY,
+            Err(e) => {
+                tracing::warn!("recordings are kept longer than their roles say: {e}");
+                AGAIN
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Removes what is due now.
+async fn sweep(site: &Arc<Site>) -> Result<(), Fault> {
+    let stored = stored(site).await?;
+    for (session, rule) in retention::due(&stored) {
+        remove(site, session, rule).await?;
+    }
+    let store = Arc::clone(&site.store);
+    Ok(blocking(move || store.tidy()).await?)
+}
+
+/// What lies here and how long it is kept.
+async fn stored(site: &Arc<Site>) -> Result<Vec<(Kept, u64)>, Fault> {
+    let store = Arc::clone(&site.store);
+    let finished = blocking(move || store.finished()).await?;
+    let mut stored = Vec::new();
+    for some in finished.chunks(limits::KEPT_ASKED) {
+        let sessions = some.iter().map(|(session, _)| session.clone()).collect();
+        let given = site.link.kept(&KeptAsk { sessions }).await?;
+        stored.extend(given.kept.into_iter().filter_map(|kept| {
+            let (_, bytes) = some.iter().find(|(session, _)| *session == kept.session)?;
+            Some((kept, *bytes))
+        }));
+    }
+    Ok(stored)
+}
+
+async fn remove(site: &Arc<Site>, session: SessionId, rule: Rule) -> Result<(), Fault> {
+    // Nobody holds it between the CA's word and its end.
+    let _keeping = site.keeping.lock().await;
+    let ask = ExpireAsk { session, rule };
+    match site.link.expire(&ask).await {
+        Ok(_) => {}
+        Err(CaError::Refused(why)) => {
+            tracing::info!(session = %ask.session, "a recording is kept: {why}");
+            return Ok(());
+        }
+        Err(gone) => return Err(gone.into()),
+    }
+    let session = ask.session;
+    // If we die here, the log says that it is removed; the next look asks again, and does it.
+    let (store, gone) = (Arc::clone(&site.store), session.clone());
+    blocking(move || store.remove(&gone)).await?;
+    tracing::info!(%session, %rule, "a recording is removed");
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(act).await?
+}
