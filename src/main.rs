@@ -15,6 +15,7 @@ mod generate;
 mod index;
 mod init;
 mod keys;
+mod lines;
 mod log;
 mod policy;
 mod reissue;

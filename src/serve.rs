@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
+use crate::lines::Lines;
 
 /// Serves the certificate authority until SIGTERM or SIGINT.
 pub(crate) fn ca(site: &Site) -> Result<()> {
@@ -84,7 +85,7 @@ pub(crate) fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'stati
     })
 }
 
-/// Log lines go to standard error; `RUST_LOG` says how many.
+/// Log lines go to standard error, each event one of them; `RUST_LOG` says how many.
 pub(crate) fn log() {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,russh=warn"));
@@ -92,6 +93,9 @@ pub(crate) fn log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colour)
-        .with_writer(std::io::stderr)
+        .with_writer(move || Lines {
+            to: std::io::stderr(),
+            colour,
+        })
         .init();
 }
