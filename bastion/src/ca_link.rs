@@ -69,6 +69,16 @@ impl CaLink {
         self.call(Method::POST, path::SESSIONS, Some(ask)).await
     }
 
+    /// What a person may reach now.
+    pub async fn reach(&self, ask: &api::reach::ReachAsk) -> Result<api::reach::Reach, CaError> {
+        self.call(Method::POST, path::REACH, Some(ask)).await
+    }
+
+    /// The certificate of one of these grants.
+    pub async fn take(&self, ask: &api::reach::TakeAsk) -> Result<api::reach::Taken, CaError> {
+        self.call(Method::POST, path::REACH_TAKE, Some(ask)).await
+    }
+
     /// Tells the end of a session.
     pub async fn session_end(&self, end: &api::SessionEnd) -> Result<api::Done, CaError> {
         self.call(Method::POST, path::SESSIONS_END, Some(end)).await

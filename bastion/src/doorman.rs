@@ -1,7 +1,7 @@
 //! Answers one SSH connection of a person. Nothing here waits for another side: what takes time is begun
 //! elsewhere.
 
-mod forwards;
+pub(crate) mod forwards;
 mod handler;
 
 use std::collections::{HashMap, HashSet};
@@ -21,6 +21,7 @@ use crate::destination::Listening;
 use crate::forward::STDERR;
 use crate::gates::Gates;
 use crate::jump::{self, Place};
+use crate::menu;
 use crate::places::Places;
 use crate::prelude::{Prelude, Runs, Start};
 use crate::review;
@@ -60,7 +61,7 @@ pub(crate) struct Doorman {
 /// Who the person has been proven to be.
 enum Who {
     Nobody,
-    Passing(Passage),
+    Passing(Arc<Passage>),
     Visiting(Arc<Route>),
     Reviewing(Arc<Reviewer>),
 }
@@ -215,7 +216,7 @@ impl Doorman {
         reply: ChannelOpenHandle,
         handle: Handle,
     ) {
-        if !matches!(self.who, Who::Visiting(_) | Who::Reviewing(_)) {
+        if matches!(self.who, Who::Nobody) {
             return self
                 .no_channel("a session on the bastion itself is", reply)
                 .await;
@@ -256,7 +257,11 @@ impl Doorman {
                 let reviewer = Arc::clone(reviewer);
                 review::begin(site, reviewer, channel, handle, started, place);
             }
-            Who::Nobody | Who::Passing(_) => {}
+            Who::Passing(passage) => {
+                let (passage, near) = (Arc::clone(passage), self.near(handle));
+                menu::begin(site, passage, channel, near, started, (place, gate));
+            }
+            Who::Nobody => {}
         }
     }
 

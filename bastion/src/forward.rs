@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use record::recording::Recorded;
+use russh::server::Handle;
 use russh::{ChannelId, ChannelMsg, ChannelWriteHalf, Sig};
 
 /// The extended data type of standard error (RFC 4254 §5.2).
@@ -20,6 +21,9 @@ pub(crate) enum Item {
     Resize(Recorded<(u32, u32)>, u32, u32),
     /// A signal; its name stands in the recording.
     Signal(Recorded<()>, Sig),
+    /// Whether the person's side may stop and go on by itself when `^S` and `^Q` are typed (RFC 4254 §6.8), and the
+    /// connection that it is said on: it goes from a target to a person alone.
+    FlowControl(Recorded<()>, bool, Handle),
 }
 
 /// Hands one thing to a channel. Returns when the channel has taken it, which may be never.
@@ -38,6 +42,11 @@ where
         Item::Signal(recorded, signal) => {
             recorded.into_inner();
             to.signal(signal).await
+        }
+        Item::FlowControl(recorded, may, handle) => {
+            recorded.into_inner();
+            let said = handle.xon_xoff_request(to.id(), may).await;
+            said.map_err(|()| russh::Error::SendError)
         }
     }
 }

@@ -8,6 +8,7 @@
 //!   `ssh -J`, which arrives through [`jump`].
 //! * [`visitor`]: the one place that says whether a certificate lets somebody in.
 //! * [`route`]: where a visitor may go, and nowhere else.
+//! * [`menu`]: who names no target chooses one, and goes on as if they had.
 //! * [`prelude`]: what a client says about a session before it begins.
 //! * [`session`]: one session from its request to its signed End; [`begin`](session) asks the CA,
 //!   opens the recorder, and only then reaches the target.
@@ -47,6 +48,7 @@ mod line;
 mod link;
 mod links;
 mod mask;
+mod menu;
 mod permits;
 mod places;
 mod prelude;

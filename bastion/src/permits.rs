@@ -15,6 +15,13 @@ pub(crate) struct Permits {
 }
 
 impl Permits {
+    /// What somebody may offer who has yet to choose: taken, until what they choose says whether it gives that.
+    pub(crate) const OFFERED: Self = Self {
+        port: false,
+        agent: true,
+        x11: true,
+    };
+
     /// What stands in a certificate.
     pub(crate) fn of(certificate: &Certificate) -> Self {
         let has = |name: &str| certificate.extensions().contains_key(name);

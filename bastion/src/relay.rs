@@ -35,7 +35,7 @@ pub(crate) use outlet::Outlet;
 pub(crate) use over::{News, Over, Stop};
 pub(crate) use shared::SharedBounds;
 use source::Turn;
-pub(crate) use source::{Source, hold};
+pub(crate) use source::{Source, hold, weight};
 
 /// How long the end of the target's output rests before it is handed on: mostly the exit status and the close
 /// follow at once.
@@ -49,6 +49,8 @@ pub(crate) struct Sides<'a> {
     pub(crate) client: &'a mut ChannelReadHalf,
     pub(crate) client_said: VecDeque<ChannelMsg>,
     pub(crate) to_client: Arc<ChannelWriteHalf<russh::server::Msg>>,
+    /// The client's connection.
+    pub(crate) near: russh::server::Handle,
     pub(crate) target: &'a mut ChannelReadHalf,
     pub(crate) target_said: VecDeque<ChannelMsg>,
     pub(crate) to_target: Arc<ChannelWriteHalf<russh::client::Msg>>,
@@ -98,6 +100,7 @@ pub(crate) async fn run(
         up: Outlet::new(sides.to_target, Arc::clone(&sides.up)),
         down: Outlet::new(sides.to_client, Arc::clone(&down)),
         flow: Flow::new(sides.up, down),
+        near: sides.near,
         exit: None,
         client_done: false,
         eof_due: None,
@@ -180,6 +183,7 @@ struct Relay<'a> {
     up: Outlet<russh::client::Msg>,
     down: Outlet<russh::server::Msg>,
     flow: Flow,
+    near: russh::server::Handle,
     exit: Option<Exit>,
     client_done: bool,
     eof_due: Option<Instant>,
@@ -315,7 +319,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// What the target says beside its bytes: how they end. The person hears of it when the recording is sealed.
+    /// What the target says beside its bytes: how its terminal is to be used, and how they end. The person hears of it when the recording is sealed.
     fn target_told(&mut self, message: ChannelMsg) -> Result<(), RecordError> {
         match message {
             ChannelMsg::Eof => self.eof_due = Some(Instant::now() + EOF_REST),
@@ -323,6 +327,7 @@ impl Relay<'_> {
             ChannelMsg::ExitSignal { signal_name, .. } => {
                 self.exited(Exit::Signal(name(&signal_name)))?;
             }
+            ChannelMsg::XonXoff { client_can_do } => self.flow_control(client_can_do)?,
             ChannelMsg::Close => self.target_closed = true,
             _ => {}
         }

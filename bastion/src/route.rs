@@ -119,6 +119,14 @@ mod tests {
         Passage {
             targets,
             source: "192.0.2.7".parse().unwrap(),
+            certificate: String::new(),
+            access: "root@db1.prod".parse().unwrap(),
+            until: record::clock::UnixTime::from_secs(0),
+            key: crate::identity::fresh()
+                .unwrap()
+                .public_key()
+                .key_data()
+                .clone(),
         }
     }
 

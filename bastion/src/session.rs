@@ -11,7 +11,6 @@ mod reach;
 pub(crate) mod remote;
 mod runs;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +29,9 @@ use crate::route::Route;
 use crate::site::Site;
 
 use begin::{Begun, Prepared};
-use client::{Client, Reply};
-use ending::{ENDED, Words, end, farewell};
+pub(crate) use client::{Client, Reply};
+pub(crate) use ending::ENDED;
+use ending::{Words, end, farewell};
 use fault::Fault;
 pub(crate) use fault::gone;
 
@@ -45,34 +45,20 @@ pub(crate) fn begin(
     channel: Channel<Msg>,
     near: Near,
     started: oneshot::Receiver<Start>,
-    (place, gate): (Place, Arc<Gate>),
+    held: (Place, Arc<Gate>),
 ) {
     tokio::spawn(async move {
-        let (read, write) = channel.split();
-        let client = Client {
-            id: write.id(),
-            read,
-            write: Arc::new(write),
-            near,
-            said: VecDeque::new(),
-            held: 0,
-            gate,
-            _place: place,
-        };
-        Box::pin(attend(&site, &route, client, started)).await;
+        let mut client = Client::new(channel, near, held);
+        match client.asked(started).await {
+            Some(start) => Box::pin(attend(&site, &route, client, start)).await,
+            // It closed without having asked for anything.
+            None => client.close().await,
+        }
     });
 }
 
-async fn attend(
-    site: &Arc<Site>,
-    route: &Route,
-    mut client: Client,
-    mut started: oneshot::Receiver<Start>,
-) {
-    let Some(start) = client.while_held(&mut started).await.and_then(Result::ok) else {
-        // It closed without having asked for anything.
-        return client.close().await;
-    };
+/// Carries what was asked for on a channel, to its end.
+pub(crate) async fn attend(site: &Arc<Site>, route: &Route, mut client: Client, start: Start) {
     let counted = site.running.count();
     let pty = start.prelude.terminal.is_some();
     let prepared = client
@@ -103,11 +89,14 @@ async fn go(site: &Arc<Site>, route: &Route, mut client: Client, prepared: Prepa
     let (name, until) = (way.name.clone(), way.until.clone());
     let stopped = way.stopped(site);
     let (handle, id) = (client.near.handle.clone(), client.id);
+    let answered = client.answered;
     let reaching = Box::pin(async {
         // Until then the target hears of nothing.
         observed.await;
         let begun = Box::pin(way.reach(site, route)).await?;
-        let _ = handle.channel_success(id).await;
+        if !answered {
+            let _ = handle.channel_success(id).await;
+        }
         Ok::<_, Fault>(begun)
     });
     let reached = client.while_held(async {
@@ -196,6 +185,7 @@ async fn carry(
         client: &mut client.read,
         client_said: std::mem::take(&mut client.said),
         to_client: Arc::clone(&client.write),
+        near: client.near.handle.clone(),
         target: &mut target_read,
         target_said,
         to_target: target_write,

@@ -4,6 +4,8 @@
 //! window. Everything else is decided here, from the certificate alone, without input or output:
 //! draft-ietf-sshm-cert, `ssh-keygen(1)` CERTIFICATES.
 
+mod passage;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -17,6 +19,8 @@ use ssh_key::public::KeyData;
 use ssh_key::{Certificate, EcdsaCurve, PublicKey};
 
 use crate::permits::Permits;
+
+pub use passage::Passage;
 
 /// The public keys that the bastion believes: what the CA said last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,14 +94,6 @@ pub struct Visitor {
     pub(crate) permits: Permits,
 }
 
-/// Somebody who may pass on to the targets of the certificate, and do nothing else here. Made by [`enter`]
-/// alone.
-#[derive(Debug)]
-pub struct Passage {
-    pub(crate) targets: Vec<TargetName>,
-    pub(crate) source: IpAddr,
-}
-
 /// Somebody who may ask the CA to read this bastion's recordings, and do nothing else. Made by [`enter`] alone.
 #[derive(Debug)]
 pub struct Reviewer {
@@ -114,7 +110,7 @@ pub enum Entry {
     Reviewer(Reviewer),
     /// A login on a target.
     Visitor(Visitor),
-    /// The way to its targets: the outer connection of `ssh -J`.
+    /// The way to its targets: the outer connection of `ssh -J`, or of somebody who has yet to choose one.
     Passage(Passage),
 }
 
@@ -149,6 +145,9 @@ pub enum Refusal {
     /// A certificate for a key of one of the CAs, which logs in nowhere.
     #[error("the certificate is for a CA's own key")]
     CaKey,
+    /// It is for another key than the one that was proven on this connection.
+    #[error("the certificate is for another key than the one that you have shown")]
+    OtherKey,
     /// The signature does not belong to it.
     #[error("the certificate's signature is wrong")]
     Signature,
@@ -220,12 +219,17 @@ pub fn enter(shown: Shown<'_>, now: UnixTime, trust: &Trust) -> Result<Entry, Re
     let principals = principals(certificate)?;
     let command = options(certificate, shown.source)?;
     let Some(access) = asked(shown) else {
+        let first = principals.first().cloned().ok_or(Refusal::NoPrincipals)?;
         let mut targets: Vec<TargetName> = principals.into_iter().map(|one| one.target).collect();
         targets.sort();
         targets.dedup();
         return Ok(Entry::Passage(Passage {
             targets,
             source: shown.source,
+            certificate: blob,
+            access: first,
+            until: UnixTime::from_secs(certificate.valid_before()),
+            key: certificate.public_key().clone(),
         }));
     };
     match access {

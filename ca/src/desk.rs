@@ -6,7 +6,7 @@
 //! * [`start`]: from the log to a state, and the store held against it; [`archive`]: what is over, from the store.
 //! * [`writer`]: the one writer, and how an operation is written; [`batch`]: many operations, one sync.
 //! * [`outside`]: what programs, calendars and checks say.
-//! * [`people`], [`bastions`]: the operations; [`cases`]: who may know of a request; [`looks`]: the questions that change
+//! * [`people`], [`bastions`], [`reach`]: the operations; [`cases`]: who may know of a request; [`looks`]: the questions that change
 //!   nothing; [`revoked`]: what targets are to refuse.
 
 mod alarms;
@@ -24,6 +24,7 @@ mod looks;
 mod may;
 pub(crate) mod outside;
 mod people;
+mod reach;
 mod readings;
 mod refused;
 mod revoked;

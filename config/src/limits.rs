@@ -210,6 +210,12 @@ pub const WATCH_BYTES: usize = 32 << 10;
 /// Most sessions that a reviewer's list shows: a row is about 300 bytes, and they fit into one API message.
 pub const REVIEW_ROWS: usize = 200;
 
+/// Most grants that a bastion offers somebody who names no target: a person with more of them at once names one.
+pub const REACH_ROWS: usize = 200;
+
+/// How long a bastion waits for somebody to choose: who has not by then has gone away from the keyboard.
+pub const CHOICE_PATIENCE: Duration = Duration::from_secs(300);
+
 /// Largest body of one API message, in bytes: a certificate and its words fit many times over.
 pub const API_BODY_BYTES: usize = 256 << 10;
 

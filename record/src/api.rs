@@ -11,6 +11,8 @@
 //! | POST | [`path::SESSIONS`] | [`SessionAsk`] | [`SessionGiven`] |
 //! | POST | [`path::SESSIONS_END`] | [`SessionEnd`] | [`Done`] |
 //! | POST | [`path::ALERTS`] | [`SessionAlert`] | [`Done`] |
+//! | POST | [`path::REACH`] | [`reach::ReachAsk`] | [`reach::Reach`] |
+//! | POST | [`path::REACH_TAKE`] | [`reach::TakeAsk`] | [`reach::Taken`] |
 //! | POST | [`path::REVIEW_LIST`] | [`review::ListAsk`] | [`review::Listing`] |
 //! | POST | [`path::REVIEW_READ`] | [`review::ReadAsk`] | [`review::ReadGiven`] |
 //! | POST | [`path::KEPT`] | [`retention::KeptAsk`] | [`retention::KeptGiven`] |
@@ -21,6 +23,7 @@
 //! anything else that is not 200 is a defect, and counts as unavailable. Bodies are at most
 //! [`config::limits::API_BODY_BYTES`]; unknown fields refuse.
 
+pub mod reach;
 pub mod retention;
 pub mod review;
 
@@ -51,6 +54,10 @@ pub mod path {
     pub const SESSIONS: &str = "/v1/sessions";
     /// The end of a session.
     pub const SESSIONS_END: &str = "/v1/sessions/end";
+    /// What a person may reach now.
+    pub const REACH: &str = "/v1/reach";
+    /// The certificate of one of these grants.
+    pub const REACH_TAKE: &str = "/v1/reach/take";
     /// The sessions that a reviewer may read.
     pub const REVIEW_LIST: &str = "/v1/review/list";
     /// Permission to read one of them, which stands in the log then.

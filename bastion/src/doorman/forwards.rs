@@ -16,16 +16,17 @@ use crate::permits::Permits;
 use crate::route::Route;
 use crate::session::{direct, remote};
 
-pub(super) const NO_AGENT: &str =
+pub(crate) const NO_AGENT: &str =
     "agent forwarding is not carried: the role does not give the channel agent";
-pub(super) const NO_X11: &str = "X11 is not carried: the role does not give the channel x11";
+pub(crate) const NO_X11: &str = "X11 is not carried: the role does not give the channel x11";
 
 impl Doorman {
     /// What the certificate gives beside sessions.
     pub(super) fn permits(&self) -> Permits {
         match &self.who {
             Who::Visiting(route) => route.permits(),
-            _ => Permits::default(),
+            Who::Passing(_) => Permits::OFFERED,
+            Who::Nobody | Who::Reviewing(_) => Permits::default(),
         }
     }
 

@@ -55,7 +55,7 @@ impl Handler for Doorman {
                 tracing::info!(source = %self.source, access = %reviewer.access, "let in to review");
                 Who::Reviewing(Arc::new(reviewer))
             }
-            Entry::Passage(passage) => Who::Passing(passage),
+            Entry::Passage(passage) => Who::Passing(Arc::new(passage)),
         };
         Ok(Auth::Accept)
     }

@@ -42,6 +42,15 @@ impl Relay<'_> {
         Ok(())
     }
 
+    /// Whether the person's side may stop and go on by itself when `^S` and `^Q` are typed.
+    pub(super) fn flow_control(&mut self, may: bool) -> Result<(), RecordError> {
+        let word = if may { "on" } else { "off" };
+        let recorded = self.recorder.marker(&format!("xon-xoff {word}"))?;
+        let item = Item::FlowControl(recorded, may, self.near.clone());
+        self.down.put(item, 0);
+        Ok(())
+    }
+
     /// Passes what the masks have held back for as long as they may, if the target may speak and has said nothing more. Says when
     /// to look again.
     pub(super) async fn held(

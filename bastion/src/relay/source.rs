@@ -111,22 +111,28 @@ pub(crate) async fn hold(
     gate: &Gate,
 ) {
     while !gate.over() {
-        let (message, bytes) = match channel.wait().await {
+        let message = match channel.wait().await {
             None | Some(ChannelMsg::Close) => return,
-            Some(ChannelMsg::Data { data }) => {
-                let bytes = data.len();
-                (ChannelMsg::Data { data }, bytes)
-            }
             Some(
-                message @ (ChannelMsg::Eof
+                message @ (ChannelMsg::Data { .. }
+                | ChannelMsg::Eof
                 | ChannelMsg::WindowChange { .. }
                 | ChannelMsg::Signal { .. }),
-            ) => (message, 0),
+            ) => message,
             Some(_) => continue,
         };
-        let weight = bytes + limits::ITEM_BYTES;
+        let weight = weight(&message);
         *held += weight;
         gate.took(weight);
         said.push_back(message);
     }
+}
+
+/// What a message counts for that is held.
+pub(crate) fn weight(message: &ChannelMsg) -> usize {
+    let bytes = match message {
+        ChannelMsg::Data { data } => data.len(),
+        _ => 0,
+    };
+    bytes + limits::ITEM_BYTES
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use record::recording::Exit;
 use russh::server::Msg;
-use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use tokio::sync::oneshot;
 
 use super::LAST_WORD;
 use crate::doorman::HEARD;
@@ -14,11 +15,12 @@ use crate::flow::Gate;
 use crate::forward::{Item, STDERR, forward};
 use crate::jump::Place;
 use crate::links::Near;
+use crate::prelude::Start;
 use crate::relay;
 
 /// Whether the request for a shell or a command has been answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// It has.
     Given,
     /// Not yet; it is answered with success, so that the client shows the reason and the exit status.
@@ -28,7 +30,7 @@ pub(super) enum Reply {
 }
 
 /// The person's channel.
-pub(super) struct Client {
+pub(crate) struct Client {
     pub(super) id: ChannelId,
     pub(super) read: ChannelReadHalf,
     pub(super) write: Arc<ChannelWriteHalf<Msg>>,
@@ -36,12 +38,80 @@ pub(super) struct Client {
     pub(super) said: VecDeque<ChannelMsg>,
     pub(super) held: usize,
     pub(super) gate: Arc<Gate>,
-    pub(super) _place: Place,
+    /// The request for a shell or a command has been answered with success.
+    pub(super) answered: bool,
+    _place: Place,
 }
 
 impl Client {
+    /// A channel that has just been opened, which nothing was asked on.
+    pub(crate) fn new(
+        channel: Channel<Msg>,
+        near: Near,
+        (place, gate): (Place, Arc<Gate>),
+    ) -> Self {
+        let (read, write) = channel.split();
+        Self {
+            id: write.id(),
+            read,
+            write: Arc::new(write),
+            near,
+            said: VecDeque::new(),
+            held: 0,
+            gate,
+            answered: false,
+            _place: place,
+        }
+    }
+
+    /// Waits until something is asked for; none if the channel closes before.
+    pub(crate) async fn asked(&mut self, mut started: oneshot::Receiver<Start>) -> Option<Start> {
+        self.while_held(&mut started).await.and_then(Result::ok)
+    }
+
+    /// Says that what was asked for is being done.
+    pub(crate) async fn accept(&mut self) {
+        if !self.answered {
+            self.answered = true;
+            let _ = self.near.handle.channel_success(self.id).await;
+        }
+    }
+
+    /// The next thing that the person says, before a session is there to take it; none when they have gone.
+    pub(crate) async fn next(&mut self) -> Option<ChannelMsg> {
+        match self.said.pop_front() {
+            Some(message) => {
+                let weight = relay::weight(&message);
+                self.gate.gave(weight);
+                self.held = self.held.saturating_sub(weight);
+                Some(message)
+            }
+            None => self.read.wait().await,
+        }
+    }
+
+    /// Puts back what was not meant for whoever took it: it is said again before all else.
+    pub(crate) fn put_back(&mut self, data: Bytes) {
+        let message = ChannelMsg::Data { data };
+        let weight = relay::weight(&message);
+        self.gate.took(weight);
+        self.held += weight;
+        self.said.push_front(message);
+    }
+
+    /// Shows the person something of ours that belongs to no session. Says whether they took it in time.
+    pub(crate) async fn show(&mut self, bytes: Bytes) -> bool {
+        if bytes.is_empty() {
+            return true;
+        }
+        let write = Arc::clone(&self.write);
+        let showing = async move { write.data_bytes(bytes).await.is_ok() };
+        let shown = self.while_held(tokio::time::timeout(LAST_WORD, showing));
+        matches!(shown.await, Some(Ok(true)))
+    }
+
     /// Waits for something while the channel is drained; none if the client has gone meanwhile.
-    pub(super) async fn while_held<T>(&mut self, something: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn while_held<T>(&mut self, something: impl Future<Output = T>) -> Option<T> {
         let Self {
             read,
             said,
@@ -72,7 +142,7 @@ impl Client {
     }
 
     /// Gives the person a line of ours that no recording holds: there is none, or it has failed.
-    pub(super) async fn tell(&self, line: Option<String>, pty: bool) {
+    pub(crate) async fn tell(&self, line: Option<String>, pty: bool) {
         let Some(line) = line else { return };
         let end = if pty { "\r\n" } else { "\n" };
         let bytes = Bytes::from(format!("hallpass: {line}{end}"));
@@ -81,9 +151,10 @@ impl Client {
     }
 
     /// Says how the command ended, and closes.
-    pub(super) async fn leave(self, reply: Reply, exit: Exit) {
+    pub(crate) async fn leave(self, reply: Reply, exit: Exit) {
         let leaving = async {
             match reply {
+                _ if self.answered => {}
                 Reply::Given => {}
                 Reply::Success => {
                     let _ = self.near.handle.channel_success(self.id).await;
@@ -111,7 +182,7 @@ impl Client {
         let _ = tokio::time::timeout(LAST_WORD, leaving).await;
     }
 
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         let _ = tokio::time::timeout(LAST_WORD, self.write.close()).await;
     }
 }

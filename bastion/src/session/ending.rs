@@ -13,7 +13,7 @@ use crate::relay::{self, Alone, Over, Stop};
 use crate::site::Site;
 
 /// The exit status of a session that the bastion ended or did not begin, as `ssh` uses it for its own failures.
-pub(super) const ENDED: u32 = 255;
+pub(crate) const ENDED: u32 = 255;
 
 /// The word that ends the recording of a session that an alert ended.
 pub(super) const ALERT: &str = "alert";

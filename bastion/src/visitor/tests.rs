@@ -1,5 +1,7 @@
 //! Every reason to turn a certificate away, each with a certificate that the real `ssh-keygen` made.
 
+mod choose;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -250,7 +250,7 @@ impl Writer {
         Ok(())
     }
 
-    fn is_out(&self, target: &TargetName) -> bool {
+    pub(super) fn is_out(&self, target: &TargetName) -> bool {
         let whom = Whom::Target(target.clone());
         self.state.excluded.of(&whom).is_some()
     }

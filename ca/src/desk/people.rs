@@ -275,7 +275,7 @@ impl Writer {
     }
 
     /// What stands in the log already, to be signed again.
-    fn intent(&self, serial: u64) -> Result<Intent, Refused> {
+    pub(super) fn intent(&self, serial: u64) -> Result<Intent, Refused> {
         let found = self.state.certificates.get(&serial);
         let intent = found.and_then(|found| Intent::again(found, self.state.size).ok());
         intent.ok_or_else(|| unavailable("its log entry cannot be read"))

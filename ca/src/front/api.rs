@@ -81,6 +81,8 @@ fn router(caller: Caller) -> Router {
         .route(path::DOORS, post(door))
         .route(path::SESSIONS, post(begin))
         .route(path::SESSIONS_END, post(end))
+        .route(path::REACH, post(reach))
+        .route(path::REACH_TAKE, post(take))
         .route(path::REVIEW_LIST, post(list))
         .route(path::REVIEW_READ, post(read))
         .route(path::ALERTS, post(alert))
@@ -121,6 +123,26 @@ async fn end(calling: Calling, body: Bytes) -> Response {
         Ok(end) => {
             let done = calling.desk.end_session(&calling.bastion, end).await;
             answer("session's end", &calling, done)
+        }
+        Err(e) => unreadable(&e),
+    }
+}
+
+async fn reach(calling: Calling, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(ask) => {
+            let reach = calling.desk.reach(&calling.bastion, ask).await;
+            answer("choice", &calling, reach)
+        }
+        Err(e) => unreadable(&e),
+    }
+}
+
+async fn take(calling: Calling, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(ask) => {
+            let taken = calling.desk.take(&calling.bastion, ask).await;
+            answer("choice", &calling, taken)
         }
         Err(e) => unreadable(&e),
     }

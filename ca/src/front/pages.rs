@@ -14,7 +14,7 @@ Three commands, in the order in which you need them:
   ssh ca request LOGIN@TARGET --reason \"WHY\" > {certificate_file}
       ask; it waits for the approval, then saves your certificate
   ssh -J {bastion} LOGIN@TARGET
-      go in; ssh finds the certificate by itself
+      go in; ssh finds the certificate by itself (ssh -t bastion: choose)
   ssh -A ca approve ID
       approve what somebody else asks for
 

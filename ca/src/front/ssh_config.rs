@@ -9,6 +9,10 @@ pub(super) fn config(config: &Config) -> String {
     let mut text = "# Hallpass, for ~/.ssh/config\n".to_owned();
     text.push_str(&host("ca", &config.ca.address));
     for (name, bastion) in &config.bastions {
+        let _ = writeln!(
+            text,
+            "# ssh -J {name} LOGIN@TARGET, or ssh -t {name} to choose"
+        );
         text.push_str(&host(name.as_str(), &bastion.address));
     }
     text

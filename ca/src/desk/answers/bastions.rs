@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use config::limits;
 use config::words::BastionName;
 use record::api;
 use record::entry::Whom;
@@ -12,6 +13,10 @@ use super::super::{Desk, Refused};
 
 /// How long [`Desk::ended`] waits for news: shorter than any proxy's patience.
 const LONG_POLL: Duration = Duration::from_secs(25);
+
+/// How long [`Desk::take`] waits for the log's witnesses: so that the bastion, which counts the CA as gone after
+/// [`limits::CA_ANSWER`], still hears that they are missing.
+const WITNESSED: Duration = Duration::from_secs(limits::CA_ANSWER.as_secs() / 2);
 
 impl Desk {
     /// What a bastion trusts.
@@ -49,6 +54,34 @@ impl Desk {
         let bastion = bastion.clone();
         self.run(move |writer| writer.end_session(&bastion, end))
             .await
+    }
+
+    /// A bastion asks what somebody may reach who has proven the key of a certificate.
+    pub async fn reach(
+        &self,
+        bastion: &BastionName,
+        ask: api::reach::ReachAsk,
+    ) -> Result<api::reach::Reach, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.reach(&bastion, &ask)).await
+    }
+
+    /// A bastion asks for the certificate of another of these grants. What its person could not have been given yet, because
+    /// witnesses are missing, is not given here either.
+    pub async fn take(
+        &self,
+        bastion: &BastionName,
+        ask: api::reach::TakeAsk,
+    ) -> Result<api::reach::Taken, Refused> {
+        let (bastion, request) = (bastion.clone(), ask.request.clone());
+        let taken = self
+            .run(move |writer| writer.take_again(&bastion, &ask))
+            .await?;
+        if !self.hall.is_glass(&request) {
+            let covered = tokio::time::timeout(WITNESSED, self.covered(&request)).await;
+            covered.unwrap_or(Err(Refused::Unwitnessed(request)))?;
+        }
+        Ok(taken)
     }
 
     /// A bastion asks which of its sessions a reviewer may read.

@@ -31,7 +31,7 @@ impl Desk {
 
     /// Returns when as many witnesses as are needed have cosigned everything that stands in the log now. Break-glass
     /// does not come here: it has to work with everything else down, and its entry is cosigned with the next batch.
-    async fn covered(&self, id: &RequestId) -> Result<(), Refused> {
+    pub(super) async fn covered(&self, id: &RequestId) -> Result<(), Refused> {
         let size = *self.hall.durable().borrow();
         let covered = self.published.covers(size).await;
         covered.map_err(|_| Refused::Unwitnessed(id.clone()))
