@@ -16,7 +16,7 @@
 //! * [`mask`]: what the person may not see of what a target sends.
 //! * [`alarm`]: looks at what a session does, beside its way.
 //! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
-//! * [`sftp`]: file transfers, packet by packet.
+//! * [`files`]: file transfers: [`sftp`], packet by packet, and [`scp`], what `scp -O` runs.
 //! * [`destination`], [`permits`], [`places`], [`link`], [`links`], [`gates`], [`agent`]: forwarded connections: where they lead,
 //!   whether the certificate gives them, how many at once, their bytes, those that a target opens, their windows, and what an agent is asked.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
@@ -36,6 +36,7 @@ mod doorman;
 mod doors;
 mod ends;
 pub mod error;
+mod files;
 pub mod flow;
 mod forward;
 mod front;
@@ -56,6 +57,7 @@ mod relay;
 mod review;
 pub mod route;
 mod running;
+mod scp;
 mod serve;
 mod session;
 mod sftp;

@@ -22,9 +22,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::alarm::Alarm;
+use crate::files::Files;
 use crate::flow::{Flow, Gate, Take, Way};
 use crate::forward::{Item, STDERR};
-use crate::sftp::Sftp;
 use crate::watch::Stage;
 pub(crate) use bounds::Bounds;
 pub(crate) use masks::Masks;
@@ -63,7 +63,7 @@ pub(crate) struct Rules {
     /// The person has a terminal.
     pub(crate) pty: bool,
     /// What follows a file transfer, if the session is one.
-    pub(crate) files: Option<Sftp>,
+    pub(crate) files: Option<Files>,
     /// What is masked of what the target sends.
     pub(crate) masks: Masks,
     /// How long it may do nothing, and how much may pass.
@@ -174,7 +174,7 @@ pub(crate) async fn run(
 struct Relay<'a> {
     recorder: &'a mut Recorder,
     pty: bool,
-    files: Option<Sftp>,
+    files: Option<Files>,
     masks: Masks,
     bounds: Bounds,
     alarm: Option<Alarm>,

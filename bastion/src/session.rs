@@ -26,6 +26,7 @@ use crate::links::{Links, Near, Serving};
 use crate::prelude::Start;
 use crate::relay::{self, News, Over, Sides};
 use crate::route::Route;
+use crate::scp::complaint;
 use crate::site::Site;
 
 use begin::{Begun, Prepared};
@@ -136,7 +137,14 @@ async fn refuse(
         line: Some(line),
         exit: Exit::Status(ENDED),
     };
-    if let Some(recorder) = recorder {
+    if let Some(mut recorder) = recorder {
+        if let Fault::Copy(why) = fault
+            && let Ok(said) = recorder.output(complaint(why))
+        {
+            // The client's `scp` shows it: a line of ours beside would say it twice.
+            words.line = None;
+            client.hand(Item::Bytes(said)).await;
+        }
         end(site, recorder, fault.reason(), &mut words, pty, &client).await;
     } else {
         client.tell(words.line.take(), pty).await;

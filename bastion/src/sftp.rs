@@ -6,8 +6,7 @@
 //!
 //! * [`wire`]: bytes and packets; [`ask`]: what a client may ask;
 //! * [`answered`]: what the target says to it;
-//! * [`rules`]: what the role gives, and what is answered here;
-//! * [`transfer`]: what went through an opened file.
+//! * [`rules`]: what the role gives, and what is answered here.
 //!
 //! Source: [draft-ietf-secsh-filexfer-02](https://datatracker.ietf.org/doc/html/draft-ietf-secsh-filexfer-02), and
 //! OpenSSH's `PROTOCOL`, section 4, for its extensions.
@@ -15,7 +14,6 @@
 mod answered;
 mod ask;
 mod rules;
-mod transfer;
 mod wire;
 
 use std::collections::HashMap;
@@ -25,43 +23,17 @@ use config::files::FileRules;
 use config::limits;
 use record::recording::{FileEvent, FileOp, FilePath, OpenMode};
 
+use crate::files::transfer::Moving;
+use crate::files::{Act, Broken, TOO_LARGE};
 use ask::{Ask, Read};
 use rules::{
-    BAD_MESSAGE, FAILURE, PERMISSION_DENIED, TOO_LARGE, UNSUPPORTED, refusal, refusal_to_open,
-    rules_on, status,
+    BAD_MESSAGE, FAILURE, PERMISSION_DENIED, UNSUPPORTED, refusal, refusal_to_open, rules_on,
+    status,
 };
-use transfer::Moving;
 use wire::{Fields, Framer, Packet};
 
 /// The one version that is spoken.
 const THREE: u32 = 3;
-
-/// What follows from some bytes, to be done in this order.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    /// Stands in the recording before anything that comes behind it is handed on.
-    Record(FileEvent),
-    /// Goes to the target.
-    ToTarget(Bytes),
-    /// Goes to the client.
-    ToClient(Bytes),
-}
-
-/// Why a transfer cannot go on. The session ends by this name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Broken {
-    /// The client's fault.
-    #[error("your side sent something that is not SFTP version 3")]
-    Client,
-    /// The target's fault.
-    #[error(
-        "the target sent something that is not SFTP version 3; if its shell prints something at login, that is it"
-    )]
-    Target,
-    /// The client's fault: more requests or handles at once than a bastion keeps.
-    #[error("your side has more requests or files open at once than this bastion keeps")]
-    TooMany,
-}
 
 /// One file transfer.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What a role gives of a target's files, over SFTP.
+//! What a role gives of a target's files, over SFTP and the old `scp`.
 
 use serde::{Deserialize, Serialize};
 

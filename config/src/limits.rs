@@ -4,11 +4,13 @@
 
 mod session;
 mod storage;
+mod transfer;
 
 use std::time::Duration;
 
 pub use session::*;
 pub use storage::*;
+pub use transfer::*;
 
 /// Longest name of a person, group, role or bastion, in bytes: they become principals,
 /// file names and columns of a table.
@@ -337,25 +339,6 @@ pub const SYNC_EVERY: Duration = Duration::from_millis(100);
 /// Bytes kept of each stream of a command without a terminal; past it only their count and
 /// digest are recorded.
 pub const EXEC_STREAM_BYTES: u64 = 1 << 20;
-
-/// Largest packet of a file transfer, in bytes: OpenSSH's `SFTP_MAX_MSG_LENGTH`.
-pub const SFTP_PACKET_BYTES: usize = 256 << 10;
-
-/// Requests of a file transfer that wait for an answer: clients that fill long lines keep a few hundred.
-pub const SFTP_REQUESTS: usize = 2048;
-
-/// Files and directories that one transfer has open at once: as many as OpenSSH's server allows.
-pub const SFTP_HANDLES: usize = 1024;
-
-/// Longest handle of an open file, in bytes (draft-ietf-secsh-filexfer-02 §6.2).
-pub const SFTP_HANDLE_BYTES: usize = 256;
-
-/// Bytes of an open file that are kept until the gap before them is filled, so that they are hashed in the file's
-/// order; past it the file has no digest.
-pub const SFTP_AHEAD_BYTES: usize = 4 << 20;
-
-/// Directories that a role's `files` may name.
-pub const FILE_PATHS: usize = 64;
 
 /// How long the disk of the recordings may take for one operation before the sessions end: a disk that spins up needs
 /// seconds, and a person who waits longer believes the connection dead.

@@ -1,5 +1,8 @@
 //! File transfers through the bastion, by the stock `sftp` and `scp`.
 
+#[path = "files/old_scp.rs"]
+mod old_scp;
+
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -9,9 +12,14 @@ use hallpass_tests::{Failure, Output, Result, World, programs};
 
 /// A world in which Alice may move files on `web1.prod`, with these words in her role.
 fn world(files: &str) -> Result<(World, String)> {
+    world_with(&["shell", "exec", "sftp"], files)
+}
+
+/// The same, with these channels alone.
+fn world_with(channels: &[&str], files: &str) -> Result<(World, String)> {
     let mut world = World::lay_out(&hallpass_tests::world::Setup::default())?;
     let text = fs::read_to_string(world.config())?;
-    let role = format!("[role.web-look]\nchannels = [\"shell\", \"exec\", \"sftp\"]\n{files}\n");
+    let role = format!("[role.web-look]\nchannels = {channels:?}\n{files}\n");
     fs::write(world.config(), text.replace("[role.web-look]\n", &role))?;
     world.start_ca()?;
     world.start_bastion()?;
@@ -142,7 +150,7 @@ fn scp_goes_both_ways_in_both_its_forms() -> Result<()> {
     }
     let told = told(&world, 4)?;
     let moved = told.iter().filter(|line| line["moved"]["closed"] == true);
-    assert_eq!(moved.count(), 2, "one file each way by sftp: {told:#?}");
+    assert_eq!(moved.count(), 4, "one file each way by each: {told:#?}");
     world.verify()?.ok()?;
     world.end()
 }

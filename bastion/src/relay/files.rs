@@ -1,15 +1,16 @@
 //! The bytes of a file transfer, packet by packet.
 
+use bytes::Bytes;
 use record::recording::Stream;
 
 use super::{Over, Relay};
+use crate::files::Act;
 use crate::flow::Way;
 use crate::forward::Item;
-use crate::sftp::Act;
 
 impl Relay<'_> {
     /// Takes bytes of a file transfer: records what they do, and hands on the packets that the role gives.
-    pub(super) fn follow(&mut self, way: Way, data: &[u8]) -> Result<(), Over> {
+    pub(super) fn follow(&mut self, way: Way, data: &Bytes) -> Result<(), Over> {
         let Some(files) = &mut self.files else {
             return Ok(());
         };

@@ -7,8 +7,8 @@ use record::recording::{Exit, RecordError};
 
 use super::bounds::Reached;
 use super::observed::Alone;
+use crate::files::Broken;
 use crate::flow::Way;
-use crate::sftp::Broken;
 
 /// Why a relay is over.
 #[derive(Debug)]

@@ -21,10 +21,13 @@ use super::reach::{self, Asked, Reached, reach};
 use super::runs::{Running, What, allowed, text};
 use super::{Herald, Teller};
 use crate::alarm::{self, Alarm, Subject};
+use crate::files::Files;
 use crate::prelude::{Prelude, Start, Terminal};
 use crate::relay::{Bounds, Masks, News, Rules, SharedBounds, Stop};
 use crate::route::Route;
 use crate::running::{Grant, Registered};
+use crate::scp::head::Head;
+use crate::scp::{self, Scp};
 use crate::sftp::Sftp;
 use crate::site::{Phase, Site};
 use crate::target::{Arrival, Connection, Guests};
@@ -41,6 +44,7 @@ pub(super) struct Way {
     permission: Permission,
     prelude: Prelude,
     command: Asked,
+    copy: Option<Head>,
     registered: Registered,
     stage: Arc<Stage>,
     /// The grant's deadline, for people.
@@ -110,17 +114,13 @@ pub(super) async fn prepare(
         .map(str::to_owned);
     let what = What::of(&start.runs);
     let forced = forced.filter(|_| matches!(what, What::Runs | What::Files));
-    let runs = Running {
-        asked,
-        forced,
-        what,
+    let runs = Running::new((asked, forced), what, &permission.given, terminal.is_some());
+    let mut recorder = open_recorder(site, route, &permission, &start, &runs).await?;
+    let judged = match allowed(route, &permission.given, &runs) {
+        Ok(()) => look_at(site, &permission, &runs).await,
+        refused => refused,
     };
-    let recorder = open_recorder(site, route, &permission, &start, &runs).await?;
-    if let Err(fault) = allowed(route, &permission.given, &runs) {
-        let recorder = Some(recorder);
-        return Err(Box::new(Failed { fault, recorder }));
-    }
-    if let Err(fault) = look_at(site, &permission, &runs).await {
+    if let Err(fault) = judged.and_then(|()| copies(&permission.given, &runs, &mut recorder)) {
         let recorder = Some(recorder);
         return Err(Box::new(Failed { fault, recorder }));
     }
@@ -128,12 +128,24 @@ pub(super) async fn prepare(
         until: permission.given.until.time_of_day(),
         name: route.access().target.to_string(),
         command: runs.target_runs(),
+        copy: runs.copy().cloned(),
         prelude: narrowed(start.prelude, &permission.given),
         permission,
         registered,
         stage,
     };
     Ok(Prepared { recorder, way })
+}
+
+/// Refuses a copy by the old `scp` that the role does not give, and records that.
+fn copies(given: &SessionGiven, runs: &Running, recorder: &mut Recorder) -> Result<(), Fault> {
+    let commands = given.channels.contains(&Channel::Exec);
+    let refusal = |head| scp::refusal(head, &given.files, commands);
+    let Some((events, why)) = runs.copy().and_then(refusal) else {
+        return Ok(());
+    };
+    recorder.files_left(events)?;
+    Err(Fault::Copy(why))
 }
 
 /// Tells of a command that the role is alerted of, before it runs, and refuses one that would end its session.
@@ -198,8 +210,11 @@ impl Way {
         );
         let deadline = self.permission.deadline;
         let pty = self.prelude.terminal.is_some();
-        let files =
-            (self.command == Asked::Sftp).then(|| Sftp::new(self.permission.given.files.clone()));
+        let rules = self.permission.given.files.clone();
+        let files = match self.copy {
+            Some(head) => Some(Files::Scp(Scp::new(head, rules))),
+            None => (self.command == Asked::Sftp).then(|| Files::Sftp(Sftp::new(rules))),
+        };
         let masks = Masks::new(&self.permission.given.terms.mask, Instant::now());
         let masks = masks.map_err(|_| Fault::Given("its masks"))?;
         let bounds = Bounds::new(&self.permission.given.terms, pty, Instant::now());

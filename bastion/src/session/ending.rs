@@ -59,7 +59,7 @@ pub(super) fn farewell(over: Over, name: &str, until: &str) -> (EndReason, Words
             )
         }
         Over::Broken(broken) => ended(
-            EndReason::Other("not-sftp".to_owned()),
+            EndReason::Other(broken.word().to_owned()),
             format!("session ended: {broken}"),
         ),
         Over::Idle(most) => ended(

@@ -69,6 +69,14 @@ pub(crate) enum Fault {
     /// The target was asked to forward, and says nothing.
     #[error("the target does not answer: {0} was asked, and has said nothing")]
     Silent(String),
+    /// The role does not give what the old `scp` asks for.
+    #[error("{0}")]
+    Copy(&'static str),
+    /// The role has rules for files, and the command could go around them.
+    #[error(
+        "role {0} has rules for files, which this command cannot be held to: use sftp, or scp with one path"
+    )]
+    Hidden(RoleName),
     /// Files are not given where one command is forced.
     #[error("the grant is for one command, and gives no file transfers")]
     FilesForced,

@@ -1,5 +1,6 @@
 //! What a session runs in the end, and whether the role gives that.
 
+use config::files::FileRules;
 use config::limits;
 use config::rules::Channel;
 use config::words::shown;
@@ -11,6 +12,7 @@ use super::reach::Asked;
 use crate::destination::{Destination, Listening};
 use crate::prelude::Runs;
 use crate::route::Route;
+use crate::scp::head::Head;
 
 /// The subsystem of file transfers, as it stands in the recording's header.
 const SFTP: &str = "sftp";
@@ -20,6 +22,15 @@ pub(super) struct Running {
     pub(super) asked: Option<String>,
     pub(super) forced: Option<String>,
     pub(super) what: What,
+    /// The command is a copy by the old `scp`, which is followed.
+    copy: Option<Copy>,
+}
+
+/// Such a copy.
+struct Copy {
+    head: Head,
+    /// By which channel the role gives it.
+    by: Channel,
 }
 
 /// What kind of session it is.
@@ -36,6 +47,32 @@ pub(super) enum What {
 }
 
 impl Running {
+    /// What runs where this was asked for, or is forced. `pty`: the person has a terminal.
+    pub(super) fn new(
+        (asked, forced): (Option<String>, Option<String>),
+        what: What,
+        given: &SessionGiven,
+        pty: bool,
+    ) -> Self {
+        let mut runs = Self {
+            asked,
+            forced,
+            what,
+            copy: None,
+        };
+        // What a terminal would do to the bytes, nobody could follow.
+        let command = runs.command().filter(|_| runs.what == What::Runs && !pty);
+        runs.copy = command
+            .and_then(Head::parse)
+            .and_then(|head| copy(head, given));
+        runs
+    }
+
+    /// The copy by the old `scp` that is to be followed.
+    pub(super) fn copy(&self) -> Option<&Head> {
+        self.copy.as_ref().map(|copy| &copy.head)
+    }
+
     /// What the target is asked to run.
     pub(super) fn target_runs(&self) -> Asked {
         match self.command() {
@@ -53,6 +90,7 @@ impl Running {
     /// What the recording's header calls it.
     pub(super) fn kind(&self) -> Kind {
         match self.channel() {
+            _ if self.copy.is_some() => Kind::Exec,
             Channel::Sftp => Kind::Subsystem,
             Channel::Forward | Channel::RemoteForward => Kind::Forward,
             Channel::Shell => Kind::Shell,
@@ -62,6 +100,9 @@ impl Running {
 
     /// The channel that the role has to give.
     fn channel(&self) -> Channel {
+        if let Some(copy) = &self.copy {
+            return copy.by;
+        }
         match self.what {
             What::Files => Channel::Sftp,
             What::Forward(_) => Channel::Forward,
@@ -70,6 +111,18 @@ impl Running {
             What::Runs => Channel::Shell,
         }
     }
+}
+
+/// Follows a copy where the role gives transfers. Where it gives commands alone, it is one of them; what they show may be
+/// masked, and then it is masked like the rest.
+fn copy(head: Head, given: &SessionGiven) -> Option<Copy> {
+    let by = if given.channels.contains(&Channel::Sftp) {
+        Channel::Sftp
+    } else {
+        Channel::Exec
+    };
+    let followed = by == Channel::Sftp || given.terms.mask.is_empty();
+    followed.then_some(Copy { head, by })
 }
 
 impl What {
@@ -127,6 +180,11 @@ pub(super) fn allowed(route: &Route, given: &SessionGiven, runs: &Running) -> Re
     let (role, channel) = (given.role.clone(), runs.channel());
     if !given.channels.contains(&channel) {
         return Err(Fault::Channel { role, channel });
+    }
+    let ruled = given.channels.contains(&Channel::Sftp) && given.files != FileRules::default();
+    let named = runs.command().is_some_and(Head::is_named);
+    if ruled && named && runs.what == What::Runs && runs.copy.is_none() {
+        return Err(Fault::Hidden(role));
     }
     let (there, place) = match &runs.what {
         What::Runs | What::Files => return Ok(()),

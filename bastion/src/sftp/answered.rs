@@ -4,9 +4,10 @@ use bytes::Bytes;
 use config::limits;
 
 use super::ask;
-use super::rules::{OK, TOO_LARGE, done, rules_on};
+use super::rules::{OK, done, rules_on};
 use super::wire::{Fields, Packet};
-use super::{Act, Broken, Opened, Sftp, Stage, THREE, Waiting};
+use super::{Opened, Sftp, Stage, THREE, Waiting};
+use crate::files::{Act, Broken, TOO_LARGE};
 
 impl Sftp {
     pub(super) fn answered(&mut self, packet: Bytes, acts: &mut Vec<Act>) -> Result<(), Broken> {

@@ -3,9 +3,9 @@
 use config::files::FileRules;
 use record::recording::{FileEvent, FileOp, OpenMode, Outcome};
 
-use super::Act;
 use super::ask;
 use super::wire::Packet;
+use crate::files::{Act, NO_PATH, NO_READS, NO_WRITES};
 
 /// Status codes of §7 of the draft.
 pub(super) const OK: u32 = 0;
@@ -16,12 +16,8 @@ pub(super) const FAILURE: u32 = 4;
 pub(super) const BAD_MESSAGE: u32 = 5;
 pub(super) const UNSUPPORTED: u32 = 8;
 
-pub(super) const NO_READS: &str = "the role gives no downloads";
-pub(super) const NO_WRITES: &str = "the role gives no changes";
-pub(super) const NO_PATH: &str = "the role does not give this path";
 const NO_APPENDING: &str =
     "the role gives files up to a size, and nobody sees here where an append ends";
-pub(super) const TOO_LARGE: &str = "the role gives no files of this size";
 
 pub(super) fn refusal_to_open(
     rules: &FileRules,

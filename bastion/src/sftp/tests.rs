@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 use record::recording::Outcome;
 
-use super::rules::{EOF, NO_PATH, NO_READS, NO_WRITES};
+use super::rules::EOF;
 use super::*;
+use crate::files::{NO_PATH, NO_READS, NO_WRITES};
 
 const OPEN: u8 = 3;
 const CLOSE: u8 = 4;

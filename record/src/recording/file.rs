@@ -2,7 +2,8 @@
 //!
 //! Operations are those of SFTP version 3
 //! ([draft-ietf-secsh-filexfer-02](https://datatracker.ietf.org/doc/html/draft-ietf-secsh-filexfer-02)) and of
-//! OpenSSH's extensions to it. What is moved is not kept: a recording holds its size and SHA-256.
+//! OpenSSH's extensions to it; what the old `scp` protocol does is told in the same words. What is moved is not kept: a
+//! recording holds its size and SHA-256.
 
 use std::fmt;
 
@@ -29,7 +30,8 @@ pub enum FileEvent {
         op: FileOp,
         /// The path as the client sent it.
         path: FilePath,
-        /// The second path of operations that have one.
+        /// The second path of operations that have one. Of what the old `scp` writes: what it is called in `path`, if that
+        /// is a directory; otherwise it takes its place. The target alone knows which.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         to: Option<FilePath>,
         /// How a file is opened.
@@ -182,7 +184,11 @@ impl fmt::Display for FileEvent {
             } => {
                 write!(f, "[{n}] {} {path}", op.word())?;
                 if let Some(to) = to {
-                    write!(f, " to {to}")?;
+                    let word = match op {
+                        FileOp::Open | FileOp::Mkdir => "as",
+                        _ => "to",
+                    };
+                    write!(f, " {word} {to}")?;
                 }
                 open.map_or(Ok(()), |open| write!(f, " {open}"))
             }

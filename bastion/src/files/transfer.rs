@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 /// One direction of one opened file.
 #[derive(Debug, Default)]
-pub(super) struct Moving {
+pub(crate) struct Moving {
     from: Option<u64>,
     next: u64,
     bytes: u64,
@@ -24,7 +24,7 @@ pub(super) struct Moving {
 
 impl Moving {
     /// The client means to move something from here: the first such place is where the transfer begins.
-    pub(super) fn begins(&mut self, offset: u64) {
+    pub(crate) fn begins(&mut self, offset: u64) {
         if self.from.is_none() {
             self.from = Some(offset);
             self.next = offset;
@@ -32,7 +32,7 @@ impl Moving {
     }
 
     /// Something went through.
-    pub(super) fn pass(&mut self, offset: u64, data: Bytes) {
+    pub(crate) fn pass(&mut self, offset: u64, data: Bytes) {
         self.begins(offset);
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         if self.scattered || data.is_empty() {
@@ -61,17 +61,17 @@ impl Moving {
     }
 
     /// Something did not go through that was counted.
-    pub(super) fn fail(&mut self) {
+    pub(crate) fn fail(&mut self) {
         self.scattered = true;
         self.ahead.clear();
     }
 
     /// How many bytes went through.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub(super) fn sum(&self) -> Option<Transfer> {
+    pub(crate) fn sum(&self) -> Option<Transfer> {
         if self.bytes == 0 {
             return None;
         }
