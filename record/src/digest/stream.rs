@@ -23,7 +23,7 @@ pub struct NotAStreamDigest;
 
 /// Takes a stream as it passes.
 #[derive(Debug, Clone, Default)]
-pub struct StreamHasher(blake3::Hasher);
+pub struct StreamHasher(Box<blake3::Hasher>);
 
 impl StreamHasher {
     /// The next bytes. Those of a packet at a time are faster than few.
