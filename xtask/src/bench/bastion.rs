@@ -314,6 +314,9 @@ impl Bench {
     }
 
     fn idle(&mut self, way: Way, kind: &str, options: Option<&str>) -> Result<()> {
+        // A fresh one: what the row before has given back would be taken again, and count for nothing.
+        self.ways.world.kill_bastion();
+        self.ways.world.start_bastion()?;
         let bastion = self.ways.world.bastion()?.id();
         let mut more: Vec<&str> = options.into_iter().collect();
         more.push("echo r; exec sleep 3600");
