@@ -10,7 +10,7 @@ use config::words::{BastionName, TargetName};
 use crate::failure::Result;
 use crate::{
     check, evidence, generate, index, init, keys, log, policy, reissue, review, search, serve,
-    target, trust,
+    target, trust, verdict,
 };
 
 /// Temporary production access with plain ssh: a certificate authority and a recording bastion.
@@ -113,6 +113,8 @@ enum Command {
     Index(index::IndexArgs),
     /// Write a recording in another format
     Export(review::ExportArgs),
+    /// Say what you think of an access that was taken with break-glass, signed by your agent
+    Review(verdict::ReviewArgs),
     /// Write a copy of a sealed recording that somebody else can open
     Share(reissue::ShareArgs),
     /// Destroy the key of a sealed recording, so that nobody can read it any more; it still verifies
@@ -202,6 +204,7 @@ impl Cli {
             Command::Search(args) => return search::search(site, &args),
             Command::Index(args) => return index::index(site, &args),
             Command::Export(args) => review::export(site, &args),
+            Command::Review(args) => return verdict::review(site, &args),
             Command::Share(args) => reissue::share(site, &args),
             Command::Erase(args) => reissue::erase(site, &args),
             Command::Completions { shell } => generate::completions(shell),

@@ -24,6 +24,7 @@ mod search;
 mod serve;
 mod target;
 mod trust;
+mod verdict;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -20,7 +20,8 @@ use crate::reissue::KeyArgs;
 #[derive(Args)]
 #[command(
     after_help = "Keys: space holds, arrows go 5 s, page keys a minute, 0-9 to tenths, g to a time, + and - \
-    change the speed, i cuts long waits, ? shows all of them, q leaves."
+    change the speed, i cuts long waits, / looks for text, c lists commands, ? shows all of them, q leaves. \
+    A recording that still grows is followed at its end."
 )]
 pub(crate) struct PlayArgs {
     /// A recording's file, or a session's identifier
@@ -46,6 +47,12 @@ pub(crate) struct ExportArgs {
     /// What to write
     #[arg(long, value_enum)]
     format: As,
+    /// Of svg the moment to draw, of html where it begins to play: as 1:23 or seconds
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Duration>,
+    /// Of html: cut waits that are longer than this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = time)]
+    idle: Option<Duration>,
     /// Where to; standard output if left out
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -61,6 +68,42 @@ enum As {
     V3,
     /// What stood on the screen, as plain text
     Txt,
+    /// What stood on the screen at one moment, as a picture
+    Svg,
+    /// One page with a player inside, for a browser without a network
+    Html,
+}
+
+impl ExportArgs {
+    /// The format with what is said about it; what it has no use for is refused.
+    fn format(&self) -> Result<Format> {
+        let at = self.at.unwrap_or_default();
+        let (format, uses_at, uses_idle) = match self.format {
+            As::V2 => (Format::V2, false, false),
+            As::V3 => (Format::V3, false, false),
+            As::Txt => (Format::Txt, false, false),
+            As::Svg => (Format::Svg { at }, true, false),
+            As::Html => (
+                Format::Html {
+                    at,
+                    idle: self.idle,
+                },
+                true,
+                true,
+            ),
+        };
+        if self.at.is_some() && !uses_at {
+            return Err(Failure::new(
+                "--at is for svg and html: the others hold the whole session",
+            ));
+        }
+        if self.idle.is_some() && !uses_idle {
+            return Err(Failure::new(
+                "--idle is for html: the others keep every time as it was",
+            ));
+        }
+        Ok(format)
+    }
 }
 
 /// Replays a recording.
@@ -72,18 +115,14 @@ pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
         speed: args.speed,
         idle: args.idle,
     };
-    told(player::play(&path, &identities, options)?)
+    told(player::play(&path, identities, options)?)
 }
 
 /// Writes a recording in another format.
 pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
+    let format = args.format()?;
     let path = find(site, &args.recording)?;
     let identities = args.keys.read()?;
-    let format = match args.format {
-        As::V2 => Format::V2,
-        As::V3 => Format::V3,
-        As::Txt => Format::Txt,
-    };
     let Some(output) = &args.output else {
         if io::stdout().is_terminal() && !matches!(format, Format::Txt) {
             return Err(Failure::new(

@@ -1,21 +1,23 @@
 //! Where the replay stands: played, held, sped up, sought. It knows no terminal and no clock.
 
+mod keyframes;
+
 use std::time::Duration;
 
-use crate::screen::{Screen, Snapshot};
-use crate::tape::{Change, Tape};
+use crate::marks::{Mark, Marks};
+use crate::screen::Screen;
+use crate::survey::News;
+use crate::survey::activity::Activity;
+use crate::tape::{Change, Step, Tape, micros};
+use crate::typed::Typed;
+
+pub use keyframes::{Keyframe, Keyframes, Place};
 
 /// The speeds, slow to fast.
 pub const SPEEDS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
 
 /// The place of normal speed among them.
 const NORMAL: usize = 2;
-
-/// A snapshot is kept for each so many bytes of output, so that a step back replays at most that much.
-const SNAPSHOT_EVERY: usize = 1 << 20;
-
-/// All snapshots together hold at most so many bytes.
-const SNAPSHOT_BYTES: usize = 24 << 20;
 
 /// Bytes that are shown between two looks at the keys: a piece this small costs milliseconds, whatever it holds.
 const PIECE: usize = 512;
@@ -24,41 +26,46 @@ const PIECE: usize = 512;
 pub struct Deck {
     tape: Tape,
     screen: Screen,
-    /// The first step that is not shown, and how many of its bytes are.
-    next: usize,
+    /// The first step that is not shown, how many of its bytes are, and the steps of its chunk.
+    at: Place,
     within: usize,
+    steps: Vec<Step>,
+    /// When the last step that is shown happened.
+    shown_us: u64,
+    stuck: Option<String>,
     position_us: u64,
     playing: bool,
     speed: usize,
     idle_us: Option<u64>,
-    snapshots: Vec<Kept>,
-    since_snapshot: usize,
-}
-
-struct Kept {
-    next: usize,
-    snapshot: Snapshot,
+    keyframes: Keyframes,
+    marks: Marks,
+    activity: Activity,
+    typed: Typed,
 }
 
 impl Deck {
     /// A replay at its beginning, playing. Waits longer than `idle` are cut to it.
     pub fn new(tape: Tape, idle: Option<Duration>) -> Self {
-        let screen = first_screen(&tape);
-        let first = screen.snapshot();
-        let snapshots = first.map(|snapshot| Kept { next: 0, snapshot });
-        let snapshots = snapshots.into_iter().collect();
-        Self {
+        let screen = tape.screen();
+        let mut deck = Self {
+            keyframes: Keyframes::new(&screen),
             tape,
             screen,
-            next: 0,
+            at: Place::default(),
             within: 0,
+            steps: Vec::new(),
+            shown_us: 0,
+            stuck: None,
             position_us: 0,
             playing: true,
             speed: NORMAL,
             idle_us: idle.map(micros),
-            snapshots,
-            since_snapshot: 0,
-        }
+            marks: Marks::default(),
+            activity: Activity::default(),
+            typed: Typed::default(),
+        };
+        deck.load();
+        deck
     }
 
     /// What is replayed.
@@ -69,6 +76,31 @@ impl Deck {
     /// What is shown.
     pub fn screen(&self) -> &Screen {
         &self.screen
+    }
+
+    /// What was typed last.
+    pub fn typed(&self) -> &Typed {
+        &self.typed
+    }
+
+    /// What was found worth a look, as far as it has been looked for.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// When how much happened, as far as it has been looked at.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    /// How many screens there are to come back to.
+    pub fn keyframes(&self) -> usize {
+        self.keyframes.len()
+    }
+
+    /// Why nothing further can be shown, if so.
+    pub fn stuck(&self) -> Option<&str> {
+        self.stuck.as_deref()
     }
 
     /// Microseconds since the session began.
@@ -83,15 +115,12 @@ impl Deck {
 
     /// Whether everything up to the position is shown.
     pub fn caught_up(&self) -> bool {
-        self.tape
-            .steps
-            .get(self.next)
-            .is_none_or(|step| step.at_us > self.position_us)
+        self.next().is_none_or(|step| step.at_us > self.position_us)
     }
 
     /// Whether the end is reached.
     pub fn ended(&self) -> bool {
-        self.position_us >= self.tape.duration_us && self.caught_up()
+        self.position_us >= self.tape.duration_us() && self.caught_up()
     }
 
     /// How fast time runs.
@@ -110,6 +139,11 @@ impl Deck {
             self.seek(0);
         }
         self.playing = !self.playing;
+    }
+
+    /// Holds.
+    pub fn hold(&mut self) {
+        self.playing = false;
     }
 
     /// The next speed up (or down); none beyond the last.
@@ -136,9 +170,16 @@ impl Deck {
 
     /// Goes to a time; past the end means the end.
     pub fn seek(&mut self, to_us: u64) {
-        let to = to_us.min(self.tape.duration_us);
-        if to < self.position_us {
-            self.go_back(to);
+        let to = to_us.min(self.tape.duration_us());
+        let begun = self.next().filter(|_| self.within > 0);
+        let shown = begun.map_or(self.shown_us, |step| step.at_us);
+        let here = (to >= shown).then_some(self.at);
+        if let Some(best) = self.keyframes.before(to)
+            && here.is_none_or(|here| best.place > here)
+        {
+            self.screen = Screen::restore(&best.snapshot);
+            self.shown_us = best.shown_us;
+            self.go(best.place);
         }
         self.position_us = to;
     }
@@ -154,30 +195,75 @@ impl Deck {
         self.seek(to);
     }
 
-    /// Goes to the next step, and holds there.
+    /// Goes to the next thing that shows, and holds there.
     pub fn step(&mut self) {
         self.playing = false;
-        if let Some(step) = self.tape.steps.get(self.next) {
-            self.position_us = self.position_us.max(step.at_us);
+        let mut chunk = self.at.chunk;
+        let mut steps = self.steps.get(self.at.step..).unwrap_or_default().to_vec();
+        while chunk < self.tape.source().chunks() {
+            if let Some(step) = steps.iter().find(|step| step.change.is_seen()) {
+                self.position_us = self.position_us.max(step.at_us);
+                return;
+            }
+            chunk += 1;
+            steps = self.tape.source().steps(chunk).unwrap_or_default();
+        }
+        self.seek(u64::MAX);
+    }
+
+    /// Goes back to before the last thing that was shown, and holds there.
+    pub fn step_back(&mut self) {
+        self.playing = false;
+        let seen = |steps: &[Step], before: u64| {
+            let earlier = |step: &&Step| step.change.is_seen() && step.at_us < before;
+            steps.iter().rfind(earlier).map(|step| step.at_us)
+        };
+        let last = |steps: &[Step]| seen(steps, u64::MAX);
+        let shown = self.steps.get(..self.at.step).unwrap_or_default();
+        let (mut now, mut found) = (last(shown), None);
+        if let Some(now) = now {
+            found = seen(shown, now);
+        }
+        let mut chunk = self.at.chunk;
+        while found.is_none() && chunk > 0 {
+            chunk -= 1;
+            let steps = self.tape.source().steps(chunk).unwrap_or_default();
+            now = now.or_else(|| last(&steps));
+            found = now.and_then(|now| seen(&steps, now));
+        }
+        self.seek(found.unwrap_or(0));
+    }
+
+    /// Goes to the next (or the previous) mark.
+    pub fn to_mark(&mut self, forward: bool) {
+        if let Some(mark) = self.marks.next(self.position_us, forward) {
+            self.seek(mark.at_us);
         }
     }
 
-    /// Goes to the next (or the previous) marker.
-    pub fn to_marker(&mut self, forward: bool) {
-        let here = self.position_us;
-        let mut marks = self
-            .tape
-            .steps
-            .iter()
-            .filter(|s| matches!(s.change, Change::Marker(_)))
-            .map(|s| s.at_us);
-        let found = if forward {
-            marks.find(|at| *at > here)
-        } else {
-            marks.rfind(|at| *at < here)
-        };
-        if let Some(at) = found {
-            self.seek(at);
+    /// Learns what was found elsewhere.
+    pub fn learn(&mut self, news: News) {
+        match news {
+            News::Marks(marks) => marks
+                .into_iter()
+                .for_each(|mark: Mark| self.marks.add(mark)),
+            News::Activity(activity) => self.activity = activity,
+            News::Keyframe(keyframe) => self.keyframes.keep(keyframe),
+            News::Grown(tape) => self.grow(tape),
+        }
+    }
+
+    /// The recording goes on. Whoever was at its end stays there.
+    fn grow(&mut self, tape: Tape) {
+        let follows = self.playing && self.ended();
+        self.tape = tape;
+        self.stuck = None;
+        let done = self.at;
+        self.load();
+        self.at = done;
+        self.turn();
+        if follows {
+            self.seek(u64::MAX);
         }
     }
 
@@ -195,9 +281,10 @@ impl Deck {
         self.position_us = self
             .position_us
             .saturating_add(passed_us)
-            .min(self.tape.duration_us);
+            .min(self.tape.duration_us());
         self.skip_idle();
-        if self.ended() {
+        // At the end of what still grows, it is waited for.
+        if self.ended() && !self.tape.grows() {
             self.playing = false;
         }
     }
@@ -207,7 +294,7 @@ impl Deck {
         if self.caught_up() {
             return false;
         }
-        let Some(step) = self.tape.steps.get(self.next) else {
+        let Some(step) = self.steps.get(self.at.step) else {
             return false;
         };
         let done = match &step.change {
@@ -216,88 +303,87 @@ impl Deck {
                 let piece = piece.get(..PIECE).unwrap_or(piece);
                 self.screen.feed(piece);
                 self.within += piece.len();
-                self.since_snapshot += piece.len();
+                self.keyframes.spent(piece.len());
                 self.within >= bytes.len()
             }
-            Change::Resize(size) => {
-                self.screen.resize(*size);
-                // Reflowing costs as much as showing a screen.
-                self.since_snapshot += usize::from(size.cols()) * usize::from(size.rows());
+            change => {
+                change.show(&mut self.screen);
+                if let Change::Input(bytes) = change {
+                    self.typed.push(bytes);
+                }
+                if let Change::Resize(size) = change {
+                    // Reflowing costs as much as showing a screen.
+                    let cells = usize::from(size.cols()) * usize::from(size.rows());
+                    self.keyframes.spent(cells);
+                }
                 true
             }
-            Change::Marker(_) => true,
         };
         if done {
-            self.next += 1;
+            self.shown_us = step.at_us;
+            self.at.step += 1;
             self.within = 0;
-            self.keep_snapshot();
+            self.turn();
+            self.keyframes.offer(self.at, self.shown_us, &self.screen);
         }
         true
     }
 
+    fn next(&self) -> Option<&Step> {
+        self.steps.get(self.at.step)
+    }
+
     fn skip_idle(&mut self) {
         let Some(idle) = self.idle_us else { return };
-        let last = self
-            .next
-            .checked_sub(1)
-            .and_then(|i| self.tape.steps.get(i))
-            .map_or(0, |step| step.at_us);
         let next = self
-            .tape
-            .steps
-            .get(self.next)
-            .map_or(self.tape.duration_us, |step| step.at_us);
-        if next > self.position_us && self.position_us.saturating_sub(last) >= idle {
+            .next()
+            .map_or(self.tape.duration_us(), |step| step.at_us);
+        if next > self.position_us && self.position_us.saturating_sub(self.shown_us) >= idle {
             self.position_us = next;
         }
     }
 
-    fn go_back(&mut self, to_us: u64) {
-        let before = |kept: &Kept| match kept.next.checked_sub(1) {
-            None => true,
-            Some(last) => self
-                .tape
-                .steps
-                .get(last)
-                .is_some_and(|step| step.at_us <= to_us),
-        };
-        if let Some(kept) = self.snapshots.iter().rev().find(|kept| before(kept)) {
-            self.screen = Screen::restore(&kept.snapshot);
-            self.next = kept.next;
-            self.within = 0;
-            self.since_snapshot = 0;
+    /// Stands at another place, whose screen has been put up.
+    fn go(&mut self, place: Place) {
+        let elsewhere = self.at.chunk != place.chunk;
+        self.at = place;
+        self.within = 0;
+        if elsewhere {
+            self.load();
+        }
+        self.typed = Typed::default();
+        for step in self.steps.get(..place.step).unwrap_or_default() {
+            if let Change::Input(bytes) = &step.change {
+                self.typed.push(bytes);
+            }
+        }
+        self.turn();
+    }
+
+    /// Reads the steps of the chunk.
+    fn load(&mut self) {
+        match self.tape.source().steps(self.at.chunk) {
+            Ok(steps) => self.steps = steps,
+            Err(why) => {
+                self.steps.clear();
+                self.stuck = Some(why.to_string());
+            }
         }
     }
 
-    fn keep_snapshot(&mut self) {
-        let newest = self.snapshots.last().map_or(0, |kept| kept.next);
-        if self.since_snapshot < SNAPSHOT_EVERY || self.next <= newest {
-            return;
-        }
-        self.since_snapshot = 0;
-        let Some(snapshot) = self.screen.snapshot() else {
-            return;
-        };
-        let held: usize = self
-            .snapshots
-            .iter()
-            .map(|kept| kept.snapshot.bytes())
-            .sum();
-        if held + snapshot.bytes() <= SNAPSHOT_BYTES {
-            self.snapshots.push(Kept {
-                next: self.next,
-                snapshot,
-            });
+    /// Turns to the next chunk when one is over. What cannot be read is waited for: it may have been sealed meanwhile.
+    fn turn(&mut self) {
+        while self.stuck.is_none()
+            && self.at.step >= self.steps.len()
+            && self.at.chunk + 1 < self.tape.source().chunks()
+        {
+            self.at = Place {
+                chunk: self.at.chunk + 1,
+                step: 0,
+            };
+            self.load();
         }
     }
-}
-
-fn first_screen(tape: &Tape) -> Screen {
-    Screen::new(tape.size(), tape.header.term.is_none())
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

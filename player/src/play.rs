@@ -1,34 +1,27 @@
 //! The thin skin: keys and ticks in, the deck's cells out.
 
+mod beside;
+mod player;
+
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind};
 use record::age::Identities;
 use record::recording::reader::ReadError;
 use record::recording::{ReadState, Reader};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::deck::Deck;
-use crate::keys::{self, Ask};
-use crate::tape::{Tape, TooLarge};
-use crate::view::{self, Look};
+use crate::tape::{Tape, micros};
 
-/// Time between two looks at the keys.
-const TICK: Duration = Duration::from_millis(20);
-
-/// How long it is worked without a look at the keys.
-const WORK: Duration = Duration::from_millis(15);
+use beside::Beside;
+use player::Player;
 
 /// Time between two looks at whether the terminal is still there.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// Longest time that is typed.
-const TYPED: usize = 16;
 
 /// How to play.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,18 +48,16 @@ pub enum PlayError {
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// It does not fit the memory that a replay may use.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
     /// The terminal failed.
     #[error("the terminal cannot be used: {0}")]
     Terminal(#[from] io::Error),
 }
 
-/// Replays a recording in the terminal, until its person leaves; says how far the recording goes.
+/// Replays a recording in the terminal, until its person leaves; says how far the recording goes. One that still grows is
+/// followed, whether its session runs or it is being downloaded.
 pub fn play(
     path: &Path,
-    identities: &Identities,
+    identities: Identities,
     options: PlayOptions,
 ) -> Result<ReadState, PlayError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
@@ -75,21 +66,22 @@ pub fn play(
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
         return Err(PlayError::Dumb);
     }
-    let reader = Reader::open(path, identities)?;
-    let state = reader.state();
-    let tape = Tape::load(reader.header().clone(), reader.all_events())??;
-    let mut deck = Deck::new(tape, options.idle);
+    let reader = Arc::new(Reader::open(path, &identities)?);
+    let tape = Tape::new(Arc::clone(&reader) as _);
+    let mut deck = Deck::new(tape.clone(), options.idle);
     if let Some(speed) = options.speed {
         deck.set_speed(speed);
     }
-    deck.seek(u64::try_from(options.at.as_micros()).unwrap_or(u64::MAX));
+    deck.seek(micros(options.at));
     let told = stop_signals()?;
     end_with_the_terminal();
+    let beside = Beside::begin(path, Arc::new(identities), reader, tape);
     let mut terminal = ratatui::try_init()?;
-    let played = Player::new(deck).run(&mut terminal, &told);
+    let mut player = Player::new(deck, beside);
+    let outcome = player.run(&mut terminal, &told);
     ratatui::try_restore()?;
-    played?;
-    Ok(state)
+    outcome?;
+    Ok(player.state())
 }
 
 /// Set when the process is told to end, so that the terminal is put right first. Told twice, it ends at once.
@@ -111,121 +103,4 @@ fn end_with_the_terminal() {
         }
         signal_hook::low_level::emulate_default_handler(SIGHUP)
     });
-}
-
-struct Player {
-    deck: Deck,
-    look: Look,
-    typed: Option<String>,
-    dirty: bool,
-}
-
-impl Player {
-    fn new(deck: Deck) -> Self {
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self {
-            deck,
-            look: Look {
-                colour,
-                help: false,
-            },
-            typed: None,
-            dirty: true,
-        }
-    }
-
-    fn run(mut self, terminal: &mut DefaultTerminal, told: &AtomicBool) -> io::Result<()> {
-        let mut last = Instant::now();
-        let mut shown = String::new();
-        while !told.load(Ordering::Relaxed) {
-            self.work();
-            let now = view::time(self.deck.position_us());
-            if self.dirty || now != shown {
-                self.draw(terminal)?;
-                shown = now;
-            }
-            let wait = if self.deck.caught_up() {
-                TICK
-            } else {
-                Duration::ZERO
-            };
-            if event::poll(wait)? && !self.take(&event::read()?) {
-                return Ok(());
-            }
-            self.deck.advance(last.elapsed());
-            last = Instant::now();
-        }
-        Ok(())
-    }
-
-    fn work(&mut self) {
-        let begun = Instant::now();
-        while begun.elapsed() < WORK && self.deck.work() {
-            self.dirty = true;
-        }
-    }
-
-    fn draw(&mut self, terminal: &mut DefaultTerminal) -> io::Result<()> {
-        let prompt = self
-            .typed
-            .as_ref()
-            .map(|typed| format!("to which time? {typed}▏ (1:23, Enter; Esc leaves it)"));
-        terminal.draw(|frame| {
-            let area = frame.area();
-            let cursor = view::draw(
-                &self.deck,
-                self.look,
-                prompt.as_deref(),
-                area,
-                frame.buffer_mut(),
-            );
-            if let Some(cursor) = cursor {
-                frame.set_cursor_position(cursor);
-            }
-        })?;
-        self.dirty = false;
-        Ok(())
-    }
-
-    /// Takes in one event; false if it ends the replay.
-    fn take(&mut self, event: &Event) -> bool {
-        self.dirty = true;
-        match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key),
-            _ => true,
-        }
-    }
-
-    fn key(&mut self, key: KeyEvent) -> bool {
-        if self.typed.is_some() && !keys::is_interrupt(key) {
-            self.type_time(key);
-            return true;
-        }
-        match keys::press(&mut self.deck, key) {
-            Ask::Quit => return false,
-            Ask::Help => self.look.help = !self.look.help,
-            Ask::Time => self.typed = Some(String::new()),
-            Ask::Nothing => {}
-        }
-        true
-    }
-
-    fn type_time(&mut self, key: KeyEvent) {
-        let Some(typed) = &mut self.typed else { return };
-        match key.code {
-            KeyCode::Char(c @ ('0'..='9' | ':' | '.')) if typed.len() < TYPED => typed.push(c),
-            KeyCode::Backspace => {
-                typed.pop();
-            }
-            KeyCode::Enter => {
-                if let Some(to) = view::parse_time(typed) {
-                    self.deck
-                        .seek(u64::try_from(to.as_micros()).unwrap_or(u64::MAX));
-                }
-                self.typed = None;
-            }
-            KeyCode::Esc => self.typed = None,
-            _ => {}
-        }
-    }
 }

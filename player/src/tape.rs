@@ -1,20 +1,15 @@
-//! A recording, loaded for replay: what changed the screen, by time.
+//! What a replay shows, step by step. A recording is read chunk by chunk, so that a long one opens as fast as a short one,
+//! and costs no more memory.
 
-use record::recording::{Data, End, Event, Header, Size, Stream};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Most bytes that a replay holds of a recording, so that with the largest screen and its snapshots it stays
-/// below 256 MiB. A longer recording is exported, which needs none.
-pub const TAPE_BYTES: usize = 64 << 20;
+use record::recording::reader::ReadError;
+use record::recording::{Data, End, Event, Header, ReadState, Reader, Size, Stream};
 
-/// What an event costs beside its bytes: its step, and the smallest allocation.
-const EVENT_COST: usize = 96;
+use crate::screen::Screen;
 
-/// A recording is too large to be replayed from memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too large to replay: write it out with `hallpass export --format txt`")]
-pub struct TooLarge;
-
-/// One thing that the screen shows.
+/// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// When, in microseconds since the session began.
@@ -28,82 +23,173 @@ pub struct Step {
 pub enum Change {
     /// Bytes for the terminal.
     Output(Vec<u8>),
+    /// What was typed, where that is kept.
+    Input(Vec<u8>),
     /// A new size.
     Resize(Size),
+    /// Something was done with files: a line that is shown.
+    File(String),
+    /// Something about a forwarded connection: a line that is shown.
+    Forward(String),
     /// A place that was marked.
     Marker(String),
+    /// The command ended with this status.
+    Exit(u32),
+    /// The session ended.
+    End(End),
 }
 
-/// A recording's steps.
-#[derive(Debug)]
-pub struct Tape {
+impl Change {
+    /// What an event changes, if it does.
+    pub fn of(data: Data) -> Option<Self> {
+        Some(match data {
+            Data::Bytes(Stream::Output | Stream::ErrorOutput, bytes) => Self::Output(bytes),
+            Data::Bytes(Stream::Input, bytes) => Self::Input(bytes),
+            Data::Resize(size) => Self::Resize(size),
+            Data::Marker(label) => Self::Marker(label),
+            Data::File(file) => Self::File(file.to_string()),
+            Data::Forward(forward) => Self::Forward(forward.to_string()),
+            Data::Exit(status) => Self::Exit(status),
+            Data::End(end) => Self::End(end),
+            Data::Tally(_) | Data::Unknown { .. } => return None,
+        })
+    }
+
+    /// Whether it shows on the screen.
+    pub fn is_seen(&self) -> bool {
+        matches!(
+            self,
+            Self::Output(_) | Self::Resize(_) | Self::File(_) | Self::Forward(_)
+        )
+    }
+
+    /// Shows it.
+    pub fn show(&self, screen: &mut Screen) {
+        match self {
+            Self::Output(bytes) => screen.feed(bytes),
+            Self::Resize(size) => screen.resize(*size),
+            // Its text is escaped: nothing in it moves the cursor.
+            Self::File(line) | Self::Forward(line) => {
+                screen.feed(line.as_bytes());
+                screen.feed(b"\r\n");
+            }
+            Self::Input(_) | Self::Marker(_) | Self::Exit(_) | Self::End(_) => {}
+        }
+    }
+}
+
+/// Where the steps of a replay come from. A chunk never changes but the last one, which may get longer.
+pub trait Source: Send + Sync {
     /// Who, where, as what.
-    pub header: Header,
-    /// What happened, in order.
-    pub steps: Vec<Step>,
-    /// How it ended; none if it has not, or if that is lost.
-    pub end: Option<End>,
+    fn header(&self) -> &Header;
+    /// How many chunks there are now.
+    fn chunks(&self) -> usize;
+    /// The time of the last step before a chunk, in microseconds.
+    fn start_us(&self, chunk: usize) -> u64;
     /// When the last thing happened, in microseconds.
-    pub duration_us: u64,
+    fn duration_us(&self) -> u64;
+    /// How far it goes.
+    fn state(&self) -> ReadState;
+    /// The steps of a chunk, in order; past the last one, none.
+    fn steps(&self, chunk: usize) -> Result<Vec<Step>, ReadError>;
+}
+
+impl Source for Reader {
+    fn header(&self) -> &Header {
+        self.header()
+    }
+
+    fn chunks(&self) -> usize {
+        self.chunks()
+    }
+
+    fn start_us(&self, chunk: usize) -> u64 {
+        self.chunk_start(chunk)
+    }
+
+    fn duration_us(&self) -> u64 {
+        micros(self.duration())
+    }
+
+    fn state(&self) -> ReadState {
+        self.state()
+    }
+
+    fn steps(&self, chunk: usize) -> Result<Vec<Step>, ReadError> {
+        let step = |event: Event| {
+            let change = Change::of(event.data)?;
+            Some(Step {
+                at_us: event.at_us,
+                change,
+            })
+        };
+        Ok(self.events(chunk)?.into_iter().filter_map(step).collect())
+    }
+}
+
+/// A recording's steps, as far as it goes.
+#[derive(Clone)]
+pub struct Tape {
+    from: Arc<dyn Source>,
+    end: Option<End>,
 }
 
 impl Tape {
-    /// Takes in a recording's events.
-    pub fn load<E>(
-        header: Header,
-        events: impl Iterator<Item = Result<Event, E>>,
-    ) -> Result<Result<Self, TooLarge>, E> {
-        let mut tape = Self {
-            header,
-            steps: Vec::new(),
-            end: None,
-            duration_us: 0,
-        };
-        let mut bytes = 0_usize;
-        for event in events {
-            let event = event?;
-            tape.duration_us = tape.duration_us.max(event.at_us);
-            let change = match event.data {
-                Data::Bytes(Stream::Output | Stream::ErrorOutput, output) => {
-                    bytes += output.len();
-                    Change::Output(output)
-                }
-                Data::Resize(size) => Change::Resize(size),
-                Data::Marker(label) => Change::Marker(label),
-                // Its text is escaped: nothing in it moves the cursor.
-                Data::File(file) => {
-                    let line = format!("{file}\r\n").into_bytes();
-                    bytes += line.len();
-                    Change::Output(line)
-                }
-                Data::Forward(forward) => {
-                    let line = format!("{forward}\r\n").into_bytes();
-                    bytes += line.len();
-                    Change::Output(line)
-                }
-                Data::End(end) => {
-                    tape.end = Some(end);
-                    continue;
-                }
-                _ => continue,
-            };
-            bytes += EVENT_COST;
-            if bytes > TAPE_BYTES {
-                return Ok(Err(TooLarge));
-            }
-            tape.steps.push(Step {
-                at_us: event.at_us,
-                change,
-            });
-        }
-        Ok(Ok(tape))
+    /// The steps of this recording.
+    pub fn new(from: Arc<dyn Source>) -> Self {
+        // A chunk that cannot be read is met again when it is played.
+        let last = from
+            .chunks()
+            .checked_sub(1)
+            .filter(|_| from.state() == ReadState::Finished);
+        let steps = last
+            .and_then(|last| from.steps(last).ok())
+            .unwrap_or_default();
+        let end = steps.into_iter().rev().find_map(|step| match step.change {
+            Change::End(end) => Some(end),
+            _ => None,
+        });
+        Self { from, end }
     }
 
-    /// The terminal's size at the beginning.
-    pub fn size(&self) -> Size {
-        self.header
-            .term
-            .as_ref()
-            .map_or(Size::DEFAULT, |term| term.size)
+    /// Where the steps are.
+    pub fn source(&self) -> &dyn Source {
+        self.from.as_ref()
     }
+
+    /// Who, where, as what.
+    pub fn header(&self) -> &Header {
+        self.from.header()
+    }
+
+    /// How the session ended; none if it has not, or if that is lost.
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// When the last thing happened, in microseconds.
+    pub fn duration_us(&self) -> u64 {
+        self.from.duration_us()
+    }
+
+    /// Whether more may come.
+    pub fn grows(&self) -> bool {
+        self.from.state() != ReadState::Finished
+    }
+
+    /// The first screen.
+    pub fn screen(&self) -> Screen {
+        let header = self.header();
+        Screen::new(size(header), header.term.is_none())
+    }
+}
+
+/// The terminal's size at the beginning.
+pub(crate) fn size(header: &Header) -> Size {
+    header.term.as_ref().map_or(Size::DEFAULT, |term| term.size)
+}
+
+/// Microseconds of a duration; what is longer than they can say is the longest.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

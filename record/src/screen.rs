@@ -2,12 +2,15 @@
 
 use crate::recording::Size;
 use crate::text::is_visible;
+mod decoder;
 mod scrolled;
 mod stored;
 
+use avt::observer::Observer;
 use avt::parser::Function;
-use avt::{Parser, Terminal};
+use avt::{Parser, ScreenKind, Terminal};
 
+pub use decoder::Decoder;
 pub use scrolled::Scrolled;
 
 /// What stands for a character that cannot be shown as it is.
@@ -85,19 +88,47 @@ impl Screen {
         }
     }
 
-    /// Shows some bytes, and yields the lines of text that are complete and out of sight with them.
-    pub fn feed_with(&mut self, bytes: &[u8], scrolled: &mut Scrolled) -> Vec<String> {
+    /// Shows some bytes to the screen and to an observer of it, and yields what that says: [`Scrolled`] tells the lines of
+    /// text that are complete and out of sight.
+    pub fn feed_with<T, O>(&mut self, bytes: &[u8], observer: &mut O) -> Vec<T>
+    where
+        O: Observer<Output = Vec<T>>,
+    {
         let text = self.decoder.decode(bytes);
-        let mut lines = Vec::new();
+        let mut said = Vec::new();
         for c in text.chars() {
             if self.newlines && c == '\n' {
-                lines.extend(self.terminal.execute_with(Function::Cr, &mut *scrolled));
+                said.extend(self.terminal.execute_with(Function::Cr, &mut *observer));
             }
             if let Some(function) = self.parse(c) {
-                lines.extend(self.terminal.execute_with(function, &mut *scrolled));
+                said.extend(self.terminal.execute_with(function, &mut *observer));
             }
         }
-        lines
+        said
+    }
+
+    /// What stands before the cursor in its row, while nothing stands behind it; none while a program has the screen for
+    /// itself.
+    pub fn before_cursor(&self) -> Option<String> {
+        if self.terminal.active_screen_kind() != ScreenKind::Primary {
+            return None;
+        }
+        let (col, row) = self.focus();
+        let cells = self.terminal.screen().line(row)?.cells();
+        // Blanks at the end of a line are not kept.
+        let (before, behind) = cells.split_at_checked(col).unwrap_or((cells, &[]));
+        let blank = behind.iter().all(|cell| cell.char() == ' ');
+        let shown = before.iter().filter(|cell| cell.width() > 0);
+        let text: String = shown.map(avt::Cell::char).collect();
+        blank.then(|| text + &" ".repeat(col - before.len()))
+    }
+
+    /// Whether the row is continued in the next one.
+    pub fn is_wrapped(&self, row: usize) -> bool {
+        self.terminal
+            .screen()
+            .line(row)
+            .is_some_and(avt::Line::is_wrapped)
     }
 
     /// Changes the size.
@@ -259,38 +290,6 @@ fn bounded(function: Function, size: Size) -> Function {
         Function::Cbt(n) => Function::Cbt(n.min(cols)),
         other => other,
     }
-}
-
-/// Bytes to text, over the seams between them; what is not UTF-8 becomes [`REPLACEMENT`].
-#[derive(Debug, Clone, Default)]
-pub struct Decoder {
-    partial: Vec<u8>,
-}
-
-impl Decoder {
-    /// The text that is complete with these bytes.
-    pub fn decode(&mut self, bytes: &[u8]) -> String {
-        let joined = [self.partial.as_slice(), bytes].concat();
-        self.partial.clear();
-        let mut text = String::with_capacity(joined.len());
-        let mut chunks = joined.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            text.push_str(chunk.valid());
-            let invalid = chunk.invalid();
-            let unfinished = chunks.peek().is_none() && begins_a_character(invalid);
-            if unfinished {
-                self.partial = invalid.to_vec();
-            } else if !invalid.is_empty() {
-                text.push(REPLACEMENT);
-            }
-        }
-        text
-    }
-}
-
-/// Whether more bytes could make these a character.
-fn begins_a_character(bytes: &[u8]) -> bool {
-    matches!(std::str::from_utf8(bytes), Err(e) if e.error_len().is_none())
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub(crate) const FOR_THE_TESTS: &[Needed] = &[
     ("age", "age"),
     ("b3sum", "b3sum"),
     ("asciinema", "asciinema"),
+    // Opens exported pages.
+    ("chromium", "chromium"),
     ("script", "bsdutils"),
     ("curl", "curl"),
     ("openssl", "openssl"),

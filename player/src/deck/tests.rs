@@ -1,6 +1,12 @@
+use std::sync::Arc;
+
+use record::recording::reader::ReadError;
+use record::recording::{Header, Kind, ReadState, Size, Term};
+
 use super::*;
-use crate::tape::Step;
-use record::recording::{Header, Kind, Size, Term};
+use crate::marks;
+use crate::survey::Survey;
+use crate::tape::Source;
 
 pub(crate) fn header(cols: u32, rows: u32) -> Header {
     Header {
@@ -26,18 +32,60 @@ pub(crate) fn header(cols: u32, rows: u32) -> Header {
     }
 }
 
-pub(crate) fn tape(steps: Vec<(u64, Change)>) -> Tape {
-    let duration_us = steps.last().map_or(0, |(at, _)| *at);
-    let steps = steps
-        .into_iter()
-        .map(|(at_us, change)| Step { at_us, change })
-        .collect();
-    Tape {
-        header: header(80, 24),
-        steps,
-        end: None,
-        duration_us,
+/// Steps in memory, so many in a chunk.
+pub(crate) struct Steps {
+    pub(crate) header: Header,
+    pub(crate) all: Vec<Step>,
+    pub(crate) chunk: usize,
+    pub(crate) state: ReadState,
+}
+
+impl Source for Steps {
+    fn header(&self) -> &Header {
+        &self.header
     }
+
+    fn chunks(&self) -> usize {
+        self.all.len().div_ceil(self.chunk)
+    }
+
+    fn start_us(&self, chunk: usize) -> u64 {
+        let last = (chunk * self.chunk).checked_sub(1);
+        last.map_or(0, |last| self.all[last].at_us)
+    }
+
+    fn duration_us(&self) -> u64 {
+        self.all.last().map_or(0, |step| step.at_us)
+    }
+
+    fn state(&self) -> ReadState {
+        self.state
+    }
+
+    fn steps(&self, chunk: usize) -> Result<Vec<Step>, ReadError> {
+        let mut chunks = self.all.chunks(self.chunk);
+        Ok(chunks.nth(chunk).unwrap_or_default().to_vec())
+    }
+}
+
+pub(crate) fn steps(steps: Vec<(u64, Change)>) -> Steps {
+    let steps = steps.into_iter();
+    Steps {
+        header: header(80, 24),
+        all: steps
+            .map(|(at_us, change)| Step { at_us, change })
+            .collect(),
+        chunk: 7,
+        state: ReadState::Finished,
+    }
+}
+
+pub(crate) fn tape(of: Vec<(u64, Change)>) -> Tape {
+    Tape::new(Arc::new(steps(of)))
+}
+
+pub(crate) fn out(text: &str) -> Change {
+    Change::Output(text.as_bytes().to_vec())
 }
 
 fn counting() -> Tape {
@@ -59,7 +107,7 @@ fn a_seek_shows_what_playing_would_have_shown() {
         assert_eq!(settle(&mut deck), format!("{to:03}"));
     }
     assert!(
-        deck.snapshots.len() > 2,
+        deck.keyframes.len() > 2,
         "a step back does not begin at the beginning"
     );
     deck.seek_by(Duration::from_secs(5), false);
@@ -101,16 +149,121 @@ fn long_waits_are_cut_and_short_ones_are_not() {
     assert_eq!(settle(&mut deck), "ab ");
 }
 
+/// A deck that knows what a survey finds.
+fn surveyed(tape: Tape) -> Deck {
+    let mut deck = Deck::new(tape.clone(), None);
+    let mut survey = Survey::new(tape, &mut |news| deck.learn(news));
+    while survey.work(&mut |news| deck.learn(news)).unwrap() {}
+    deck
+}
+
 #[test]
-fn markers_are_found_in_both_directions() {
+fn marks_are_found_in_both_directions() {
     let marks = tape(vec![
         (5, Change::Marker("a".into())),
-        (9, Change::Marker("b".into())),
+        (9, Change::Marker("alert root\x1b[2J".into())),
+        (11, Change::Resize(Size::DEFAULT)),
     ]);
-    let mut deck = Deck::new(marks, None);
-    deck.to_marker(true);
+    let mut deck = surveyed(marks);
+    deck.to_mark(true);
     assert_eq!(deck.position_us(), 5);
-    deck.to_marker(true);
-    deck.to_marker(false);
+    deck.to_mark(true);
+    assert_eq!(deck.position_us(), 9);
+    deck.to_mark(false);
     assert_eq!(deck.position_us(), 5);
+    let all: Vec<_> = deck
+        .marks()
+        .all()
+        .iter()
+        .map(|mark| (mark.kind, mark.text.as_str()))
+        .collect();
+    let expected = [
+        (marks::Kind::Marker, "a"),
+        (marks::Kind::Alert, "root\u{fffd}[2J"),
+        (marks::Kind::Resize, "80×24"),
+    ];
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn a_step_back_shows_what_stood_before_the_last_change() {
+    let mut changes: Vec<_> = (0..30)
+        .map(|n| (n * 1_000_000, out(&format!("\x1b[H{n:03}"))))
+        .collect();
+    changes.insert(21, (20_500_000, Change::Input(b"x".to_vec())));
+    let mut deck = Deck::new(tape(changes), None);
+    deck.seek(22_700_000);
+    assert_eq!(settle(&mut deck), "022");
+    for expected in ["021", "020", "019"] {
+        deck.step_back();
+        assert_eq!(settle(&mut deck), expected);
+    }
+    assert!(!deck.playing());
+    deck.step();
+    assert_eq!(settle(&mut deck), "020");
+    deck.seek(0);
+    settle(&mut deck);
+    deck.step_back();
+    assert_eq!(deck.position_us(), 0);
+    deck.seek(u64::MAX);
+    settle(&mut deck);
+    deck.step();
+    assert_eq!(settle(&mut deck), "029");
+}
+
+#[test]
+fn a_seek_far_ahead_shows_what_a_survey_has_seen_there() {
+    let mut deck = surveyed(counting());
+    assert!(deck.keyframes.len() > 5);
+    deck.seek(90_000_000);
+    let mut pieces = 0;
+    while deck.work() {
+        pieces += 1;
+    }
+    assert!(pieces * PIECE < 1 << 20, "{pieces} pieces");
+    assert_eq!(settle(&mut deck), "090");
+}
+
+#[test]
+fn a_recording_that_grows_is_followed_at_its_end_and_nowhere_else() {
+    let first = vec![(0, out("a")), (1_000_000, out("b"))];
+    let mut more = first.clone();
+    more.extend((2..20).map(|n| (n * 1_000_000, out("c"))));
+    let open = |of| {
+        let state = ReadState::Unfinished;
+        Tape::new(Arc::new(Steps { state, ..steps(of) }))
+    };
+    let mut deck = Deck::new(open(first), None);
+    deck.seek(u64::MAX);
+    settle(&mut deck);
+    deck.advance(Duration::from_secs(5));
+    assert!(deck.playing() && deck.ended(), "it waits for more");
+    deck.learn(News::Grown(open(more.clone())));
+    assert_eq!(deck.position_us(), 19_000_000);
+    settle(&mut deck);
+    assert_eq!(
+        deck.screen().row(0).filter(|cell| cell.char == 'c').count(),
+        18
+    );
+
+    deck.seek(500_000);
+    more.push((30_000_000, out("d")));
+    deck.learn(News::Grown(open(more)));
+    assert_eq!(deck.position_us(), 500_000);
+    assert_eq!(settle(&mut deck), "a  ");
+}
+
+#[test]
+fn what_was_typed_is_known_wherever_one_goes() {
+    let typed = |at: u64, text: &str| (at * 1_000_000, Change::Input(text.as_bytes().to_vec()));
+    let mut deck = Deck::new(
+        tape(vec![typed(1, "ls"), (2_000_000, out("x")), typed(3, "\r")]),
+        None,
+    );
+    deck.seek(u64::MAX);
+    settle(&mut deck);
+    assert_eq!(deck.typed().spelled(), "ls⏎\n");
+    deck.seek(2_000_000);
+    settle(&mut deck);
+    assert_eq!(deck.typed().spelled(), "ls");
 }

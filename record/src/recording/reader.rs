@@ -181,6 +181,15 @@ impl Reader {
         Duration::from_micros(self.chunks.last().map_or(0, |chunk| chunk.to_us))
     }
 
+    /// How many bytes are stored now, in the file and in the newest tail: whoever sees them change opens it again.
+    pub fn stored(&self) -> (u64, u64) {
+        let tail = match self.chunks.last().map(|chunk| chunk.at) {
+            Some(Place::Tail(number)) => number,
+            _ => u32::try_from(self.chunks.len()).unwrap_or(u32::MAX),
+        };
+        self.place.stored_now(tail)
+    }
+
     /// How many chunks there are: sealed frames, then tails. Each is read alone, in bounded memory.
     pub const fn chunks(&self) -> usize {
         self.chunks.len()

@@ -255,14 +255,17 @@ enum Flow {
     /// Only its length.
     Counted(u64),
     /// The first [`limits::EXEC_STREAM_BYTES`], then length and digest.
-    Capped { bytes: u64, hasher: StreamHasher },
+    Capped {
+        bytes: u64,
+        hasher: Box<StreamHasher>,
+    },
 }
 
 impl Flow {
     fn capped() -> Self {
         Self::Capped {
             bytes: 0,
-            hasher: StreamHasher::default(),
+            hasher: Box::default(),
         }
     }
 

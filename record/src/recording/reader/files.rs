@@ -1,6 +1,6 @@
 //! Where a recording's lines are: in sealed frames, and in the tails beside them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
@@ -116,6 +116,13 @@ impl Files {
             Some(vault) => disclosed(vault, number, bytes)
                 .ok_or_else(|| ReadError::Damaged("a sealed frame does not open".into())),
         }
+    }
+
+    /// The lengths of the file and of a tail; of what is not there, zero.
+    pub(super) fn stored_now(&self, tail: u32) -> (u64, u64) {
+        let path = seal::tail_path(&self.dir, &self.session, tail);
+        let length = |metadata: io::Result<Metadata>| metadata.map_or(0, |metadata| metadata.len());
+        (length(self.file.metadata()), length(fs::metadata(path)))
     }
 
     pub(super) fn stored(&self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {

@@ -1,0 +1,125 @@
+//! What is done beside the replay, so that the keys never wait for it: the survey, and looking for text.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread;
+use std::time::Duration;
+
+use config::pattern::Pattern;
+use record::age::Identities;
+use record::recording::Reader;
+
+use crate::search::{Query, search};
+use crate::survey::{News, Survey};
+use crate::tape::Tape;
+
+/// Time between two looks at whether the recording has grown.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Where the recording is, and what comes from the threads that look through it.
+pub(super) struct Beside {
+    path: PathBuf,
+    identities: Arc<Identities>,
+    news: Receiver<News>,
+    found: Option<Receiver<Result<Found, String>>>,
+}
+
+/// Where a text stands.
+pub(super) struct Found {
+    /// The times and the lines, by time.
+    pub(super) hits: Vec<(u64, String)>,
+    /// Whether there are more.
+    pub(super) more: bool,
+}
+
+impl Beside {
+    /// Begins the survey.
+    pub(super) fn begin(
+        path: &Path,
+        identities: Arc<Identities>,
+        reader: Arc<Reader>,
+        tape: Tape,
+    ) -> Self {
+        let (to, news) = channel();
+        let (file, keys) = (path.to_owned(), Arc::clone(&identities));
+        // It ends with the process, or when nobody listens any more.
+        thread::spawn(move || survey(&file, &keys, reader, tape, &to));
+        Self {
+            path: path.to_owned(),
+            identities,
+            news,
+            found: None,
+        }
+    }
+
+    /// The next news, if there are any.
+    pub(super) fn news(&self) -> Option<News> {
+        self.news.try_recv().ok()
+    }
+
+    /// Begins to look for a text; what was looked for before is given up.
+    pub(super) fn look_for(&mut self, pattern: &Pattern) -> Result<(), String> {
+        let query = Query::new(pattern, 0).map_err(|e| e.to_string())?;
+        let (to, found) = channel();
+        let (path, keys) = (self.path.clone(), Arc::clone(&self.identities));
+        thread::spawn(move || {
+            // Whoever has left hears nothing.
+            let _ = to.send(look(&path, &keys, &query));
+        });
+        self.found = Some(found);
+        Ok(())
+    }
+
+    /// What was found, once.
+    pub(super) fn found(&mut self) -> Option<Result<Found, String>> {
+        let found = match self.found.as_ref()?.try_recv() {
+            Err(TryRecvError::Empty) => return None,
+            Ok(found) => found,
+            Err(TryRecvError::Disconnected) => Err("looking for it stopped".to_owned()),
+        };
+        self.found = None;
+        Some(found)
+    }
+}
+
+fn look(path: &Path, identities: &Identities, query: &Query) -> Result<Found, String> {
+    let found = search(path, identities, query, |_| true).map_err(|e| e.to_string())?;
+    let (hits, more) = found.map_or_else(Default::default, |found| (found.hits, found.more));
+    let mut hits: Vec<_> = hits
+        .into_iter()
+        .filter(|hit| hit.has_it)
+        .map(|hit| (hit.line.at_us, hit.line.text))
+        .collect();
+    hits.sort_by_key(|(at_us, _)| *at_us);
+    Ok(Found { hits, more })
+}
+
+/// Looks through the recording, and goes on when it does.
+fn survey(path: &Path, keys: &Identities, mut reader: Arc<Reader>, tape: Tape, to: &Sender<News>) {
+    let heard = Cell::new(true);
+    let mut tell = |news| heard.set(heard.get() && to.send(news).is_ok());
+    let mut survey = Survey::new(tape, &mut tell);
+    let mut size = reader.stored();
+    while heard.get() {
+        let more = survey.work(&mut tell);
+        if matches!(more, Ok(true)) {
+            continue;
+        }
+        if !survey.tape().grows() {
+            return;
+        }
+        thread::sleep(LOOK);
+        let now = reader.stored();
+        if now != size || more.is_err() {
+            size = now;
+            if let Ok(again) = Reader::open(path, keys) {
+                reader = Arc::new(again);
+                let tape = Tape::new(Arc::clone(&reader) as _);
+                survey.grow(tape.clone());
+                tell(News::Grown(tape));
+            }
+        }
+    }
+}

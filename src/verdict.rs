@@ -1,0 +1,96 @@
+//! `hallpass review`.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use clap::{ArgGroup, Args};
+use config::words::RequestId;
+use record::recording::Reader;
+use record::text::Remark;
+
+use crate::cli::Site;
+use crate::failure::{Failure, Result};
+use crate::reissue::KeyArgs;
+use crate::review::find;
+
+/// The arguments of `hallpass review`.
+#[derive(Args)]
+#[command(
+    group(ArgGroup::new("verdict").required(true).multiple(false)),
+    after_help = "This runs `ssh -A CA review REQUEST`: the CA shows what was done, your agent signs what you say of it, and the\n\
+    signed note becomes an entry of the issuance log. `ssh ca pending --reviews` lists what waits for you. Without an agent:\n\
+    `ssh ca review REQUEST --text` prints what `ssh-keygen -Y sign -n review@hallpass` is to sign."
+)]
+pub(crate) struct ReviewArgs {
+    /// A request's identifier; or a recording's file or a session's identifier, for the request behind it
+    id: String,
+    /// It was right, and why you think so
+    #[arg(long, value_name = "TEXT", group = "verdict")]
+    accept: Option<Remark>,
+    /// It was not right, and why
+    #[arg(long, value_name = "TEXT", group = "verdict")]
+    reject: Option<Remark>,
+    /// The CA, as your `ssh` knows it
+    #[arg(long, value_name = "HOST", default_value = "ca")]
+    ca: String,
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+/// Has the CA take a signed review; its exit status is that of `ssh`.
+pub(crate) fn review(site: &Site, args: &ReviewArgs) -> Result<ExitCode> {
+    let request = request(site, args)?;
+    let (verdict, remark) = match (&args.accept, &args.reject) {
+        (Some(remark), _) => ("--accept", remark),
+        (None, Some(remark)) => ("--reject", remark),
+        // clap lets exactly one of the two through.
+        (None, None) => return Err(Failure::new("say either --accept TEXT or --reject TEXT")),
+    };
+    // The CA takes what stands behind the verdict as it stands, up to its next option.
+    if remark
+        .as_str()
+        .split_whitespace()
+        .any(|word| word.starts_with("--"))
+    {
+        return Err(Failure::new(
+            "no word of the remark may begin with --: write it another way",
+        ));
+    }
+    let mut ssh = Command::new("ssh");
+    ssh.args([
+        "-A",
+        "--",
+        &args.ca,
+        "review",
+        &request.to_string(),
+        verdict,
+        remark.as_str(),
+    ]);
+    let status = ssh
+        .status()
+        .map_err(|e| Failure::new(format!("ssh cannot be run: {e}")))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+/// The request that was named, or that of the recording that was.
+fn request(site: &Site, args: &ReviewArgs) -> Result<RequestId> {
+    if !Path::new(&args.id).exists()
+        && let Ok(request) = RequestId::from_typed(&args.id)
+    {
+        return Ok(request);
+    }
+    let path = find(site, &args.id)?;
+    let reader = Reader::open(&path, &args.keys.read()?)?;
+    let header = reader.header();
+    writeln!(
+        io::stderr(),
+        "session {} of {}, {}, was let in by request {}",
+        header.session,
+        header.person,
+        header.access,
+        header.request
+    )?;
+    Ok(header.request.clone())
+}
