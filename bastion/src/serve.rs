@@ -24,6 +24,7 @@ use crate::error::BastionError;
 use crate::running::Running;
 use crate::site::{Believed, Phase, Site};
 use crate::sources::Sources;
+use crate::spools::Spools;
 use crate::watcher::{self, Backoff};
 use crate::{front, identity, keeping};
 
@@ -104,6 +105,7 @@ pub async fn serve(
         phase: watch::Sender::new(Phase::Serving),
         trust: Believed::default(),
         sources: Sources::new(limits::CONNECTIONS_PER_SOURCE),
+        spools: Spools::default(),
         keeping: Mutex::new(()),
     });
     serve_site(&site, &own, socket, shutdown).await
