@@ -2,7 +2,7 @@
 //!
 //! * [`install`] brings the stock programs that the tests and the demo run.
 //! * [`test`] is everything that has to pass.
-//! * [`bench`] measures the CA, its revocation lists and the bastion beside their peers.
+//! * [`bench`] measures the CA, its revocation lists, the bastion and recordings beside their peers.
 //! * [`demo`] shows the whole product, step by checked step.
 
 use std::env;
@@ -23,6 +23,8 @@ usage: cargo xtask COMMAND
   bench ca --million [N]     resident memory over a million certificates, or N
   bench bastion [--json]     what a session costs, beside `ssh -J` through sshd and beside sshd alone;
                              --size MIB, --runs N, --idle SESSIONS, --only LETTERS for less of it
+  bench record [--json]      what recordings cost: sizes of seven sessions beside asciicast and gzip, time, search, seeking;
+                             --minutes N, --megabytes N, --only st (s: the sessions, t: the times) for less of it
   bench krl [--json]         the size of 100,000 revocations, and how long OpenSSH takes to load them
 ";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["demo", "--keep"] => demo::run(true),
         ["bench", "ca", rest @ ..] => bench::ca(rest),
         ["bench", "bastion", rest @ ..] => bench::bastion(rest),
+        ["bench", "record", rest @ ..] => bench::record(rest),
         ["bench", "krl", rest @ ..] => bench::krl(rest),
         ["help" | "--help" | "-h"] => {
             print(HELP);

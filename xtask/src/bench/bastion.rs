@@ -2,17 +2,15 @@
 
 use std::env;
 use std::fs::File;
-use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use hallpass_tests::{Failure, Result};
 use tempfile::NamedTempFile;
 
-use super::measure;
 use super::table::{Goal, Row, median, percentile};
 use super::ways::{Line, PLAIN, Way, Ways};
+use super::{measure, with_release};
 use crate::install;
 
 const CIPHERS: [&str; 3] = [
@@ -88,7 +86,7 @@ pub(crate) fn bastion(args: &[&str]) -> Result<()> {
     let plan = Plan::parse(args)?;
     install::install(install::FOR_THE_DEMO)?;
     if env::var_os("HALLPASS_BIN").is_none() {
-        return with_release(args);
+        return with_release("bastion", args);
     }
     let ways = Ways::new()?;
     let mut bench = Bench { plan, ways };
@@ -127,42 +125,6 @@ const PARTS: &[Part] = &[
         bench.transfers(line, "behind 20 ms")
     }),
 ];
-
-/// Builds for release, and runs this very program again beside what was built.
-fn with_release(args: &[&str]) -> Result<()> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(&cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--release",
-            "-p",
-            "hallpass",
-        ])
-        .status()?;
-    if !built.success() {
-        return Err(Failure::new("hallpass does not build"));
-    }
-    let this = env::current_exe()?;
-    let release = this
-        .ancestors()
-        .nth(2)
-        .map(|target| target.join("release/hallpass"))
-        .filter(|path| path.is_file());
-    let release: PathBuf =
-        release.ok_or_else(|| Failure::new("no release/hallpass: name one in HALLPASS_BIN"))?;
-    let measured = Command::new(this)
-        .args(["bench", "bastion"])
-        .args(args)
-        .env("HALLPASS_BIN", release)
-        .status()?;
-    if measured.success() {
-        Ok(())
-    } else {
-        Err(Failure::new("the measurement failed"))
-    }
-}
 
 /// What each way did, in the middle.
 fn medians(all: &[(Way, f64)]) -> Vec<(Way, f64)> {
