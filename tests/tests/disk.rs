@@ -4,12 +4,14 @@
 //! Which calls there are is found by watching two sessions with `strace`. A call beyond the first of its kind in its thread is tried
 //! only if `HALLPASS_INJECT=all` is set.
 
+use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hallpass_tests::inject::{self, Trace};
 use hallpass_tests::process::{self, LIMIT};
-use hallpass_tests::{Failure, Output, Result, World, programs, watch};
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Failure, Output, Result, World, keys, programs, watch};
 
 /// The calls with which the bastion uses a disk. Its writes to sockets and to the runtime's own wake-up are others.
 const CALLS: &str = "pwrite64,fsync,fdatasync,fallocate,ftruncate,rename,renameat,renameat2,linkat,unlink,unlinkat,openat,mkdir,fstatfs";
@@ -47,12 +49,40 @@ fn places(world: &mut World, at: &str) -> Result<Vec<(String, u32)>> {
     Ok(inject::places(&strace.end()?, inject::tried(TRIED)))
 }
 
+/// The same world, whose recordings only a reviewer opens.
+fn sealed() -> Result<(World, String)> {
+    let desk = tempfile::tempdir()?;
+    let key = desk.path().join(REVIEWER);
+    keys::make(&key, REVIEWER)?;
+    let recipient = keys::public_line(&key)?;
+    let world = World::with(&Setup {
+        extra: format!("[recordings]\nrecipients = [\"{recipient}\"]\n"),
+        ..Setup::default()
+    })?;
+    fs::copy(&key, world.root().join(REVIEWER))?;
+    let at = world.at_web1();
+    world.take(&world.alice, &at, &[])?;
+    Ok((world, at))
+}
+
+/// The key of [`sealed`] recordings, in the world's directory.
+const REVIEWER: &str = "reviewer";
+
 /// What all recordings hold, as text.
 fn recorded(world: &World) -> Result<String> {
     let mut text = String::new();
+    let key = world.root().join(REVIEWER);
     for path in world.finished()? {
-        let mut zstd = Command::new(programs::find("zstd")?);
-        text += &process::run(zstd.arg("-dcq").arg(path))?.out();
+        let mut read = if key.exists() {
+            let mut export = world.hallpass_command(&["export", "--format", "txt"])?;
+            export.arg("--identity").arg(&key);
+            export
+        } else {
+            let mut zstd = Command::new(programs::find("zstd")?);
+            zstd.arg("-dcq");
+            zstd
+        };
+        text += &process::run(read.arg(path))?.ok()?.out();
     }
     Ok(text)
 }
@@ -81,7 +111,16 @@ fn struck(world: &mut World, strace: &Trace) -> Result<bool> {
 #[test]
 fn promise_1_killed_at_every_call_of_a_session_the_bastion_forwarded_nothing_unrecorded()
 -> Result<()> {
-    let (mut world, at) = World::on_web1()?;
+    killed_at_every_call(World::on_web1()?)
+}
+
+#[test]
+fn promise_1_killed_at_every_call_of_a_sealed_session_the_bastion_forwarded_nothing_unrecorded()
+-> Result<()> {
+    killed_at_every_call(sealed()?)
+}
+
+fn killed_at_every_call((mut world, at): (World, String)) -> Result<()> {
     let places = places(&mut world, &at)?;
     let mut hit = 0;
     for (index, (call, nth)) in places.iter().enumerate() {
@@ -109,7 +148,16 @@ fn promise_1_killed_at_every_call_of_a_session_the_bastion_forwarded_nothing_unr
 #[test]
 fn promise_2_whichever_call_of_a_session_fails_nothing_is_forwarded_unrecorded_and_others_go_on()
 -> Result<()> {
-    let (mut world, at) = World::on_web1()?;
+    whichever_call_fails(World::on_web1()?)
+}
+
+#[test]
+fn promise_2_whichever_call_of_a_sealed_session_fails_nothing_is_forwarded_unrecorded() -> Result<()>
+{
+    whichever_call_fails(sealed()?)
+}
+
+fn whichever_call_fails((mut world, at): (World, String)) -> Result<()> {
     let places = places(&mut world, &at)?;
     let mut hit = 0;
     for (index, (call, nth)) in places.iter().enumerate() {
