@@ -519,7 +519,7 @@ fn busy(bytes: u64) -> Vec<u8> {
                     text += word(&mut random);
                     text += " ";
                 }
-                let _ = write!(text, "id={:016x}\r\n", random.below(u64::MAX));
+                let _ = write!(text, "id={:06x}\r\n", random.below(1 << 24));
             }
         }
     }

@@ -149,8 +149,8 @@ fn sizes(plan: &Plan) -> Result<()> {
 /// The recording as asciicast v2, which says everything in plain JSON.
 fn asciicast(world: &World, recording: &Path, key: &Path) -> Result<NamedTempFile> {
     let file = NamedTempFile::new()?;
-    let mut export = world.hallpass_command(&["export", "--format", "v2", "--identity"])?;
-    let text = process::run(export.arg(key).arg(recording))?.ok()?;
+    let mut export = world.hallpass_command(&["export", "--format", "v2"])?;
+    let text = process::run(export.arg("--identity").arg(key).arg(recording))?.ok()?;
     fs::write(file.path(), text.stdout)?;
     Ok(file)
 }

@@ -31,7 +31,7 @@ pub(super) struct Session {
 /// Lines as a busy service logs them, into a file that is looked at.
 const LOG: &str = "f=$(mktemp); (i=0; while sleep 0.03; do i=$((i+1)); \
     echo \"$(date +%FT%T.%N) web1 app[$$]: request $i GET /api/v1/items/$((i*7919%1000)) 200 $((i*104729%90000)) us\"; \
-    done > $f) & tail -f $f; kill $!; rm $f";
+    done > $f) & w=$!; trap 'kill $w; rm -f $f' EXIT; tail -f $f";
 
 /// A copy of a text that every Debian has.
 const TEXT: &str = "f=$(mktemp); cp /etc/services $f; vim -u NONE -N $f; rm $f";
@@ -86,7 +86,8 @@ pub(super) const ALL: &[Session] = &[
     Session {
         name: "tmux",
         goal: Some(10_698.0),
-        runs: "tmux -L hallpass-bench -f /dev/null new-session \\; split-window -h top -d 3 \\; select-pane -L",
+        runs: "tmux -L hallpass-bench -f /dev/null new-session \\; set -g assume-paste-time 0 \\; split-window -h top -d 3 \\; select-pane -L; \
+            tmux -L hallpass-bench kill-server",
         deeds: &[
             Type("ls -l /usr"),
             Press("\r", 30),
@@ -96,7 +97,7 @@ pub(super) const ALL: &[Session] = &[
             Press("df -h\r", 30),
             Press("exit\r", 20),
         ],
-        leave: "\x02:kill-server\r",
+        leave: "\x02d",
     },
     Session {
         name: "log tail",
