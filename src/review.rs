@@ -15,6 +15,7 @@ use record::recording::ReadState;
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
 use crate::reissue::KeyArgs;
+use crate::search::believed;
 
 /// The arguments of `hallpass play`.
 #[derive(Args)]
@@ -35,6 +36,10 @@ pub(crate) struct PlayArgs {
     /// Cut waits that are longer than this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = time)]
     idle: Option<Duration>,
+    /// The public keys by which an index is believed, for seeking (as `hallpass trust` prints them); if left out, the
+    /// `allowed_signers` beside the configuration
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -115,7 +120,8 @@ pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
         speed: args.speed,
         idle: args.idle,
     };
-    told(player::play(&path, identities, options)?)
+    let trusted = believed(site, args.trust.as_deref())?;
+    told(player::play(&path, identities, &trusted, options)?)
 }
 
 /// Writes a recording in another format.

@@ -233,7 +233,7 @@ pub(crate) fn recordings(
 
 /// Whose indexes are believed. A list that lies beside the recordings counts for nothing: whoever could put a forged
 /// index there could put that there, too.
-fn believed(site: &Site, given: Option<&Path>) -> Result<Trusted> {
+pub(crate) fn believed(site: &Site, given: Option<&Path>) -> Result<Trusted> {
     let own = site.path().with_file_name(SIGNERS);
     let file = given.unwrap_or(&own);
     match fs::read_to_string(file) {

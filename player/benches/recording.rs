@@ -442,9 +442,9 @@ impl Plan {
 fn screen_at(reader: &Reader, at_us: u64) -> Screen {
     let chunk = reader.chunk_at(at_us);
     let screens = Index::of(reader, &trusted()).unwrap().into_screens();
-    let (from, mut screen) = screens
-        .before(chunk)
-        .unwrap_or_else(|| (0, Screen::new(Size::recorded(120, 50).unwrap(), false)));
+    let known = screens.before(chunk);
+    let blank = || (0, Screen::new(Size::recorded(120, 50).unwrap(), false));
+    let (from, mut screen) = known.map_or_else(blank, |(at, known)| (at, Screen::restore(&known)));
     for chunk in from..=chunk {
         for event in reader.events(chunk).unwrap() {
             if event.at_us > at_us {

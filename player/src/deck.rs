@@ -174,6 +174,9 @@ impl Deck {
         let begun = self.next().filter(|_| self.within > 0);
         let shown = begun.map_or(self.shown_us, |step| step.at_us);
         let here = (to >= shown).then_some(self.at);
+        if let Some(known) = self.tape.known(to) {
+            self.keyframes.keep(known);
+        }
         if let Some(best) = self.keyframes.before(to)
             && here.is_none_or(|here| best.place > here)
         {

@@ -10,7 +10,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use record::age::Identities;
+use record::recording::index::Index;
 use record::recording::reader::ReadError;
+use record::recording::verify::Trusted;
 use record::recording::{ReadState, Reader};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -54,10 +56,11 @@ pub enum PlayError {
 }
 
 /// Replays a recording in the terminal, until its person leaves; says how far the recording goes. One that still grows is
-/// followed, whether its session runs or it is being downloaded.
+/// followed, whether its session runs or it is being downloaded. An index that one of these bastions has signed is sought by.
 pub fn play(
     path: &Path,
     identities: Identities,
+    trusted: &Trusted,
     options: PlayOptions,
 ) -> Result<ReadState, PlayError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
@@ -67,7 +70,8 @@ pub fn play(
         return Err(PlayError::Dumb);
     }
     let reader = Arc::new(Reader::open(path, &identities)?);
-    let tape = Tape::new(Arc::clone(&reader) as _);
+    let screens = Index::of(&reader, trusted).map(Index::into_screens);
+    let tape = Tape::new(Arc::clone(&reader) as _).knowing(screens);
     let mut deck = Deck::new(tape.clone(), options.idle);
     if let Some(speed) = options.speed {
         deck.set_speed(speed);

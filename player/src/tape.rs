@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use record::recording::index::Screens;
 use record::recording::reader::ReadError;
 use record::recording::{Data, End, Event, Header, ReadState, Reader, Size, Stream};
 
+use crate::deck::{Keyframe, Place};
 use crate::screen::Screen;
 
 /// One thing that happened.
@@ -132,6 +134,7 @@ impl Source for Reader {
 pub struct Tape {
     from: Arc<dyn Source>,
     end: Option<End>,
+    screens: Option<Arc<Screens>>,
 }
 
 impl Tape {
@@ -149,7 +152,40 @@ impl Tape {
             Change::End(end) => Some(end),
             _ => None,
         });
-        Self { from, end }
+        Self {
+            from,
+            end,
+            screens: None,
+        }
+    }
+
+    /// With the screens that its index knows.
+    #[must_use]
+    pub fn knowing(self, screens: Option<Screens>) -> Self {
+        Self {
+            screens: screens.map(Arc::new),
+            ..self
+        }
+    }
+
+    /// The last screen that its index knows of those that show nothing later than this.
+    pub fn known(&self, to_us: u64) -> Option<Keyframe> {
+        let screens = self.screens.as_ref()?;
+        let (mut low, mut high) = (0, self.from.chunks());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.from.start_us(middle) <= to_us {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let (chunk, snapshot) = screens.before(low.checked_sub(1)?)?;
+        Some(Keyframe {
+            place: Place { chunk, step: 0 },
+            shown_us: self.from.start_us(chunk),
+            snapshot,
+        })
     }
 
     /// Where the steps are.

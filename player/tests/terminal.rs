@@ -28,6 +28,7 @@ fn the_replay() {
         play(
             Path::new(&path),
             record::age::Identities::default(),
+            &record::recording::verify::Trusted::nobody(),
             PlayOptions::default(),
         )
         .unwrap();

@@ -15,7 +15,7 @@ use super::super::verify::Trusted;
 use super::{of_letter, origin, path, preamble};
 use crate::checkpoint::{Checkpoint, NAMESPACE};
 use crate::lines::{From, Line};
-use crate::screen::{Screen, Snapshot};
+use crate::screen::Snapshot;
 use crate::sshsig;
 use crate::tree::{Tree, leaf_hash};
 
@@ -115,7 +115,7 @@ impl Index {
 impl Screens {
     /// The last screen that is known at or before the beginning of a chunk of the recording, and of which chunk it is the
     /// beginning. What a replay shows there; at the beginning of the first chunk, it is blank, and stands in no index.
-    pub fn before(&self, chunk: usize) -> Option<(usize, Screen)> {
+    pub fn before(&self, chunk: usize) -> Option<(usize, Snapshot)> {
         let known = self.0.blocks.iter().rev().filter_map(|block| match block {
             Block::Screen(number, at, body) if *at <= chunk => Some((*number, *at, body)),
             _ => None,
@@ -125,12 +125,12 @@ impl Screens {
             .find_map(|(number, at, body)| Some((at, self.screen(number, body)?)))
     }
 
-    fn screen(&self, number: u64, body: &[u8]) -> Option<Screen> {
+    fn screen(&self, number: u64, body: &[u8]) -> Option<Snapshot> {
         let bytes = match &self.0.vault {
             None => frame::decompress(body).ok()?,
             Some(vault) => frame::decompress(&vault.open_block(number, body)?).ok()?,
         };
-        Some(Screen::restore(&Snapshot::from_bytes(&bytes)?))
+        Snapshot::from_bytes(&bytes)
     }
 }
 

@@ -49,7 +49,8 @@ fn same_screens(reader: &Reader, index: Index) {
     let screens = index.into_screens();
     let mut screen = Screen::new(Size::DEFAULT, false);
     for chunk in 0..reader.chunks() {
-        if let Some((at, mut known)) = screens.before(chunk).filter(|(at, _)| *at == chunk) {
+        if let Some((at, known)) = screens.before(chunk).filter(|(at, _)| *at == chunk) {
+            let mut known = Screen::restore(&known);
             let before = known.snapshot().unwrap();
             // What follows is drawn as onto the screen that was there.
             known.feed(b"\x1b[5;5Hx\r\ny");
