@@ -3,7 +3,7 @@
 //!
 //! * [`keys`]: what a terminal sends, as keys. [`choice`]: what may be chosen, and what each key makes of it.
 //! * [`words`], [`view`], [`screen`]: the same for people.
-//! * [`table`]: one person at it, until they have chosen or left.
+//! * [`table`]: one person at it, until they have chosen or left; [`patience`]: or for how long.
 //!
 //! What is listed opens nothing. What is chosen is decided by [`Passage::choose`], as if the person had come with that grant's
 //! certificate as `LOGIN%TARGET`, and what follows is an ordinary session, with the CA's permission and recorded from its first
@@ -11,6 +11,7 @@
 
 mod choice;
 mod keys;
+mod patience;
 mod screen;
 mod table;
 mod view;
@@ -222,5 +223,24 @@ fn narrow(prelude: &mut Prelude, permits: Permits) {
     if prelude.display.is_some() && !permits.x11 {
         prelude.display = None;
         prelude.refused.push(NO_X11.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use config::limits;
+
+    use super::*;
+
+    #[test]
+    fn so_many_rows_are_shown_and_no_more() {
+        let names = vec!["root@db1.prod"; limits::REACH_ROWS + 1];
+        let grants = choice::tests::rows(&names, Instant::now());
+        let reach = Reach {
+            person: "alice".parse().unwrap(),
+            rows: grants.into_iter().map(|row| row.grant).collect(),
+        };
+        assert_eq!(reach.rows.len(), limits::REACH_ROWS + 1);
+        assert_eq!(rows(&reach).len(), limits::REACH_ROWS);
     }
 }

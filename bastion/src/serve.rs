@@ -24,7 +24,6 @@ use crate::error::BastionError;
 use crate::running::Running;
 use crate::site::{Believed, Phase, Site};
 use crate::sources::Sources;
-use crate::spools::Spools;
 use crate::watcher::{self, Backoff};
 use crate::{front, identity, keeping};
 
@@ -105,7 +104,6 @@ pub async fn serve(
         phase: watch::Sender::new(Phase::Serving),
         trust: Believed::default(),
         sources: Sources::new(limits::CONNECTIONS_PER_SOURCE),
-        spools: Spools::default(),
         keeping: Mutex::new(()),
     });
     serve_site(&site, &own, socket, shutdown).await

@@ -16,7 +16,6 @@ use crate::doors::Doors;
 use crate::ends::Ends;
 use crate::running::Running;
 use crate::sources::Sources;
-use crate::spools::Spools;
 use crate::visitor::Trust;
 
 /// Messages of one channel that wait between russh and us; with the packet size of 32 KiB, 1 MiB. More
@@ -78,8 +77,6 @@ pub(crate) struct Site {
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) trust: Believed,
     pub(crate) sources: Arc<Sources>,
-    /// Of forwarded connections.
-    pub(crate) spools: Spools,
     /// Taken while it is decided whether a recording stays.
     pub(crate) keeping: Mutex<()>,
 }

@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use hallpass_tests::process::{self, LIMIT, Live};
+use hallpass_tests::watch::Witnesses;
 use hallpass_tests::world::Setup;
 use hallpass_tests::{Failure, Output, Result, World, keys, programs};
 use serde_json::Value;
@@ -184,13 +185,15 @@ fn a_list_is_shown_to_a_proven_certificate_and_to_nothing_else() -> Result<()> {
 
 #[test]
 fn a_choice_is_decided_when_it_is_made() -> Result<()> {
-    let (world, web1, db1) = both(&Setup::default())?;
+    let (mut world, web1, db1) = both(&Setup::default())?;
     let mut live = in_terminal(&world, &["bastion"])?;
     live.wait_out(LIST, LIMIT)?;
     // Another grant of the list is given back meanwhile: what is chosen is not there any more, and the list goes on.
     world.alice.ssh(&["ca", "return", &web1])?.ok()?;
     live.send("j\r")?;
-    live.wait_out(&web1, LIMIT)?;
+    let bastion = world.bastion()?;
+    bastion.wait_log("not let in by choice: ", LIMIT)?;
+    assert!(bastion.log().contains(&web1), "{}", bastion.log());
     // The one that was shown, too: an ordinary session is refused, as for LOGIN%TARGET.
     world.alice.ssh(&["ca", "return", &db1])?.ok()?;
     live.send("k\r")?;
@@ -384,5 +387,41 @@ fn a_terminal_that_changes_its_size_is_drawn_again_and_the_target_gets_the_new_o
     live.wait_out("recorded session", LIMIT)?;
     live.send("echo; stty size; exit\n")?;
     live.finish(LIMIT)?.ok()?.prints("9 44")?;
+    world.end()
+}
+
+#[test]
+fn what_the_witnesses_have_not_seen_is_not_given_by_choice_either() -> Result<()> {
+    let witnesses = Witnesses::new(1)?;
+    let mut world = World::with(&witnesses.setup(1)?)?;
+    let mut witness = witnesses.start(&world, "w1")?;
+    world.take(&world.alice, &world.at_web1(), &[])?;
+    witness.service.kill()?;
+    // The certificate for the other one stands in the log, and was given to nobody.
+    let asked = world.ask(&world.alice, &world.at_db1(), &[])?;
+    world.bob.ssh(&["-A", "ca", "approve", &asked.id])?.ok()?;
+    let unseen = asked.live.finish(LIMIT)?.exits(5)?;
+    assert!(unseen.stdout.is_empty(), "{unseen}");
+    let mut live = in_terminal(&world, &["bastion"])?;
+    live.wait_out(LIST, LIMIT)?;
+    live.wait_out("db-oncall", LIMIT)?;
+    live.send("\r")?;
+    let why = "not let in by choice: the log's witnesses have not cosigned";
+    world.bastion()?.wait_log(why, LIMIT)?;
+    assert_eq!(world.db1.logins(), 0);
+    // What was given before is not held back.
+    live.send("j\r")?;
+    live.wait_out("recorded session", LIMIT)?;
+    live.send("exit\n")?;
+    live.finish(LIMIT)?.ok()?;
+    // Once they answer, it opens.
+    let _witness = witnesses.start(&world, "w1")?;
+    let mut live = in_terminal(&world, &["bastion"])?;
+    live.wait_out(LIST, LIMIT)?;
+    live.send("\r")?;
+    live.wait_out("recorded session", LIMIT)?;
+    live.send("exit\n")?;
+    live.finish(LIMIT)?.ok()?;
+    assert_eq!(world.db1.logins(), 1);
     world.end()
 }

@@ -94,7 +94,6 @@ impl House {
             phase: watch::Sender::new(Phase::Serving),
             trust,
             sources: crate::sources::Sources::new(limits::CONNECTIONS_PER_SOURCE),
-            spools: crate::spools::Spools::default(),
             keeping: tokio::sync::Mutex::new(()),
         });
         Self { dir, site }

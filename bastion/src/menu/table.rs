@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use config::limits;
 use record::api::reach::Reach;
 use russh::ChannelMsg;
 use tokio::time::{Instant, sleep_until};
 
 use super::choice::{Choice, Step};
 use super::keys::{Key, Keys};
+use super::patience::Patience;
 use super::screen::Screen;
 use super::view::Head;
 use super::{Line, Menu, rows};
@@ -93,11 +93,9 @@ impl<'a> Table<'a> {
     ) -> Outcome {
         let site = self.menu.site;
         let mut phase = site.phase.subscribe();
-        // The certificate that was shown opens nothing any more then, and proves nothing.
         let left = self.menu.passage.until.secs();
         let left = Duration::from_secs(left.saturating_sub(site.clock.wall().secs()));
-        let over = Instant::now() + left.min(limits::GRANT_LONGEST);
-        let mut patience = Instant::now() + limits::CHOICE_PATIENCE;
+        let mut patience = Patience::new(Instant::now(), left);
         let (person, bastion) = (self.person.clone(), site.name.to_string());
         let head = Head {
             person: &person,
@@ -108,14 +106,8 @@ impl<'a> Table<'a> {
         loop {
             let now = Instant::now();
             self.choice.expire(now);
-            if now >= over {
-                return Outcome::Ended(
-                    "the certificate that you have shown has expired".to_owned(),
-                );
-            }
-            if now >= patience {
-                let most = config::duration::show(limits::CHOICE_PATIENCE);
-                return Outcome::Ended(format!("nothing was chosen for {most}"));
+            if let Some(line) = patience.over(now) {
+                return Outcome::Ended(line);
             }
             let clock = self.choice.clock(now);
             if news || clock != drawn {
@@ -129,7 +121,7 @@ impl<'a> Table<'a> {
             }
             drawn = clock;
             let tick = if self.keys.waits() { ESCAPE } else { TICK };
-            let due = (now + tick).min(over).min(patience);
+            let due = (now + tick).min(patience.due());
             let event = tokio::select! {
                 said = client.next() => Event::Said(said),
                 () = sleep_until(due) => Event::Time,
@@ -137,7 +129,7 @@ impl<'a> Table<'a> {
             };
             news = !matches!(event, Event::Time) || self.keys.waits();
             if let Event::Said(_) = event {
-                patience = Instant::now() + limits::CHOICE_PATIENCE;
+                patience.heard(Instant::now());
             }
             if let Some(outcome) = self.take(client, terminal, screen, event).await {
                 return outcome;

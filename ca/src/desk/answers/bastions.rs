@@ -79,7 +79,9 @@ impl Desk {
             .await?;
         if !self.hall.is_glass(&request) {
             let covered = tokio::time::timeout(WITNESSED, self.covered(&request)).await;
-            covered.unwrap_or(Err(Refused::Unwitnessed(request)))?;
+            // A no for the person, and not a CA that is away.
+            let why = || Refused::NotNow(Refused::Unwitnessed(request.clone()).to_string());
+            covered.ok().and_then(Result::ok).ok_or_else(why)?;
         }
         Ok(taken)
     }
