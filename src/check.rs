@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use bastion::bucket::{Bucket, Locking};
 use config::Config;
 use config::rules::HostTrust;
 
@@ -29,6 +30,19 @@ pub(crate) fn check(site: &Site, run: bool) -> Result<()> {
         .filter(|bastion| bastion.data.exists())
     {
         bastion::identity::load(&bastion.data.join("identity"), &bastion.identity)?;
+    }
+    if let Some(given) = &config.bucket
+        && config.bastions.values().any(|own| own.data.exists())
+    {
+        let bucket = Bucket::open(given)?;
+        if run {
+            let locking = tokio::runtime::Runtime::new()?.block_on(bucket.locking())?;
+            let says = match locking {
+                Locking::Possible => "answers, and can lock objects",
+                Locking::Impossible => "answers, and cannot lock objects",
+            };
+            writeln!(out, "[recordings.bucket] {says}")?;
+        }
     }
     Ok(writeln!(out, "{}", summary(&config))?)
 }

@@ -62,7 +62,7 @@ enum Command {
     },
     /// Check the configuration, the keys and their file modes, and say what is wrong
     Check {
-        /// Also run the programs of [groups] and [on-call.…] once, and knock at the services of [check.…]
+        /// Also run the programs of [groups] and [on-call.…] once, and knock at the services of [check.…] and at the bucket
         #[arg(long = "try")]
         run: bool,
     },

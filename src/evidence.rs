@@ -17,24 +17,28 @@ use record::recording::verify::{self, Trusted, Verdict};
 use serde_json::{Value, json};
 use ssh_key::PublicKey;
 
+use self::signers::{checked_against, keys_of_log, signers};
 use self::words::told;
 use crate::failure::{Failure, Result, safe};
 use crate::log::{Audit, Place, told_of};
 use crate::reissue::KeyArgs;
 
+mod bucket;
+mod signers;
 mod words;
 
-/// The file of public keys that lies in a site's directory.
-pub(crate) const SIGNERS: &str = "allowed_signers";
+pub(crate) use signers::{SIGNERS, log_keys};
 
 /// The arguments of `hallpass verify`.
 #[derive(Args)]
 #[command(
     after_help = "Exit status: 0 everything is whole, 1 something is wrong or could not be checked, 2 usage.\n\
-    Given the issuance log too, a recording that was removed or replaced whole is found."
+    Given the issuance log too, a recording that was removed or replaced whole is found.\n\
+    A bucket is found and opened by the environment of S3's own tools: AWS_ENDPOINT_URL, AWS_REGION,\n\
+    AWS_CA_BUNDLE, AWS_SHARED_CREDENTIALS_FILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )]
 pub(crate) struct VerifyArgs {
-    /// Recordings, directories of recordings, and directories of issuance logs
+    /// Recordings, directories of recordings or buckets of them (`s3://BUCKET/PREFIX`), and directories of issuance logs
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The public keys to check against (as `hallpass trust` prints them); if left out, the nearest
@@ -75,8 +79,9 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
         signers: None,
         identities: Arc::new(args.keys.read()?),
     };
+    let (buckets, paths) = bucket::among(&args.paths)?;
     let (logs, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        args.paths.iter().partition(|path| is_log(path));
+        paths.into_iter().partition(|path| is_log(path));
     let mut sessions = BTreeMap::new();
     let mut believed = !logs.is_empty();
     for path in &logs {
@@ -93,7 +98,12 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
         let trusted = report.trust(args.trust.as_deref(), path)?;
         report.recordings(path, &trusted, logged, &mut seen)?;
     }
-    if others.iter().any(|path| path.is_dir()) {
+    for place in &buckets {
+        let near = logs.first().map_or(Path::new("."), |log| log.as_path());
+        let trusted = report.trust(args.trust.as_deref(), near)?;
+        report.bucket(place, &trusted, logged, &mut seen)?;
+    }
+    if !buckets.is_empty() || others.iter().any(|path| path.is_dir()) {
         report.missing(&sessions, &seen)?;
     }
     report.close()
@@ -303,12 +313,7 @@ fn verdicts(
     logged: Option<&BTreeMap<SessionId, SessionFacts>>,
 ) -> Result<Vec<(SessionId, Verdict)>> {
     let unreadable = |e: io::Error| Failure::file("read", path, &e);
-    let roots: Option<BTreeMap<SessionId, Digest>> = logged.map(|logged| {
-        let ended = logged
-            .iter()
-            .filter_map(|(id, facts)| Some((id.clone(), facts.end.as_ref()?.root)));
-        ended.collect()
-    });
+    let roots = logged.map(roots);
     if path.is_dir() {
         let found = verify::directory(path, trusted, roots.as_ref()).map_err(unreadable)?;
         // What is missing is told once, over all directories together.
@@ -328,64 +333,20 @@ fn verdicts(
     Ok(vec![(session, verdict)])
 }
 
+/// What the recordings of those sessions have to be that have ended.
+fn roots(logged: &BTreeMap<SessionId, SessionFacts>) -> BTreeMap<SessionId, Digest> {
+    let ended = logged
+        .iter()
+        .filter_map(|(id, facts)| Some((id.clone(), facts.end.as_ref()?.root)));
+    ended.collect()
+}
+
 fn session_of(path: &Path) -> Result<SessionId> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.strip_suffix(".cast.zst").and_then(|id| id.parse().ok()).ok_or_else(|| {
         Failure::new(format!(
             "{} is neither a recording (SESSION.cast.zst) nor a directory of recordings nor one of an issuance log",
             shown(&path.to_string_lossy())
-        ))
-    })
-}
-
-/// The public keys of an issuance log, from the given file or the nearest one; says from which.
-pub(crate) fn log_keys(
-    given: Option<&Path>,
-    dir: &Path,
-    notes: &mut dyn Write,
-) -> Result<Vec<PublicKey>> {
-    let (file, trusted) = signers(given, dir)?;
-    writeln!(notes, "{}", checked_against(given, &file))?;
-    keys_of_log(&trusted)
-}
-
-/// One is enough, also an older one: each vouches for the next, in the log itself.
-fn keys_of_log(trusted: &Trusted) -> Result<Vec<PublicKey>> {
-    let keys: Vec<PublicKey> = trusted.keys("log").cloned().collect();
-    if keys.is_empty() {
-        return Err(Failure::new(
-            "the public keys name no key for `log`: give one",
-        ));
-    }
-    Ok(keys)
-}
-
-fn signers(given: Option<&Path>, path: &Path) -> Result<(PathBuf, Trusted)> {
-    let file = match given {
-        Some(file) => file.to_owned(),
-        None => nearest_signers(path)?,
-    };
-    let text = fs::read_to_string(&file).map_err(|e| Failure::file("read", &file, &e))?;
-    let trusted = Trusted::from_allowed_signers(&text)
-        .map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
-    Ok((file, trusted))
-}
-
-fn checked_against(given: Option<&Path>, file: &Path) -> String {
-    let found = if given.is_some() {
-        ""
-    } else {
-        " (found beside what is checked; give --trust to use a copy that you keep)"
-    };
-    format!("checked against {}{found}", file.display())
-}
-
-fn nearest_signers(path: &Path) -> Result<PathBuf> {
-    let path = fs::canonicalize(path).map_err(|e| Failure::file("read", path, &e))?;
-    path.ancestors().map(|dir| dir.join(SIGNERS)).find(|file| file.is_file()).ok_or_else(|| {
-        Failure::new(format!(
-            "no public keys to check {} against: give --trust FILE, as `hallpass trust` prints it",
-            path.display()
         ))
     })
 }

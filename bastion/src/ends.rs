@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use config::limits;
@@ -30,6 +31,8 @@ pub(crate) struct Ends {
     link: Arc<CaLink>,
     wake: Notify,
     told: Notify,
+    /// How many were kept.
+    count: AtomicU64,
 }
 
 impl Ends {
@@ -41,6 +44,7 @@ impl Ends {
             link,
             wake: Notify::new(),
             told: Notify::new(),
+            count: AtomicU64::new(0),
         })
     }
 
@@ -109,8 +113,14 @@ impl Ends {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
+        self.count.fetch_add(1, Ordering::Relaxed);
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// How many sessions have ended in this process.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Tells the CA, for ever.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use config::words::BastionName;
 use record::recording::StoreError;
 
+use crate::bucket::BucketError;
 use crate::identity::IdentityError;
 
 /// Why a bastion does not serve. Recordings and reports to the CA are safe on disk in each case.
@@ -31,6 +32,9 @@ pub enum BastionError {
         /// What the system said.
         source: io::Error,
     },
+    /// The bucket for recordings cannot be used as it is configured. Whether it answers is another question.
+    #[error("recordings.bucket: {0}")]
+    Bucket(#[from] BucketError),
     /// The address is taken or not ours.
     #[error("cannot listen on {address}: {source}")]
     Listen {

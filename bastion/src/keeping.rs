@@ -1,5 +1,6 @@
 //! Removes the recordings that are kept no longer: the CA says which, and has it in its log first.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use config::words::SessionId;
 use record::api::retention::{ExpireAsk, Kept, KeptAsk};
 use record::retention::{self, Rule};
 
+use crate::bucket::Stored;
 use crate::ca_link::CaError;
 use crate::site::Site;
+use crate::upload::blocking;
 
 /// How long to wait before an unreachable CA, or a disk that fails, is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -50,7 +53,14 @@ async fn sweep(site: &Arc<Site>) -> Result<(), Fault> {
 /// What lies here and how long it is kept.
 async fn stored(site: &Arc<Site>) -> Result<Vec<(Kept, u64)>, Fault> {
     let store = Arc::clone(&site.store);
-    let finished = blocking(move || store.finished()).await?;
+    let mut finished = blocking(move || store.finished()).await?;
+    if let Some(uploads) = &site.uploads {
+        // While the bucket is away, what lies here is looked at alone: no more is removed than should be.
+        match uploads.list(&site.name).await {
+            Ok(there) => also(&mut finished, there),
+            Err(e) => tracing::warn!("recordings in the bucket are kept for now: {e}"),
+        }
+    }
     let mut stored = Vec::new();
     for some in finished.chunks(limits::KEPT_ASKED) {
         let sessions = some.iter().map(|(session, _)| session.clone()).collect();
@@ -61,6 +71,18 @@ async fn stored(site: &Arc<Site>) -> Result<Vec<(Kept, u64)>, Fault> {
         }));
     }
     Ok(stored)
+}
+
+/// Adds what lies in the bucket alone.
+fn also(finished: &mut Vec<(SessionId, u64)>, there: Vec<Stored>) {
+    let here: BTreeSet<SessionId> = finished
+        .iter()
+        .map(|(session, _)| session.clone())
+        .collect();
+    let alone = there
+        .into_iter()
+        .filter(|one| !here.contains(&one.name.session));
+    finished.extend(alone.map(|one| (one.name.session, one.bytes)));
 }
 
 async fn remove(site: &Arc<Site>, session: SessionId, rule: Rule) -> Result<(), Fault> {
@@ -78,13 +100,12 @@ async fn remove(site: &Arc<Site>, session: SessionId, rule: Rule) -> Result<(), 
     let session = ask.session;
     // If we die here, the log says that it is removed; the next look asks again, and does it.
     let (store, gone) = (Arc::clone(&site.store), session.clone());
-    blocking(move || store.remove(&gone)).await?;
+    let uploads = site.uploads.clone();
+    blocking(move || {
+        uploads.map_or(Ok(()), |uploads| uploads.remove(&gone))?;
+        store.remove(&gone)
+    })
+    .await?;
     tracing::info!(%session, %rule, "a recording is removed");
     Ok(())
-}
-
-async fn blocking<T: Send + 'static>(
-    act: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(act).await?
 }

@@ -20,7 +20,8 @@
 //! * [`destination`], [`permits`], [`places`], [`link`], [`links`], [`gates`], [`agent`]: forwarded connections: where they lead,
 //!   whether the certificate gives them, how many at once, their bytes, those that a target opens, their windows, and what an agent is asked.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
-//! * [`keeping`]: removes what is kept no longer.
+//! * [`keeping`]: removes what is kept no longer; [`bucket`], [`upload`], [`fetch`]: where recordings lie beside this disk, how they
+//!   come there and back.
 //! * [`review`]: what somebody with a review role may see and end.
 //! * [`watch`]: how somebody looks on while a session runs.
 //! * [`running`]: the sessions that run, by the grant they run under.
@@ -30,12 +31,14 @@
 
 mod agent;
 mod alarm;
+pub mod bucket;
 pub mod ca_link;
 mod destination;
 mod doorman;
 mod doors;
 mod ends;
 pub mod error;
+mod fetch;
 mod files;
 pub mod flow;
 mod forward;
@@ -64,6 +67,7 @@ mod sftp;
 mod site;
 mod sources;
 pub mod target;
+mod upload;
 pub mod visitor;
 mod watch;
 mod watcher;

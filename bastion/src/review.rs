@@ -25,6 +25,7 @@ use russh::server::{Handle, Msg};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::fetch;
 use crate::jump::Place;
 use crate::prelude::{Runs, Start};
 use crate::relay::Stop;
@@ -146,9 +147,13 @@ impl Review<'_> {
         }
         let began = Instant::now();
         let ReadGiven { pass, .. } = self.read(session, Reading::Cat).await?;
-        let opening = cat::Cat::open(self.site.store.dir(), session, stored);
         let out = desk.out().clone();
-        let showing = async { cat::show(out, opening.await?).await };
+        let showing = async {
+            let found = fetch::find(self.site, session).await;
+            let found = found.map_err(|e| e.to_string())?;
+            let opened = cat::Cat::open(found.dir(self.site), session, stored).await?;
+            cat::show(out, opened).await
+        };
         let shown = desk::bounded(self.site, &pass, began, desk.unless_left(showing));
         let shown = shown.await.map_err(|stop| farewell(&stop))?;
         shown.unwrap_or(Ok(()))
@@ -232,17 +237,32 @@ impl Review<'_> {
     ) -> Result<(), Line> {
         let path = self.site.store.dir().join(format!("{session}.cast.zst"));
         let looked = path.clone();
+        // Nobody removes it meanwhile.
+        let _keeping = self.site.keeping.lock().await;
+        let back = fetch::bring_back(self.site, session).await;
+        back.map_err(|e| e.to_string())?;
         let could = tokio::task::spawn_blocking(move || reissue::erasable(&looked));
         could.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
         let given = self.read(session, Reading::Erase(reason.clone())).await?;
         let by = &given.pass.person;
         tracing::warn!(%session, %by, %reason, "a recording is erased by a reviewer");
         // If we die here, the log says that it was to be erased, and the same command does it.
-        let erased = tokio::task::spawn_blocking(move || reissue::erase(&path));
+        let (uploads, id) = (self.site.uploads.clone(), session.clone());
+        let erased = tokio::task::spawn_blocking(move || {
+            // What lies in the bucket is replaced by the erased one, whenever we die.
+            uploads.map_or(Ok(()), |uploads| uploads.again(&id))?;
+            reissue::erase(&path)
+        });
         erased.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
         let whose = given.session;
+        let bucket = match &self.site.uploads {
+            Some(_) => {
+                "\nits object in the bucket is replaced; a bucket that keeps versions has the one before still: remove that there"
+            }
+            None => "",
+        };
         desk.print(&format!(
-            "the recording of session {session}, {} to {}, is erased: nobody reads it any more, and it verifies\n",
+            "the recording of session {session}, {} to {}, is erased: nobody reads it any more, and it verifies{bucket}\n",
             whose.person, whose.access
         ))
         .await;
@@ -258,8 +278,9 @@ impl Review<'_> {
     ) -> Result<(), Line> {
         let keeping = self.site.keeping.lock().await;
         let holds = matches!(reading, Reading::Hold(_));
-        if holds && !self.site.store.has(session) {
-            return Err(NOT_HERE.to_owned());
+        if holds {
+            let kept = fetch::is_kept(self.site, session).await;
+            kept.map_err(|e| e.to_string())?;
         }
         let given = self.read(session, reading).await?;
         drop(keeping);

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::alarm::kept::Kept;
+use crate::bucket::Bucket;
 use crate::ca_link::CaLink;
 use crate::doors::Doors;
 use crate::ends::Ends;
@@ -24,8 +25,9 @@ use crate::error::BastionError;
 use crate::running::Running;
 use crate::site::{Believed, Phase, Site};
 use crate::sources::Sources;
+use crate::upload::Uploads;
 use crate::watcher::{self, Backoff};
-use crate::{front, identity, keeping};
+use crate::{front, identity, keeping, upload};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -86,6 +88,7 @@ pub async fn serve(
     // From here on, every session of an earlier process has its End, and the CA will hear of it.
     let store = Arc::new(store);
     guard(&store)?;
+    let uploads = uploads(&config, &own.data)?;
     let doors = Doors::new(
         identity::fresh().map_err(BastionError::Random)?,
         Arc::clone(&link),
@@ -105,6 +108,7 @@ pub async fn serve(
         trust: Believed::default(),
         sources: Sources::new(limits::CONNECTIONS_PER_SOURCE),
         keeping: Mutex::new(()),
+        uploads,
     });
     serve_site(&site, &own, socket, shutdown).await
 }
@@ -118,6 +122,9 @@ async fn serve_site(
     let mut tasks = JoinSet::new();
     let ends = Arc::clone(&site.ends);
     tasks.spawn(async move { ends.run().await });
+    if let Some(uploads) = &site.uploads {
+        tasks.spawn(upload::run(Arc::clone(site), Arc::clone(uploads)));
+    }
     let alerts = Arc::clone(&site.alerts);
     tasks.spawn(async move { alerts.run().await });
     let mut shutdown = std::pin::pin!(shutdown);
@@ -238,6 +245,19 @@ fn abort() -> ! {
     let _ = std::thread::Builder::new().spawn(saying);
     let _ = hears.recv_timeout(LAST_WORD);
     std::process::abort()
+}
+
+/// The bucket, as it is configured. It need not answer now, or ever: what waits for it lies on this disk.
+fn uploads(config: &Config, data: &Path) -> Result<Option<Arc<Uploads>>, BastionError> {
+    let Some(given) = &config.bucket else {
+        return Ok(None);
+    };
+    let uploads = Uploads::open(given, data, Bucket::open(given)?);
+    let uploads = uploads.map_err(|source| BastionError::Disk {
+        path: data.join("uploads"),
+        source,
+    })?;
+    Ok(Some(Arc::new(uploads)))
 }
 
 async fn open_store(

@@ -16,6 +16,7 @@ use crate::doors::Doors;
 use crate::ends::Ends;
 use crate::running::Running;
 use crate::sources::Sources;
+use crate::upload::Uploads;
 use crate::visitor::Trust;
 
 /// Messages of one channel that wait between russh and us; with the packet size of 32 KiB, 1 MiB. More
@@ -79,6 +80,8 @@ pub(crate) struct Site {
     pub(crate) sources: Arc<Sources>,
     /// Taken while it is decided whether a recording stays.
     pub(crate) keeping: Mutex<()>,
+    /// The bucket, if there is one.
+    pub(crate) uploads: Option<Arc<Uploads>>,
 }
 
 impl Site {

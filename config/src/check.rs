@@ -1,6 +1,7 @@
 //! From the file's shapes to rules that can be enforced, or to the first thing that is wrong.
 
 mod alert;
+mod bucket;
 mod commands;
 mod files;
 mod forwards;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
+use crate::bucket::Bucket;
 use crate::error::ConfigError;
 use crate::outside::{Check, Groups, Roster};
 use crate::rules::{Alert, Bastion, Ca, Config, Person, Role, Target};
@@ -79,6 +81,7 @@ struct Parts {
     checks: BTreeMap<CheckName, Check>,
     alert: Option<Alert>,
     auditors: BTreeSet<GroupName>,
+    bucket: Option<Bucket>,
 }
 
 impl Parts {
@@ -115,6 +118,7 @@ impl Parts {
             .map(|alert| alert::alert(base, alert))
             .transpose()?;
         let auditors = alert::auditors(file.report, known)?;
+        let bucket = bucket::bucket(base, file.recordings.as_ref())?;
         Ok(Self {
             ca,
             bastions,
@@ -126,6 +130,7 @@ impl Parts {
             checks,
             alert,
             auditors,
+            bucket,
         })
     }
 
@@ -141,6 +146,7 @@ impl Parts {
             checks,
             alert,
             auditors,
+            bucket,
         } = self;
         Config {
             ca,
@@ -153,6 +159,7 @@ impl Parts {
             checks,
             alert,
             auditors,
+            bucket,
             text,
         }
     }

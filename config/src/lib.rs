@@ -12,7 +12,8 @@
 //! * [`hours`]: when a role is given; [`command`]: commands that a shell reads as they are written.
 //! * [`half_open`]: who may stand at a door without having logged in.
 //! * [`terms`], [`pattern`]: on which terms a session runs, and the patterns in them.
-//! * [`recipient`], [`recipients`]: who may open a sealed recording, alone or together; [`retention`]: how long it is kept.
+//! * [`recipient`], [`recipients`]: who may open a sealed recording, alone or together; [`retention`]: how long it is kept;
+//!   [`bucket`]: where else.
 //! * [`duration`], [`cidr`]: durations and address blocks, as people write them.
 //! * [`sample`]: the file that a new installation begins with.
 //! * [`error`]: what is wrong with a configuration, with its line and a hint.
@@ -20,6 +21,7 @@
 //! This crate depends on nothing of ours, does no input or output but reading the one
 //! file it is asked to, and decides nothing about a single request.
 
+pub mod bucket;
 mod check;
 pub mod cidr;
 pub mod command;

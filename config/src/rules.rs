@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ssh_key::PublicKey;
 
+use crate::bucket::Bucket;
 use crate::cidr::Cidr;
 use crate::error::ConfigError;
 use crate::keys::{KeyName, KeyPlace};
@@ -45,6 +46,8 @@ pub struct Config {
     pub alert: Option<Alert>,
     /// The groups that may see the report over everybody; empty for nobody.
     pub auditors: BTreeSet<GroupName>,
+    /// Where recordings lie beside the bastions' disks; none if nowhere.
+    pub bucket: Option<Bucket>,
     /// The file's text, byte for byte, and behind it, as [`Config::with_groups`] writes them, the groups that a
     /// program said: its digest names the policy in every decision.
     pub text: String,

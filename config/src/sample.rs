@@ -113,6 +113,17 @@ source = []                         # addresses that targets see it come from, e
 #                                             # only two of three together: { threshold = 2, of = ["…", "…", "…"] }
 # retention = "365d"                          # how long after a session's end its recording is kept; absent: for ever; by size
 #                                             # too: { age = "365d", size = "50G" }, of each role on each bastion, the oldest removed
+#
+# [recordings.bucket]                         # S3, or what speaks its protocol: recordings go there while their sessions run
+# url = "s3://recordings/prod"                # the bucket, and what the names in it begin with
+# region = "eu-central-1"                     # absent: us-east-1
+# endpoint = "https://s3.example.org"         # absent: Amazon's own
+# path-style = true                           # whether the bucket stands in the path; absent: yes, if there is an endpoint
+# ca-file = "s3-ca.pem"                       # the CA of that endpoint; absent: those of the system
+# credentials = "s3.credentials"              # 0600, lines aws_access_key_id = … and aws_secret_access_key = …, read at each request; absent:
+#                                             # AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment
+# keep-local = "30d"                          # how long a recording stays on the bastion's disk once it is there; absent: as long as it is kept
+# lock = "90d"                                # locks each object for so long in compliance mode, where the bucket can
 
 # Roles: what may be asked for. What no role names is refused.
 #

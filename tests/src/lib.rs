@@ -17,6 +17,7 @@
 //! * [`fresh`] is a machine that becomes a target by itself.
 //! * [`inject`] makes system calls of a running program fail.
 //! * [`ring`] watches the CA's keys follow one another.
+//! * [`s3`] is a store of objects.
 //! * [`world`] puts them together, and [`access`] is what people do in it most.
 
 pub mod access;
@@ -31,6 +32,7 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod ring;
+pub mod s3;
 pub mod target;
 pub mod watch;
 pub mod world;

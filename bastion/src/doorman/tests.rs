@@ -95,6 +95,7 @@ impl House {
             trust,
             sources: crate::sources::Sources::new(limits::CONNECTIONS_PER_SOURCE),
             keeping: tokio::sync::Mutex::new(()),
+            uploads: None,
         });
         Self { dir, site }
     }

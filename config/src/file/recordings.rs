@@ -14,6 +14,20 @@ use super::Recipients;
 pub(crate) struct Recordings {
     pub(crate) recipients: Option<Spanned<Recipients>>,
     pub(crate) retention: Option<Spanned<Retention>>,
+    pub(crate) bucket: Option<Bucket>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Bucket {
+    pub(crate) url: Spanned<String>,
+    pub(crate) region: Option<Spanned<String>>,
+    pub(crate) endpoint: Option<Spanned<String>>,
+    pub(crate) path_style: Option<bool>,
+    pub(crate) ca_file: Option<Spanned<String>>,
+    pub(crate) credentials: Option<Spanned<String>>,
+    pub(crate) keep_local: Option<Spanned<String>>,
+    pub(crate) lock: Option<Spanned<String>>,
 }
 
 /// How long, or by which of two measures.

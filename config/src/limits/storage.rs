@@ -19,3 +19,33 @@ pub const KEPT_ASKED: usize = 128;
 /// Most recordings that are held at once: each hold stays in the CA's memory until it is lifted, and more than this many
 /// are a retention that should be another.
 pub const HOLDS: usize = 4096;
+
+/// Longest beginning of the names in a bucket, in bytes: a name has 1,024 at most, and ours are short.
+pub const BUCKET_PREFIX_BYTES: usize = 512;
+
+/// How much of a recording goes to a bucket at once, in bytes: at least 5 MiB, or a store refuses a part that is not the last;
+/// this much is in memory for each of [`UPLOADS`].
+pub const UPLOAD_PART_BYTES: u64 = 8 << 20;
+
+/// Most parts of one object (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>). A longer recording, of
+/// 78 GiB, stays on the bastion's disk.
+pub const UPLOAD_PARTS: usize = 10_000;
+
+/// Most recordings that go to the bucket at the same time.
+pub const UPLOADS: usize = 4;
+
+/// How often a bastion looks for what is to be uploaded: a session's frames are sealed every ten minutes at the latest.
+pub const UPLOAD_EVERY: Duration = Duration::from_secs(5);
+
+/// Most bytes of one answer of a store of objects that are read: a range of an object has [`UPLOAD_PART_BYTES`], a list of a thousand
+/// names less than 2 MiB.
+pub const BUCKET_ANSWER_BYTES: usize = 9 << 20;
+
+/// How long a store of objects may take to take or give one part: 8 MiB take a minute at 1.1 Mbit/s.
+pub const BUCKET_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Largest file of credentials, in bytes: three lines, with room for a session's token.
+pub const CREDENTIALS_BYTES: u64 = 16 << 10;
+
+/// Most recordings in a bucket that are listed: a hundred bastions' of a year.
+pub const BUCKET_LISTED: usize = 1 << 20;

@@ -243,6 +243,11 @@ impl Live {
         Ok(())
     }
 
+    /// How many bytes are sealed and durable; none while some are being sealed.
+    pub(super) fn sealed(&self) -> Option<u64> {
+        self.cast.try_lock().ok().map(|cast| cast.length)
+    }
+
     pub(super) fn behind(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= BEHIND_SOFT
     }

@@ -2,10 +2,12 @@
 //!
 //! A recording of any size is checked in the memory of a few frames.
 
+mod judged;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufReader, Read};
+use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +19,14 @@ use super::crypt::keys::Keys;
 use super::event::End;
 use super::header::Header;
 use super::index;
-use super::recover::{file_of, open_plain};
+use super::recover::file_of;
 use super::scan::{Fault, Problem, Scan, Signers, Step};
-use super::seal;
 use super::store::{ASIDE, LOCK};
 use crate::age::Identities;
 use crate::checkpoint::NAMESPACE;
 use crate::digest::Digest;
+
+pub use judged::stored;
 
 /// The bastions whose signatures count, with their keys.
 #[derive(Debug, Clone, Default)]
@@ -275,7 +278,7 @@ pub fn directory(
         missing.map(|id| (id.clone(), Verdict::Missing)).collect();
     verdicts.extend(aside.iter().map(|id| (id.clone(), Verdict::SetAside)));
     for (session, tails) in found {
-        let verdict = judge(dir, &session, &tails, trusted, logged);
+        let verdict = judged::in_directory(dir, &session, &tails, trusted, logged);
         verdicts.push((session, verdict));
     }
     verdicts.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -290,7 +293,7 @@ pub fn one(
     logged: Option<&BTreeMap<SessionId, Digest>>,
 ) -> io::Result<Verdict> {
     let tails = recordings_in(dir)?.remove(session).unwrap_or_default();
-    Ok(judge(dir, session, &tails, trusted, logged))
+    Ok(judged::in_directory(dir, session, &tails, trusted, logged))
 }
 
 /// The names in a directory of recordings that belong to no recording, so that nothing checks what they hold.
@@ -339,51 +342,4 @@ fn aside_in(dir: &Path) -> io::Result<BTreeSet<SessionId>> {
         found.extend(session);
     }
     Ok(found)
-}
-
-fn judge(
-    dir: &Path,
-    session: &SessionId,
-    tails: &BTreeSet<u32>,
-    trusted: &Trusted,
-    logged: Option<&BTreeMap<SessionId, Digest>>,
-) -> Verdict {
-    let whole = |fault| Problem {
-        offset: 0,
-        frame: 0,
-        at_us: 0,
-        fault,
-    };
-    let path = seal::cast_path(dir, session);
-    let file = match open_plain(&path, OpenOptions::new().read(true)) {
-        Ok(file) => BufReader::new(file),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Verdict::Bad(whole(Fault::Cut("there is no file of its sealed frames")));
-        }
-        Err(e) => return Verdict::Bad(whole(Fault::Io(e))),
-    };
-    let root = logged.and_then(|logged| logged.get(session));
-    match with_tails(file, session, trusted, tails) {
-        Ok(checked) if checked.end.is_none() => match root {
-            // The names were listed before the frames were read, so that a tail that is named later follows a gap.
-            None if tails.iter().any(|n| u64::from(*n) <= checked.frames) => {
-                Verdict::Unfinished(checked)
-            }
-            _ => Verdict::Bad(Problem {
-                offset: checked.bytes,
-                frame: checked.frames,
-                at_us: u64::try_from(checked.duration.as_micros()).unwrap_or(u64::MAX),
-                fault: Fault::Cut("its End is missing"),
-            }),
-        },
-        Ok(checked) => match (logged, root) {
-            (Some(_), None) => Verdict::NotInLog(checked),
-            (_, Some(root)) if *root != checked.root => Verdict::OtherRoot {
-                logged: *root,
-                found: checked.root,
-            },
-            _ => Verdict::Good(checked),
-        },
-        Err(problem) => Verdict::Bad(problem),
-    }
 }

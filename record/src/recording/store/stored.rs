@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
+use config::limits;
 use config::words::SessionId;
 
 use super::super::index;
@@ -36,6 +37,24 @@ impl RecordingStore {
             !open.contains(session) && !sessions.running.contains_key(session)
         });
         Ok(sizes.into_iter().collect())
+    }
+
+    /// The sessions that are recorded now.
+    pub fn running(&self) -> Vec<SessionId> {
+        self.shared.sessions().running.keys().cloned().collect()
+    }
+
+    /// How many bytes of a running recording's file are sealed and durable: they never change again. None if it does not run,
+    /// or is being sealed at this moment.
+    pub fn sealed(&self, session: &SessionId) -> Option<u64> {
+        let live = self.shared.sessions().running.get(session).cloned();
+        live.and_then(|live| live.sealed())
+    }
+
+    /// How many bytes may still be written beside what recordings need.
+    pub fn room(&self) -> io::Result<u64> {
+        let free = self.shared.disk.free(&self.shared.handle)?;
+        Ok(free.saturating_sub(limits::DISK_RESERVE))
     }
 
     /// Whether there is a recording of this session, finished or not.

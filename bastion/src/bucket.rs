@@ -1,0 +1,327 @@
+//! Object storage for recordings: S3, and what speaks its protocol.
+//!
+//! * [`wire`]: HTTP to the store, every answer of it bounded in size and time.
+//! * [`credentials`]: who we are there.
+//! * [`lock`]: what keeps an object from being overwritten and removed.
+//! * [`reading`]: an object as a file that is read from its beginning.
+//!
+//! A recording is the object `PREFIX/BASTION/SESSION.cast.zst`. What a store says is never believed beyond what it is asked for: names
+//! that are none of ours are passed over, and contents are judged by whoever reads them.
+
+mod credentials;
+mod lock;
+mod reading;
+mod wire;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::bucket::Place;
+use config::limits;
+use config::words::{BastionName, SessionId};
+use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
+use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
+use object_store::multipart::{MultipartStore as _, PartId};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt as _, PutPayload, RetryConfig};
+use record::text::is_visible;
+
+use credentials::Credentials;
+
+pub use credentials::CredentialsError;
+pub use lock::Locking;
+pub use reading::Reading;
+
+/// Longest name that a store gives to an upload or to a part of one.
+const HANDLE_BYTES: usize = 2048;
+
+/// Most of what a store says of an error that is told on.
+const ERROR_CHARS: usize = 300;
+
+/// Why a store of objects did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// The configuration's fault, or that of a file it names.
+    #[error("the bucket cannot be used: {0}")]
+    Setup(String),
+    /// Nobody can be asked as whom.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// There is no such object, or no such upload.
+    #[error("the bucket does not have it")]
+    Missing,
+    /// The store did not answer, or refused; its words.
+    #[error("the bucket did not do it: {0}")]
+    Store(String),
+    /// The store answered with what cannot be an answer.
+    #[error("the bucket answered nonsense: {0}")]
+    Nonsense(&'static str),
+}
+
+impl From<object_store::Error> for BucketError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::Missing,
+            other => Self::Store(said(&other.to_string())),
+        }
+    }
+}
+
+/// A store's words, as text that can be shown.
+fn said(words: &str) -> String {
+    let shown = words.chars().map(|c| if is_visible(c) { c } else { ' ' });
+    let mut text: String = shown.take(ERROR_CHARS).collect();
+    if text.len() < words.len() {
+        text.push('…');
+    }
+    text
+}
+
+/// Which recording of which bastion.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// The session.
+    pub session: SessionId,
+    /// The bastion that wrote it.
+    pub bastion: BastionName,
+}
+
+/// An object, as its store says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What it is.
+    pub name: Name,
+    /// Its size, in bytes.
+    pub bytes: u64,
+}
+
+/// A bucket.
+#[derive(Debug)]
+pub struct Bucket {
+    store: AmazonS3,
+    place: Place,
+    signing: lock::Signing,
+}
+
+impl Bucket {
+    /// Prepares to use a bucket. Nothing is asked of it yet.
+    pub fn open(given: &config::bucket::Bucket) -> Result<Self, BucketError> {
+        let credentials = match &given.credentials {
+            Some(file) => Credentials::file(file)?,
+            None => Credentials::environment()?,
+        };
+        let credentials = Arc::new(credentials);
+        let wire = wire::Wire::new(given.endpoint.as_ref(), given.roots.as_deref())?;
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(&given.place.bucket)
+            .with_region(&given.region)
+            .with_credentials(Arc::clone(&credentials) as _)
+            .with_virtual_hosted_style_request(!given.path_style)
+            .with_checksum_algorithm(Checksum::SHA256)
+            .with_disable_bulk_delete(true)
+            .with_retry(RetryConfig {
+                max_retries: 2,
+                retry_timeout: limits::BUCKET_PATIENCE,
+                ..RetryConfig::default()
+            })
+            .with_http_connector(wire.clone());
+        if let Some(endpoint) = bucket_endpoint(given) {
+            builder = builder.with_endpoint(endpoint).with_allow_http(true);
+        }
+        let store = builder
+            .build()
+            .map_err(|e| BucketError::Setup(said(&e.to_string())))?;
+        let signing = lock::Signing::new(given, credentials, wire);
+        Ok(Self {
+            store,
+            place: given.place.clone(),
+            signing,
+        })
+    }
+
+    /// Begins an object in parts; gives the upload's name.
+    pub(crate) async fn begin(&self, name: &Name) -> Result<String, BucketError> {
+        let upload = self.store.create_multipart(&self.path(name)?).await?;
+        handle(upload)
+    }
+
+    /// Uploads a part, counted from 0; gives its name.
+    pub(crate) async fn part(
+        &self,
+        name: &Name,
+        upload: &str,
+        part: usize,
+        bytes: Bytes,
+    ) -> Result<String, BucketError> {
+        let path = self.path(name)?;
+        let upload = upload.to_owned();
+        let put = self
+            .store
+            .put_part(&path, &upload, part, PutPayload::from_bytes(bytes));
+        handle(put.await?.content_id)
+    }
+
+    /// Makes an object of its parts.
+    pub(crate) async fn complete(
+        &self,
+        name: &Name,
+        upload: &str,
+        parts: Vec<String>,
+    ) -> Result<(), BucketError> {
+        let parts = parts.into_iter().map(|content_id| PartId { content_id });
+        let (path, upload) = (self.path(name)?, upload.to_owned());
+        let made = self
+            .store
+            .complete_multipart(&path, &upload, parts.collect());
+        Ok(made.await.map(drop)?)
+    }
+
+    /// Makes an object of one piece.
+    pub(crate) async fn put(&self, name: &Name, bytes: Bytes) -> Result<(), BucketError> {
+        let put = PutPayload::from_bytes(bytes);
+        Ok(self.store.put(&self.path(name)?, put).await.map(drop)?)
+    }
+
+    /// How large an object is.
+    pub async fn size(&self, name: &Name) -> Result<u64, BucketError> {
+        Ok(self.store.head(&self.path(name)?).await?.size)
+    }
+
+    /// Some bytes of an object, at most [`limits::UPLOAD_PART_BYTES`].
+    pub async fn range(&self, name: &Name, range: Range<u64>) -> Result<Bytes, BucketError> {
+        let asked = range.end - range.start;
+        let bytes = self.store.get_range(&self.path(name)?, range).await?;
+        if bytes.len() as u64 != asked {
+            return Err(BucketError::Nonsense("other bytes than were asked for"));
+        }
+        Ok(bytes)
+    }
+
+    /// Removes an object; one that is gone already is no error. A store that keeps versions keeps what was removed.
+    pub(crate) async fn remove(&self, name: &Name) -> Result<(), BucketError> {
+        match self.store.delete(&self.path(name)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The recordings in the bucket, of one bastion or of all, the oldest first; at most [`limits::BUCKET_LISTED`].
+    pub async fn list(&self, bastion: Option<&BastionName>) -> Result<Vec<Stored>, BucketError> {
+        let mut prefix = self.prefix();
+        if let Some(bastion) = bastion {
+            prefix += bastion.as_str();
+            prefix.push('/');
+        }
+        let mut found = Vec::new();
+        let mut page_token = None;
+        let prefix = (!prefix.is_empty()).then_some(prefix.as_str());
+        loop {
+            let options = PaginatedListOptions {
+                page_token: page_token.clone(),
+                ..PaginatedListOptions::default()
+            };
+            let page = self.store.list_paginated(prefix, options).await?;
+            let named = page.result.objects.into_iter().filter_map(|object| {
+                let name = self.name(object.location.as_ref())?;
+                let bytes = object.size;
+                Some(Stored { name, bytes })
+            });
+            found.extend(named);
+            if found.len() > limits::BUCKET_LISTED {
+                return Err(BucketError::Nonsense("more recordings than there can be"));
+            }
+            // One that repeats itself would never end.
+            match page.page_token {
+                Some(next) if Some(&next) != page_token.as_ref() => page_token = Some(next),
+                Some(_) => return Err(BucketError::Nonsense("a list without end")),
+                None => break,
+            }
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.dedup_by(|a, b| a.name == b.name);
+        Ok(found)
+    }
+
+    /// Whether the bucket can lock objects.
+    pub async fn locking(&self) -> Result<Locking, BucketError> {
+        self.signing.probe().await
+    }
+
+    /// Locks an object in compliance mode: nobody overwrites or removes this version of it for so long, whoever they are.
+    pub(crate) async fn lock(&self, name: &Name, until: &str) -> Result<(), BucketError> {
+        self.signing.lock(self.path(name)?.as_ref(), until).await
+    }
+
+    /// What the names in it begin with.
+    fn prefix(&self) -> String {
+        match self.place.prefix.as_str() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        }
+    }
+
+    fn path(&self, name: &Name) -> Result<Path, BucketError> {
+        let text = format!(
+            "{}{}/{}.cast.zst",
+            self.prefix(),
+            name.bastion,
+            name.session
+        );
+        Path::parse(text).map_err(|e| BucketError::Setup(said(&e.to_string())))
+    }
+
+    /// The recording of this name; none if it is something else.
+    fn name(&self, path: &str) -> Option<Name> {
+        let (bastion, file) = path.strip_prefix(&self.prefix())?.split_once('/')?;
+        Some(Name {
+            session: file.strip_suffix(".cast.zst")?.parse().ok()?,
+            bastion: bastion.parse().ok()?,
+        })
+    }
+}
+
+/// Where requests for the bucket go; none for Amazon's own.
+fn bucket_endpoint(given: &config::bucket::Bucket) -> Option<String> {
+    let url = given.endpoint.as_ref()?;
+    let scheme = if url.tls { "https" } else { "http" };
+    Some(if given.path_style {
+        format!("{scheme}://{}", url.authority())
+    } else {
+        format!("{scheme}://{}.{}", given.place.bucket, url.authority())
+    })
+}
+
+/// A name that a store has given, if it can be one.
+fn handle(name: String) -> Result<String, BucketError> {
+    if name.is_empty() || name.len() > HANDLE_BYTES || !name.chars().all(is_visible) {
+        return Err(BucketError::Nonsense("a name that cannot be one"));
+    }
+    Ok(name)
+}
+
+/// Where to look for what the environment says of a store, for those who have no configuration.
+pub fn from_environment(place: Place) -> Result<config::bucket::Bucket, BucketError> {
+    let var = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let endpoint = var("AWS_ENDPOINT_URL").map(|text| config::outside::Url::parse(&text));
+    let endpoint = endpoint
+        .transpose()
+        .map_err(|why| BucketError::Setup(format!("AWS_ENDPOINT_URL: {why}")))?;
+    Ok(config::bucket::Bucket {
+        place,
+        region: var("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+        path_style: endpoint.is_some(),
+        endpoint,
+        roots: var("AWS_CA_BUNDLE").map(PathBuf::from),
+        credentials: var("AWS_SHARED_CREDENTIALS_FILE").map(PathBuf::from),
+        keep_local: None,
+        lock: None,
+    })
+}
+
+/// From now on for so long, as S3 writes times.
+pub(crate) fn until(now: record::clock::UnixTime, time: Duration) -> String {
+    now.after(time).to_string()
+}

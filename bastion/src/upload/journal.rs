@@ -1,0 +1,143 @@
+//! How far each recording has come on its way to the bucket: `SESSION.json`, one each, in a directory of their own.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use config::words::SessionId;
+use record::clock::UnixTime;
+use record::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+/// Largest file of one recording that is read, in bytes: as many parts as an object may have fit.
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// How far a recording has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case",
+    deny_unknown_fields
+)]
+pub(super) enum Progress {
+    /// An upload is under way.
+    Parts {
+        /// The store's name for it.
+        upload: String,
+        /// The store's names for its parts, each of the same size, in order.
+        parts: Vec<String>,
+    },
+    /// It is there, and was read back.
+    Stored {
+        /// Its size.
+        bytes: u64,
+        /// The SHA-256 of what was read back, which is that of the file.
+        digest: Digest,
+        /// Since when.
+        at: UnixTime,
+    },
+    /// It is to be removed from there.
+    Removed,
+}
+
+/// The directory.
+#[derive(Debug)]
+pub(super) struct Journal {
+    dir: PathBuf,
+}
+
+impl Journal {
+    /// Takes the directory, making it if there is none.
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// What is known of a recording. What cannot be read is not known: the upload begins anew.
+    pub(super) fn read(&self, session: &SessionId) -> io::Result<Option<Progress>> {
+        let file = match File::open(self.path(session)) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let mut text = Vec::new();
+        file.take(JOURNAL_BYTES).read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text).ok())
+    }
+
+    /// Writes down how far it is. When this returns, that survives the loss of power.
+    pub(super) fn write(&self, session: &SessionId, progress: &Progress) -> io::Result<()> {
+        let path = self.path(session);
+        let partial = path.with_extension("partial");
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
+        file.write_all(&serde_json::to_vec(progress)?)?;
+        file.sync_all()?;
+        // If we die here, it is what it was before: a part that is there already is uploaded once more.
+        fs::rename(&partial, &path)?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// Knows nothing of it any more. When this returns, that survives the loss of power.
+    pub(super) fn forget(&self, session: &SessionId) -> io::Result<()> {
+        match fs::remove_file(self.path(session)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => File::open(&self.dir)?.sync_all(),
+        }
+    }
+
+    /// The recordings of which something is known.
+    pub(super) fn all(&self) -> io::Result<Vec<(SessionId, Progress)>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let session = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let Some(session) = session.and_then(|id| id.parse().ok()) else {
+                continue;
+            };
+            if let Some(progress) = self.read(&session)? {
+                all.push((session, progress));
+            }
+        }
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(all)
+    }
+
+    fn path(&self, session: &SessionId) -> PathBuf {
+        self.dir.join(format!("{session}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_known_and_what_is_torn_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&dir.path().join("uploads")).unwrap();
+        let session = SessionId::from_parts(1, [7; 10]);
+        assert_eq!(journal.read(&session).unwrap(), None);
+        let progress = Progress::Parts {
+            upload: "u".to_owned(),
+            parts: vec!["a".to_owned()],
+        };
+        journal.write(&session, &progress).unwrap();
+        let all = [(session.clone(), progress)];
+        assert_eq!(journal.all().unwrap(), all);
+        let path = journal.path(&session);
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() / 2]).unwrap();
+        assert_eq!(journal.read(&session).unwrap(), None);
+        journal.forget(&session).unwrap();
+        journal.forget(&session).unwrap();
+        assert_eq!(journal.all().unwrap(), []);
+    }
+}

@@ -1,0 +1,202 @@
+//! One recording on its way to the bucket.
+//!
+//! The file on this disk is the truth. Parts of it that are sealed and durable never change while a session runs, so they
+//! go up meanwhile. At the end the object is read back and compared with the file by SHA-256: a store's own word for what
+//! it has, a checksum that it computed included, is what a store says that has lost it.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::limits;
+use config::words::SessionId;
+use record::digest::Digest;
+use sha2::{Digest as _, Sha256};
+
+use super::journal::Progress;
+use super::{Fault, Uploads, blocking};
+use crate::bucket::{BucketError, Name, until};
+use crate::site::Site;
+
+const PART: u64 = limits::UPLOAD_PART_BYTES;
+
+/// One recording.
+pub(super) struct One<'a> {
+    pub(super) site: &'a Arc<Site>,
+    pub(super) uploads: &'a Uploads,
+    pub(super) session: SessionId,
+}
+
+impl One<'_> {
+    /// Uploads whole parts of what is sealed so far.
+    pub(super) async fn go_on(&self, sealed: u64) -> Result<(), Fault> {
+        if sealed < PART {
+            return Ok(());
+        }
+        self.parts(sealed - sealed % PART).await.map(drop)
+    }
+
+    /// Uploads what is left of a recording that is finished, and verifies it.
+    pub(super) async fn finish(&self, bytes: u64) -> Result<(), Fault> {
+        if bytes.div_ceil(PART) > limits::UPLOAD_PARTS as u64 {
+            return Err(Fault::Long);
+        }
+        let (bucket, name) = (&self.uploads.bucket, self.name());
+        let begun = self.read().await?.is_some();
+        if bytes <= PART && !begun {
+            let whole = self.bytes(0, bytes).await?;
+            bucket.put(&name, whole).await?;
+        } else {
+            let (upload, parts) = self.parts(bytes).await?;
+            match bucket.complete(&name, &upload, parts).await {
+                // It was completed before we could write that down.
+                Err(BucketError::Missing) if bucket.size(&name).await? == bytes => {}
+                Err(BucketError::Missing) => return Err(self.lost().await),
+                other => other?,
+            }
+        }
+        self.verify(&name, bytes).await
+    }
+
+    /// Uploads the parts that are missing up to `end`; gives the upload and all of its parts.
+    async fn parts(&self, end: u64) -> Result<(String, Vec<String>), Fault> {
+        let (bucket, name) = (&self.uploads.bucket, self.name());
+        let begun = self.read().await?;
+        let (upload, mut parts) = if let Some(Progress::Parts { upload, parts }) = begun {
+            (upload, parts)
+        } else {
+            let upload = bucket.begin(&name).await?;
+            // If we die here, the store keeps an upload that nobody completes: a rule of the bucket ends those.
+            self.write(&upload, &[]).await?;
+            (upload, Vec::new())
+        };
+        loop {
+            let from = parts.len() as u64 * PART;
+            if from >= end {
+                return Ok((upload, parts));
+            }
+            let part = self.bytes(from, PART.min(end - from)).await?;
+            match bucket.part(&name, &upload, parts.len(), part).await {
+                Err(BucketError::Missing) => return Err(self.lost().await),
+                other => parts.push(other?),
+            }
+            self.write(&upload, &parts).await?;
+        }
+    }
+
+    /// Reads it back, and holds it against the file.
+    async fn verify(&self, name: &Name, bytes: u64) -> Result<(), Fault> {
+        let bucket = &self.uploads.bucket;
+        if bucket.size(name).await? != bytes {
+            return Err(self.other().await);
+        }
+        let mut theirs = Sha256::new();
+        let mut at = 0;
+        while at < bytes {
+            let end = bytes.min(at + PART);
+            theirs.update(bucket.range(name, at..end).await?);
+            at = end;
+        }
+        let theirs = Digest::from_bytes(theirs.finalize().into());
+        let now = self.site.clock.wall();
+        if let Some(lock) = self.uploads.locks().await? {
+            self.compare(theirs).await?;
+            bucket.lock(name, &until(now, lock)).await?;
+        }
+        // The file may have been erased meanwhile, but from here on it is not before it is known which one is there.
+        let _keeping = self.site.keeping.lock().await;
+        self.compare(theirs).await?;
+        let stored = Progress::Stored {
+            bytes,
+            digest: theirs,
+            at: now,
+        };
+        self.note(stored).await?;
+        tracing::info!(session = %self.session, bytes, "a recording is in the bucket");
+        Ok(())
+    }
+
+    async fn compare(&self, theirs: Digest) -> Result<(), Fault> {
+        let path = self.path();
+        let ours = blocking(move || digest(&File::open(path)?)).await?;
+        if ours == theirs {
+            Ok(())
+        } else {
+            Err(self.other().await)
+        }
+    }
+
+    /// The store does not know of the upload any more: the next look begins another.
+    async fn lost(&self) -> Fault {
+        self.anew(Fault::Lost).await
+    }
+
+    /// The store has something else: the next look begins anew.
+    async fn other(&self) -> Fault {
+        self.anew(Fault::Other).await
+    }
+
+    async fn anew(&self, why: Fault) -> Fault {
+        let (journal, session) = (Arc::clone(&self.uploads.journal), self.session.clone());
+        match blocking(move || journal.forget(&session)).await {
+            Ok(()) => why,
+            Err(e) => e.into(),
+        }
+    }
+
+    async fn read(&self) -> Result<Option<Progress>, Fault> {
+        let (journal, session) = (Arc::clone(&self.uploads.journal), self.session.clone());
+        Ok(blocking(move || journal.read(&session)).await?)
+    }
+
+    async fn write(&self, upload: &str, parts: &[String]) -> Result<(), Fault> {
+        let (upload, parts) = (upload.to_owned(), parts.to_vec());
+        self.note(Progress::Parts { upload, parts }).await
+    }
+
+    async fn note(&self, progress: Progress) -> Result<(), Fault> {
+        let (journal, session) = (Arc::clone(&self.uploads.journal), self.session.clone());
+        Ok(blocking(move || journal.write(&session, &progress)).await?)
+    }
+
+    async fn bytes(&self, from: u64, count: u64) -> Result<Bytes, Fault> {
+        let path = self.path();
+        let count = usize::try_from(count).unwrap_or_default();
+        let read = blocking(move || {
+            let mut bytes = vec![0; count];
+            File::open(path)?.read_exact_at(&mut bytes, from)?;
+            Ok(Bytes::from(bytes))
+        });
+        Ok(read.await?)
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.site
+            .store
+            .dir()
+            .join(format!("{}.cast.zst", self.session))
+    }
+
+    fn name(&self) -> Name {
+        Name {
+            session: self.session.clone(),
+            bastion: self.site.name.clone(),
+        }
+    }
+}
+
+/// The SHA-256 of a file.
+fn digest(mut file: &File) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut some = vec![0; 64 << 10];
+    loop {
+        let count = file.read(&mut some)?;
+        match some.get(..count) {
+            Some(read) if count > 0 => hasher.update(read),
+            _ => break,
+        }
+    }
+    Ok(Digest::from_bytes(hasher.finalize().into()))
+}

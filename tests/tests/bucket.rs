@@ -1,0 +1,203 @@
+//! Recordings in a real store of objects: uploaded while their sessions run, verified, and read from there alone.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use hallpass_tests::process::{self, LIMIT};
+use hallpass_tests::s3::S3;
+use hallpass_tests::watch::{entries, until};
+use hallpass_tests::world::Setup;
+use hallpass_tests::{Result, World};
+
+/// Bob may read, hold and erase what Alice has done on `web1.prod`.
+const KEEPER: &str = r#"
+[role.web-keeper]
+review = true
+hold = true
+erase = true
+groups = ["sre"]
+logins = ["LOGIN"]
+targets = ["web1.prod"]
+approvals = { count = 0 }
+"#;
+
+/// A world with a bucket, and Alice and Bob let in.
+fn world_with(store: &S3, more: &str, recordings: &str) -> Result<World> {
+    let extra = format!(
+        "[recordings]\n{recordings}\n[recordings.bucket]\nurl = \"s3://recordings/prod\"\nendpoint = \"{}\"\ncredentials = \"{}\"\n{more}\n{KEEPER}",
+        store.endpoint(),
+        store.credentials()?.display()
+    );
+    let world = World::with(&Setup {
+        extra,
+        ..Setup::default()
+    })?;
+    world.take(&world.alice, &world.at_web1(), &[])?;
+    world.take(&world.bob, "review@bastion", &[])?;
+    Ok(world)
+}
+
+fn id_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.chars().take(26).collect()
+}
+
+/// The status of an object.
+fn status(store: &S3, id: &str) -> Result<String> {
+    let path = format!("recordings/prod/bastion/{id}.cast.zst");
+    Ok(store.curl(&["--head"], &path)?.out())
+}
+
+fn is_there(store: &S3, id: &str) -> Result<bool> {
+    Ok(status(store, id)? == "200")
+}
+
+#[test]
+fn a_recording_leaves_for_the_bucket_and_is_read_held_and_removed_there() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let store = S3::start(dir.path())?;
+    store.bucket("recordings", true)?;
+    let mut world = world_with(
+        &store,
+        "keep-local = \"0s\"\nlock = \"1h\"",
+        "retention = { size = \"1\" }",
+    )?;
+    world
+        .jump(&[&world.at_web1(), "echo printed by the target"])?
+        .ok()?;
+    let path = world.first_recording(LIMIT)?;
+    let (id, own) = (id_of(&path), fs::read(&path)?);
+    until("it is in the bucket alone", || {
+        Ok(is_there(&store, &id)? && !path.exists())
+    })?;
+    // It is locked, says the store itself.
+    let retention = dir.path().join("retention");
+    let object = format!("recordings/prod/bastion/{id}.cast.zst?retention=");
+    let to = ["-o", retention.to_str().unwrap_or_default()];
+    store.curl(&to, &object)?.prints("200")?;
+    let locked = fs::read_to_string(&retention)?;
+    assert!(locked.contains("COMPLIANCE"), "{locked}");
+
+    let bob = |args: &[&str]| world.bob.ssh(&[&["review@bastion"], args].concat());
+    bob(&["cat", &id])?.ok()?.prints("printed by the target")?;
+    let stored = bob(&["cat", "--stored", &id])?.ok()?;
+    assert!(stored.stdout == own, "other bytes than were recorded");
+    bob(&["hold", &id, "--reason", "case 12"])?.ok()?;
+    let fetched = world.root().join("site/bastion/fetched");
+    assert!(
+        fs::read_dir(&fetched)?.next().is_none(),
+        "what was brought to be read is left"
+    );
+
+    // An auditor needs the log, the keys and the store, and no server of ours.
+    let log = world.log();
+    let log = log.to_str().unwrap_or_default();
+    let verify = || {
+        let mut verify = world.hallpass_command(&["verify", log, "s3://recordings/prod"])?;
+        verify.envs(store.environment());
+        process::run(&mut verify)
+    };
+    until("the log has its end", || {
+        Ok(entries(&world)?.contains("\"session-end\""))
+    })?;
+    verify()?
+        .ok()?
+        .prints(&format!("good  {id}.cast.zst  alice"))?;
+    let altered = dir.path().join("altered");
+    let mut bytes = own.clone();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 1;
+    fs::write(&altered, &bytes)?;
+    let at = format!("recordings/prod/bastion/{id}.cast.zst");
+    let put = |file: &Path| store.curl(&["-T", file.to_str().unwrap_or_default()], &at);
+    put(&altered)?.prints("200")?;
+    verify()?
+        .exits(1)?
+        .prints(&format!("BAD   {id}.cast.zst"))?;
+    fs::write(&altered, &own)?;
+    put(&altered)?.prints("200")?;
+    verify()?.ok()?;
+
+    // Held, it stays; released, it is removed from the bucket, and verify says why.
+    let restart = |world: &mut World| {
+        world.kill_bastion();
+        world.start_bastion()
+    };
+    restart(&mut world)?;
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(is_there(&store, &id)?, "it is held");
+    let released = ["review@bastion", "release", &id, "--reason", "case closed"];
+    world.bob.ssh(&released)?.ok()?;
+    restart(&mut world)?;
+    until("it is removed", || Ok(!is_there(&store, &id)?))?;
+    let mut verify = world.hallpass_command(&["verify", log, "s3://recordings/prod"])?;
+    verify.envs(store.environment());
+    process::run(&mut verify)?
+        .ok()?
+        .prints("expired: alice was let in")?;
+    world.end()
+}
+
+#[test]
+fn promise_06_a_bucket_that_is_away_delays_nothing_and_what_waits_goes_up_in_parts() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut store = S3::start(dir.path())?;
+    store.bucket("recordings", false)?;
+    let mut world = world_with(&store, "lock = \"1h\"", "")?;
+    let checked = world.hallpass(&["check", "--try"])?.ok()?;
+    checked.prints("[recordings.bucket] answers, and cannot lock objects")?;
+    store.kill();
+    world
+        .jump(&[&world.at_web1(), "echo while it is away"])?
+        .ok()?;
+    world
+        .bastion()?
+        .wait_log("recordings wait on this disk for the bucket", LIMIT)?;
+
+    // What does not compress: parts of it go up while the session runs, once the bucket is back.
+    let noise = "head -c 30000000 /dev/urandom; echo; echo all; sleep 600";
+    let args = ["-tt", "-J", "bastion", &world.at_web1(), noise];
+    let live = world.alice.ssh_live(&args)?;
+    let journal = world.root().join("site/bastion/uploads");
+    store.serve()?;
+    until("two parts are up while it runs", || {
+        Ok(parts(&journal)? >= 2)
+    })?;
+    world
+        .bastion()?
+        .wait_log("the bucket takes recordings again", LIMIT)?;
+    world
+        .bastion()?
+        .wait_log("the bucket cannot lock objects", LIMIT)?;
+
+    // It dies with the upload half-way, and goes on where it was.
+    world.kill_bastion();
+    drop(live);
+    world.start_bastion()?;
+    let all = world.wait_finished(2, LIMIT)?;
+    let ids: Vec<String> = all.iter().map(|path| id_of(path)).collect();
+    until("both are there", || {
+        Ok(is_there(&store, &ids[0])? && is_there(&store, &ids[1])? && parts(&journal)? == 0)
+    })?;
+    for (path, id) in all.iter().zip(&ids) {
+        let copy = dir.path().join(id);
+        let to = ["-o", copy.to_str().unwrap_or_default()];
+        let object = format!("recordings/prod/bastion/{id}.cast.zst");
+        store.curl(&to, &object)?.prints("200")?;
+        assert!(fs::read(&copy)? == fs::read(path)?, "{id} is another there");
+    }
+    world.end()
+}
+
+/// How many parts are noted of uploads that are under way.
+fn parts(journal: &Path) -> Result<usize> {
+    let mut count = 0;
+    for entry in fs::read_dir(journal)? {
+        let text = fs::read_to_string(entry?.path()).unwrap_or_default();
+        let noted: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let parts = noted.pointer("/parts/parts").and_then(|it| it.as_array());
+        count += parts.map_or(0, Vec::len);
+    }
+    Ok(count)
+}
