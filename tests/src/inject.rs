@@ -72,6 +72,15 @@ pub fn places(findings: &str, tried: u32) -> Vec<(String, u32)> {
 
 /// How many of each kind are tried: `few`, or all of them if `HALLPASS_INJECT=all` is set.
 pub fn tried(few: u32) -> u32 {
-    let all = std::env::var("HALLPASS_INJECT").is_ok_and(|value| value == "all");
-    if all { u32::MAX } else { few }
+    if all() { u32::MAX } else { few }
+}
+
+/// Whether so many faults that were done are enough: no run makes each call as often as another one, and of all places some
+/// are never reached.
+pub fn enough(struck: usize, of: usize) -> bool {
+    struck >= 5 && struck * if all() { 4 } else { 2 } >= of
+}
+
+fn all() -> bool {
+    std::env::var("HALLPASS_INJECT").is_ok_and(|value| value == "all")
 }

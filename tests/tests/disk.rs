@@ -129,7 +129,7 @@ fn killed_at_every_call((mut world, at): (World, String)) -> Result<()> {
         let filter = format!("trace={call}");
         let strace = traced(&mut world, &["-e", &filter, "-e", &injection])?;
         let output = session(&world, &at, &name)?;
-        hit += u32::from(struck(&mut world, &strace)?);
+        hit += usize::from(struck(&mut world, &strace)?);
         drop(strace);
         world.kill_bastion();
         // Its start ends what was left.
@@ -137,10 +137,7 @@ fn killed_at_every_call((mut world, at): (World, String)) -> Result<()> {
         world.verify()?.ok()?;
         nothing_unrecorded(&world, &name, &output)?;
     }
-    assert!(
-        hit * 2 >= u32::try_from(places.len()).unwrap_or(0) && hit >= 5,
-        "{hit} of {places:?}"
-    );
+    assert!(inject::enough(hit, places.len()), "{hit} of {places:?}");
     session(&world, &at, "again")?.ok()?;
     world.end()
 }
@@ -171,7 +168,7 @@ fn whichever_call_fails((mut world, at): (World, String)) -> Result<()> {
         let filter = format!("trace={call}");
         let strace = traced(&mut world, &["-e", &filter, "-e", &injection])?;
         let output = session(&world, &at, &name)?;
-        hit += u32::from(struck(&mut world, &strace)?);
+        hit += usize::from(struck(&mut world, &strace)?);
         drop(strace);
         let complete = output.status == 0 && output.out() == whole(&name);
         let named = output.err().contains("hallpass: ");
@@ -204,10 +201,7 @@ fn whichever_call_fails((mut world, at): (World, String)) -> Result<()> {
         world.verify()?.ok()?;
         nothing_unrecorded(&world, &name, &output)?;
     }
-    assert!(
-        hit * 2 >= u32::try_from(places.len()).unwrap_or(0) && hit >= 5,
-        "{hit} of {places:?}"
-    );
+    assert!(inject::enough(hit, places.len()), "{hit} of {places:?}");
     session(&world, &at, "again")?.ok()?;
     world.end()
 }
