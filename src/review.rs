@@ -36,7 +36,7 @@ pub(crate) struct PlayArgs {
     /// Cut waits that are longer than this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = time)]
     idle: Option<Duration>,
-    /// The public keys by which an index is believed, for seeking (as `hallpass trust` prints them); if left out, the
+    /// The public keys by which an index is believed, for seeking and looking for text (as `hallpass trust` prints them); if left out, the
     /// `allowed_signers` beside the configuration
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,

@@ -79,7 +79,7 @@ pub fn play(
     deck.seek(micros(options.at));
     let told = stop_signals()?;
     end_with_the_terminal();
-    let beside = Beside::begin(path, Arc::new(identities), reader, tape);
+    let beside = Beside::begin(path, Arc::new(identities), trusted.clone(), reader, tape);
     let mut terminal = ratatui::try_init()?;
     let mut player = Player::new(deck, beside);
     let outcome = player.run(&mut terminal, &told);

@@ -89,14 +89,14 @@ fn a_recording_is_reviewed_with_a_signed_note_in_the_log() -> Result<()> {
         (&note["person"], &note["remark"]),
         (&Value::from("bob"), &Value::from(remark))
     );
-    // The request's own name does as well, and is not asked twice.
+    // The request's own name does as well.
     reviews(&world, &world.bob, &[&id, "--reject", "no"])?
         .exits(1)?
-        .says("nothing waits for a review here")?;
+        .says("you have reviewed this already")?;
     reviews(
         &world,
         &world.bob,
-        &[&id, "--ca", "-oProxyCommand=touch owned", "--reject", "no"],
+        &[&id, "--ca=-oProxyCommand=touch owned", "--reject", "no"],
     )?
     .exits(255)?;
     assert!(!world.root().join("owned").exists());

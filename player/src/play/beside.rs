@@ -10,6 +10,7 @@ use std::time::Duration;
 use config::pattern::Pattern;
 use record::age::Identities;
 use record::recording::Reader;
+use record::recording::verify::Trusted;
 
 use crate::search::{Query, search};
 use crate::survey::{News, Survey};
@@ -22,6 +23,7 @@ const LOOK: Duration = Duration::from_millis(300);
 pub(super) struct Beside {
     path: PathBuf,
     identities: Arc<Identities>,
+    trusted: Trusted,
     news: Receiver<News>,
     found: Option<Receiver<Result<Found, String>>>,
 }
@@ -39,6 +41,7 @@ impl Beside {
     pub(super) fn begin(
         path: &Path,
         identities: Arc<Identities>,
+        trusted: Trusted,
         reader: Arc<Reader>,
         tape: Tape,
     ) -> Self {
@@ -49,6 +52,7 @@ impl Beside {
         Self {
             path: path.to_owned(),
             identities,
+            trusted,
             news,
             found: None,
         }
@@ -62,6 +66,7 @@ impl Beside {
     /// Begins to look for a text; what was looked for before is given up.
     pub(super) fn look_for(&mut self, pattern: &Pattern) -> Result<(), String> {
         let query = Query::new(pattern, 0).map_err(|e| e.to_string())?;
+        let query = query.trusting(self.trusted.clone());
         let (to, found) = channel();
         let (path, keys) = (self.path.clone(), Arc::clone(&self.identities));
         thread::spawn(move || {
