@@ -325,3 +325,6 @@ pub fn from_environment(place: Place) -> Result<config::bucket::Bucket, BucketEr
 pub(crate) fn until(now: record::clock::UnixTime, time: Duration) -> String {
     now.after(time).to_string()
 }
+
+#[cfg(test)]
+mod tests;
