@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 
 use config::words::SessionId;
-use record::api::review::{ListAsk, ReadAsk, ReadGiven, Shown};
+use record::api::review::{ListAsk, Listing, ReadAsk, ReadGiven, Shown, unknown};
 use record::reading::Reading;
 use record::recording::crypt::reissue::{self, ReissueError};
 use record::recording::reader::ReadError;
@@ -118,16 +118,12 @@ impl Review<'_> {
     async fn list(&self, desk: &mut Desk, filter: Filter) -> Result<(), Line> {
         let ask = ListAsk {
             shown: self.shown(),
+            session: None,
             person: filter.person,
             target: filter.target,
             live: filter.live,
         };
-        let listing = self
-            .site
-            .link
-            .review_list(&ask)
-            .await
-            .map_err(|e| gone(&e))?;
+        let listing = self.listing(&ask).await?;
         let runs = |session: &SessionId| self.site.running.runs(session);
         desk.print(&table::table(&listing.sessions, runs, desk.cols()))
             .await;
@@ -141,9 +137,9 @@ impl Review<'_> {
             );
         }
         if stored && self.site.running.runs(session) {
-            return Err(format!(
-                "session {session} runs: its stored bytes are not whole before its end"
-            ));
+            let runs =
+                format!("session {session} runs: its stored bytes are not whole before its end");
+            return Err(self.if_theirs(session, runs).await);
         }
         let began = Instant::now();
         let ReadGiven { pass, .. } = self.read(session, Reading::Cat).await?;
@@ -164,8 +160,9 @@ impl Review<'_> {
         let (cols, rows) = terminal
             .map(|terminal| (terminal.cols, terminal.rows))
             .ok_or("watch needs a terminal that can move its cursor: run it with `ssh -t`")?;
-        let stage = self.site.running.stage(session);
-        let stage = stage.ok_or_else(|| not_running(session))?;
+        let Some(stage) = self.site.running.stage(session) else {
+            return Err(self.if_theirs(session, not_running(session)).await);
+        };
         let began = Instant::now();
         let ReadGiven {
             pass,
@@ -207,7 +204,7 @@ impl Review<'_> {
     async fn kill(&self, desk: &mut Desk, session: &SessionId, reason: Reason) -> Result<(), Line> {
         let over = || not_running(session);
         if !self.site.running.runs(session) {
-            return Err(over());
+            return Err(self.if_theirs(session, over()).await);
         }
         let given = self.read(session, Reading::Kill(reason.clone())).await?;
         let by = given.pass.person.to_string();
@@ -239,10 +236,13 @@ impl Review<'_> {
         let looked = path.clone();
         // Nobody removes it meanwhile.
         let _keeping = self.site.keeping.lock().await;
-        let back = fetch::bring_back(self.site, session).await;
-        back.map_err(|e| e.to_string())?;
+        if let Err(why) = fetch::bring_back(self.site, session).await {
+            return Err(self.if_theirs(session, why.to_string()).await);
+        }
         let could = tokio::task::spawn_blocking(move || reissue::erasable(&looked));
-        could.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
+        if let Err(why) = could.await.map_err(|_| DEFECT)? {
+            return Err(self.if_theirs(session, not_erased(why)).await);
+        }
         let given = self.read(session, Reading::Erase(reason.clone())).await?;
         let by = &given.pass.person;
         tracing::warn!(%session, %by, %reason, "a recording is erased by a reviewer");
@@ -278,9 +278,8 @@ impl Review<'_> {
     ) -> Result<(), Line> {
         let keeping = self.site.keeping.lock().await;
         let holds = matches!(reading, Reading::Hold(_));
-        if holds {
-            let kept = fetch::is_kept(self.site, session).await;
-            kept.map_err(|e| e.to_string())?;
+        if holds && let Err(why) = fetch::is_kept(self.site, session).await {
+            return Err(self.if_theirs(session, why.to_string()).await);
         }
         let given = self.read(session, reading).await?;
         drop(keeping);
@@ -296,6 +295,27 @@ impl Review<'_> {
         ))
         .await;
         Ok(())
+    }
+
+    /// What was found here without the CA's word, for a reviewer whose role reads the session; others hear what they would if
+    /// there were none.
+    async fn if_theirs(&self, session: &SessionId, found: Line) -> Line {
+        let ask = ListAsk {
+            shown: self.shown(),
+            session: Some(session.clone()),
+            person: None,
+            target: None,
+            live: false,
+        };
+        match self.listing(&ask).await {
+            Ok(listing) if listing.sessions.is_empty() => unknown(session),
+            Ok(_) => found,
+            Err(why) => why,
+        }
+    }
+
+    async fn listing(&self, ask: &ListAsk) -> Result<Listing, Line> {
+        self.site.link.review_list(ask).await.map_err(|e| gone(&e))
     }
 
     /// Asks the CA, which has the reading in its log when it says yes.

@@ -177,6 +177,14 @@ impl Hall {
                 && !(ask.live && session.end.is_some())
         };
         let held = self.state().held.clone();
+        if let Some(id) = &ask.session {
+            let found = self.any_session(&self.state(), id).ok().flatten();
+            let found = found.filter(wanted);
+            return found
+                .map(|session| listed(&held, id.clone(), session))
+                .into_iter()
+                .collect();
+        }
         let here = |state: &State| {
             let found = state.sessions.iter().rev();
             let found = found.filter(|(_, session)| wanted(session));

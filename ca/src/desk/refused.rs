@@ -245,7 +245,7 @@ pub enum Refused {
     #[error("session {0} has been used before")]
     SessionUsed(SessionId),
     /// This bastion began no such session.
-    #[error("this bastion began no session {0}")]
+    #[error("{}", record::api::review::unknown(.0))]
     UnknownSession(SessionId),
     /// A field of a bastion's message is wrong.
     #[error("the message cannot be read: {0}")]

@@ -42,6 +42,9 @@ pub struct Pass {
 pub struct ListAsk {
     /// The reviewer.
     pub shown: Shown,
+    /// This one only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<SessionId>,
     /// Of this person only.
     pub person: Option<PersonName>,
     /// On this target only.
@@ -98,4 +101,10 @@ pub struct ReadGiven {
     pub pass: Pass,
     /// The session.
     pub session: Listed,
+}
+
+/// What a reviewer hears of a session that the bastion did not begin, and of one that their role does not read: the same, so that
+/// nobody learns which.
+pub fn unknown(session: &SessionId) -> String {
+    format!("this bastion began no session {session}")
 }

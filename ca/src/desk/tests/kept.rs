@@ -136,6 +136,7 @@ async fn what_is_held_stays_until_somebody_else_lifts_it() {
         "{erased:?}"
     );
     let list = ListAsk {
+        session: None,
         shown: bob,
         person: None,
         target: None,
