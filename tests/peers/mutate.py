@@ -32,7 +32,20 @@ def connect():
     return transport
 
 
+def lengthened(payload, draw):
+    """One of the texts of a request to log in, as long as a text may be."""
+    texts, rest = [], payload[1:]
+    while len(texts) < 3:
+        length = int.from_bytes(rest[:4], "big")
+        texts.append(rest[4:4 + length])
+        rest = rest[4 + length:]
+    texts[draw.randrange(3)] = bytes([draw.randrange(256)]) * draw.choice([0, 256, 4000, 30000])
+    return payload[:1] + b"".join(len(text).to_bytes(4, "big") + text for text in texts) + rest
+
+
 def mutated(payload, draw):
+    if payload[0] == 50 and draw.randrange(4) == 0:
+        return lengthened(payload, draw)
     data = bytearray(payload)
     for _ in range(draw.randint(1, 4)):
         at = draw.randrange(len(data))
@@ -65,6 +78,23 @@ good.auth_publickey(user, key)
 said = [payload for payload in good.said if payload[0] in (5, 50)]
 good.close()
 assert len(said) >= 2, said
+# What asks whether a key would do (RFC 4252 section 7), and what asks what there is (section 5.2).
+for method in (b"publickey", b"none", b"password", b"keyboard-interactive"):
+    ask = Message()
+    ask.add_byte(b"\x32")
+    for text in (user.encode(), b"ssh-connection", method):
+        ask.add_string(text)
+    if method == b"publickey":
+        ask.add_boolean(False)
+        ask.add_string(key.public_blob.key_type)
+        ask.add_string(key.public_blob.key_blob)
+    elif method == b"password":
+        ask.add_boolean(False)
+        ask.add_string("secret")
+    elif method == b"keyboard-interactive":
+        ask.add_string("")
+        ask.add_string("")
+    said.append(ask.asbytes())
 sent = [0] * 4
 
 

@@ -19,6 +19,9 @@ const SEEDS: u64 = 30;
 /// What goes there and back in one session.
 const BYTES: u64 = 300_000;
 
+/// Once so many bytes have passed on a way, the session has begun.
+const BEGUN: u64 = 8_000;
+
 /// The way between the bastion and the CA, as a seed names it.
 const CA: u64 = 2;
 
@@ -42,6 +45,8 @@ impl Bad {
         let text = fs::read_to_string(world.config())?;
         let address = |port: u16| format!("address = \"127.0.0.1:{port}\"");
         let text = text.replace(&address(world.web1.port), &address(target.port));
+        // The CA says where the target is.
+        fs::write(world.config(), &text)?;
         world.start_ca()?;
         // The people's own way to the CA stays as it is; the bastion reads this file.
         let usual = fs::read_to_string(world.config())?;
@@ -103,21 +108,22 @@ impl Bad {
     }
 }
 
-/// What happens with this seed: on which way, and what.
+/// What happens with this seed: on which way, and what. Each harm comes to each way, early or late, within eighteen seeds.
 fn draw(seed: u64) -> (u64, Plan) {
     let mut random = Random::new(seed);
-    let way = random.below(3);
+    let (way, turn) = (seed % 3, seed / 3);
     // Keys are exchanged within the first few thousand bytes, and the CA is asked in no more; the bytes themselves follow.
-    let at = if way == CA || random.below(3) == 0 {
-        random.below(4_000)
+    let late = way != CA && turn % 6 % 2 == 0;
+    let at = if late {
+        BEGUN + random.below(BYTES - BEGUN)
     } else {
-        random.below(BYTES)
+        random.below(4_000)
     };
-    let harm = match random.below(6) {
-        0 => Harm::None,
-        1 | 2 => Harm::Corrupt(at),
-        3 | 4 => Harm::Cut(at),
-        _ => Harm::Stall(at, Duration::from_secs(2)),
+    let harm = match turn % 6 {
+        0 | 1 => Harm::Corrupt(at),
+        2 | 3 => Harm::Cut(at),
+        4 => Harm::Stall(at, Duration::from_secs(2)),
+        _ => Harm::None,
     };
     let (up, down) = if random.below(2) == 0 {
         (harm, Harm::None)
@@ -136,11 +142,11 @@ fn promise_15_over_a_bad_network_a_session_is_whole_or_ends_by_name() -> Result<
     assert!(bad.session(&bytes)?.ok()?.stdout == bytes);
     let seeds = std::env::var("HALLPASS_CHAOS").ok();
     let seeds = seeds.and_then(|n| n.parse().ok()).unwrap_or(SEEDS);
-    let (mut whole, mut ended) = (1, 0);
+    let (mut whole, mut ended, mut midst) = (1, 0, [0, 0]);
     for seed in 1..=seeds {
         bad.fair();
-        let (way, plan) = draw(seed);
-        let way = match way {
+        let (drawn, plan) = draw(seed);
+        let way = match drawn {
             0 => &bad.client,
             1 => &bad.target,
             _ => &bad.ca,
@@ -170,12 +176,21 @@ fn promise_15_over_a_bad_network_a_session_is_whole_or_ends_by_name() -> Result<
             assert!(!output.err().is_empty(), "{what}: nobody was told");
             // Nothing is lost in the middle, doubled, or out of order.
             assert!(bytes.starts_with(&output.stdout), "{what}");
+            let last = output.err();
+            eprintln!("{what}: {}", last.lines().last().unwrap_or_default());
             ended += 1;
+            let late = |harm| matches!(harm, Harm::Cut(at) | Harm::Corrupt(at) if at >= BEGUN);
+            let way = usize::try_from(drawn).unwrap_or(usize::MAX);
+            if let (true, Some(midst)) = (late(plan.up) || late(plan.down), midst.get_mut(way)) {
+                *midst += 1;
+            }
         }
     }
     bad.fair();
     eprintln!("{whole} sessions whole, {ended} ended");
     assert!(whole > 5 && ended > 5, "{whole} whole, {ended} ended");
+    // Somebody was in the middle of it, on either side of the bastion.
+    assert!(midst.iter().all(|ended| *ended > 1), "{midst:?} ended late");
     // Nobody needed a restart.
     let again = again(&bad, &bytes)?;
     assert!(again.stdout == bytes, "{again}");

@@ -22,7 +22,7 @@ const STREAMS: u64 = 6000;
 const WATCHED: u64 = 1200;
 
 /// Connections behind whose key exchange something is thrown.
-const CONNECTIONS: u64 = 60;
+const CONNECTIONS: u64 = 100;
 
 /// The largest allocation that anybody brings about before logging in.
 const MOST: u64 = 256 << 10;
