@@ -17,8 +17,9 @@
 //! * [`alarm`]: looks at what a session does, beside its way.
 //! * [`relay`]: moves bytes; [`flow`] decides who waits; [`forward`] takes recorded bytes only.
 //! * [`files`]: file transfers: [`sftp`], packet by packet, and [`scp`], what `scp -O` runs.
-//! * [`destination`], [`permits`], [`places`], [`link`], [`links`], [`gates`], [`agent`]: forwarded connections: where they lead,
-//!   whether the certificate gives them, how many at once, their bytes, those that a target opens, their windows, and what an agent is asked.
+//! * [`destination`], [`permits`], [`places`], [`link`], [`links`], [`gates`], [`spools`], [`agent`]: forwarded connections: where they lead,
+//!   whether the certificate gives them, how many at once, their bytes, those that a target opens, their windows, how much waits in all of them, and
+//!   what an agent is asked.
 //! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
 //! * [`keeping`]: removes what is kept no longer; [`bucket`], [`upload`], [`fetch`]: where recordings lie beside this disk, how they
 //!   come there and back.
@@ -66,6 +67,7 @@ mod session;
 mod sftp;
 mod site;
 mod sources;
+mod spools;
 pub mod target;
 mod upload;
 pub mod visitor;

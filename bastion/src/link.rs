@@ -1,7 +1,8 @@
 //! Moves the bytes of one forwarded connection, both ways, until both sides have said all.
 //!
 //! Both channels are always drained; what waits is bounded by their gates, which stop whoever sends too much by the
-//! window of the channel alone. So one that stands still holds up no other of the same connection.
+//! window of the channel alone. So one that stands still holds up no other of the same connection. What waits in all of a person's
+//! together is bounded, too.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::agent::Requests;
 use crate::flow::{Gate, Way};
 use crate::forward::Item;
 use crate::relay::{Outlet, Over, SharedBounds, Source};
+use crate::spools::Share;
 
 /// How long the target may take what the person's side had sent before it closed.
 const DRAIN: Duration = Duration::from_secs(60);
@@ -114,6 +116,7 @@ async fn moves(
     let mut both = Both {
         link,
         requests,
+        share: bounds.share(),
         bounds,
         up: Outlet::new(Arc::clone(&far.write), Arc::clone(&near.gate)),
         down: Outlet::new(Arc::clone(&near.write), Arc::clone(&far.gate)),
@@ -154,6 +157,7 @@ struct Both<'a> {
     link: &'a mut Link,
     requests: Option<Requests>,
     bounds: SharedBounds,
+    share: Share,
     up: Outlet<russh::client::Msg>,
     down: Outlet<russh::server::Msg>,
     near_gone: Option<Instant>,
@@ -161,14 +165,16 @@ struct Both<'a> {
 }
 
 impl Both<'_> {
-    fn over(&self, near: &Gate, far: &Gate) -> Option<LinkOver> {
+    fn over(&mut self, near: &Gate, far: &Gate) -> Option<LinkOver> {
+        let (up, down) = (near.waiting(), far.waiting());
+        let full = self.share.holds(up + down);
         if self.near_gone.is_some() && self.up.empty() {
             Some(LinkOver::Near)
         } else if self.far_gone && self.down.empty() {
             Some(LinkOver::Far)
-        } else if near.over() {
+        } else if near.over() || (full && up >= down) {
             Some(LinkOver::Over(Over::Full(Way::Up)))
-        } else if far.over() {
+        } else if far.over() || full {
             Some(LinkOver::Over(Over::Full(Way::Down)))
         } else {
             None

@@ -89,8 +89,14 @@ impl Links {
                 },
                 _ = &mut closing, if open => open = false,
                 Some(ended) = running.join_next(), if !running.is_empty() => {
-                    if let Ok(LinkOver::Over(over @ (Over::Recorder(_) | Over::Large(_)))) = ended {
-                        break Err(over);
+                    match ended {
+                        Ok(LinkOver::Over(over @ (Over::Recorder(_) | Over::Large(_)))) => {
+                            break Err(over);
+                        }
+                        Ok(LinkOver::Over(Over::Full(_))) => {
+                            tracing::warn!("a forwarded connection has ended: too many bytes wait");
+                        }
+                        _ => {}
                     }
                 }
             }

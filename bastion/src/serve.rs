@@ -25,6 +25,7 @@ use crate::error::BastionError;
 use crate::running::Running;
 use crate::site::{Believed, Phase, Site};
 use crate::sources::Sources;
+use crate::spools::Spools;
 use crate::upload::Uploads;
 use crate::watcher::{self, Backoff};
 use crate::{front, identity, keeping, upload};
@@ -107,6 +108,7 @@ pub async fn serve(
         phase: watch::Sender::new(Phase::Serving),
         trust: Believed::default(),
         sources: Sources::new(limits::CONNECTIONS_PER_SOURCE),
+        spools: Spools::default(),
         keeping: Mutex::new(()),
         uploads,
     });

@@ -16,6 +16,7 @@ use crate::doors::Doors;
 use crate::ends::Ends;
 use crate::running::Running;
 use crate::sources::Sources;
+use crate::spools::Spools;
 use crate::upload::Uploads;
 use crate::visitor::Trust;
 
@@ -78,6 +79,8 @@ pub(crate) struct Site {
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) trust: Believed,
     pub(crate) sources: Arc<Sources>,
+    /// Of forwarded connections.
+    pub(crate) spools: Spools,
     /// Taken while it is decided whether a recording stays.
     pub(crate) keeping: Mutex<()>,
     /// The bucket, if there is one.

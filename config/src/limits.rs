@@ -295,6 +295,10 @@ pub const ITEM_BYTES: usize = 128;
 /// others that send half as much.
 pub const SPOOL_HARD: usize = 64 << 20;
 
+/// Bytes that may wait in all forwarded connections of one person together, both ways; past it those end that hold
+/// [`SPOOL_SOFT`] of it or more. Four that stand still fit, each with all that one may hold.
+pub const SPOOL_LINKS: usize = 256 << 20;
+
 /// Largest terminal that is recorded or replayed, columns and rows: an emulator's memory grows with their
 /// product, and no screen is larger.
 pub const TERM_SIDE: u32 = 1000;

@@ -94,6 +94,7 @@ impl House {
             phase: watch::Sender::new(Phase::Serving),
             trust,
             sources: crate::sources::Sources::new(limits::CONNECTIONS_PER_SOURCE),
+            spools: crate::spools::Spools::default(),
             keeping: tokio::sync::Mutex::new(()),
             uploads: None,
         });

@@ -7,14 +7,25 @@ use tokio::time::{Instant, sleep_until};
 use super::Over;
 use super::bounds::Bounds;
 use crate::flow::Way;
+use crate::spools::{Share, Spool};
 
 /// Bounds that all clones share.
 #[derive(Debug, Clone)]
-pub(crate) struct SharedBounds(Arc<Mutex<Bounds>>);
+pub(crate) struct SharedBounds {
+    bounds: Arc<Mutex<Bounds>>,
+    spool: Spool,
+}
 
 impl SharedBounds {
-    pub(crate) fn new(bounds: Bounds) -> Self {
-        Self(Arc::new(Mutex::new(bounds)))
+    /// `spool`: what waits in all connections of their person.
+    pub(crate) fn new(bounds: Bounds, spool: Spool) -> Self {
+        let bounds = Arc::new(Mutex::new(bounds));
+        Self { bounds, spool }
+    }
+
+    /// Counts what waits in one connection.
+    pub(crate) fn share(&self) -> Share {
+        self.spool.share()
     }
 
     /// So many bytes want to pass.
@@ -37,6 +48,6 @@ impl SharedBounds {
     }
 
     fn bounds(&self) -> MutexGuard<'_, Bounds> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -188,12 +188,13 @@ impl Way {
             forwarded: true,
             ..Guests::default()
         };
+        let spool = site.spools.of(&self.permission.given.person);
         let target = reach::connect(site, route, self.permission, guests).await?;
         let telling = tell(Arc::clone(site), teller, self.registered, deadline, false);
         let herald = Herald::new(telling);
         Ok(Bare {
             target,
-            bounds: SharedBounds::new(bounds),
+            bounds: SharedBounds::new(bounds, spool),
             news,
             herald,
         })
@@ -229,7 +230,7 @@ impl Way {
         };
         let alarm = Alarm::watch(site, subject, teller.clone());
         let observer = self.permission.given.terms.observer;
-        let beside = bounds.beside();
+        let beside = SharedBounds::new(bounds.beside(), site.spools.of(&given.person));
         let reaching = reach(site, route, self.permission, self.prelude, &self.command);
         let Reached {
             mut target,
@@ -268,7 +269,7 @@ impl Way {
                 observer,
             },
             arrivals,
-            beside: SharedBounds::new(beside),
+            beside,
         })
     }
 
