@@ -231,8 +231,8 @@ pub(crate) fn recordings(
     Ok(paths)
 }
 
-/// Whose indexes are believed. A list that lies beside the recordings counts for nothing: whoever could put a forged
-/// index there could put that there, too.
+/// Whose indexes are believed, and whose recordings where what they say is acted on. A list that lies beside the recordings counts for
+/// nothing: whoever could put a forged one there could put that there, too.
 pub(crate) fn believed(site: &Site, given: Option<&Path>) -> Result<Trusted> {
     let own = site.path().with_file_name(SIGNERS);
     let file = given.unwrap_or(&own);
@@ -240,7 +240,7 @@ pub(crate) fn believed(site: &Site, given: Option<&Path>) -> Result<Trusted> {
         Ok(text) => Trusted::from_allowed_signers(&text)
             .map_err(|e| Failure::new(format!("{}: {e}", file.display()))),
         Err(e) if given.is_some() => Err(Failure::file("read", file, &e)),
-        // Every recording is read whole then.
+        // Every recording is read whole then, and none is acted on.
         Err(_) => Ok(Trusted::nobody()),
     }
 }

@@ -1,18 +1,22 @@
 //! `hallpass review`.
 
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufReader, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use config::words::RequestId;
-use record::recording::Reader;
+use record::recording::verify;
+use record::recording::{Header, Reader};
 use record::text::Remark;
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
 use crate::reissue::KeyArgs;
 use crate::review::find;
+use crate::search::believed;
 
 /// The arguments of `hallpass review`.
 #[derive(Args)]
@@ -34,6 +38,10 @@ pub(crate) struct ReviewArgs {
     /// The CA, as your `ssh` knows it
     #[arg(long, value_name = "HOST", default_value = "ca")]
     ca: String,
+    /// The public keys by which a recording is believed (as `hallpass trust` prints them); if left out, the
+    /// `allowed_signers` beside the configuration
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -76,14 +84,12 @@ pub(crate) fn review(site: &Site, args: &ReviewArgs) -> Result<ExitCode> {
 
 /// The request that was named, or that of the recording that was.
 fn request(site: &Site, args: &ReviewArgs) -> Result<RequestId> {
-    if !Path::new(&args.id).exists()
-        && let Ok(request) = RequestId::from_typed(&args.id)
-    {
+    // First, so that no file called like a request takes its place.
+    if let Ok(request) = RequestId::from_typed(&args.id) {
         return Ok(request);
     }
     let path = find(site, &args.id)?;
-    let reader = Reader::open(&path, &args.keys.read()?)?;
-    let header = reader.header();
+    let header = sealed_header(site, args, &path)?;
     writeln!(
         io::stderr(),
         "session {} of {}, {}, was let in by request {}",
@@ -92,5 +98,24 @@ fn request(site: &Site, args: &ReviewArgs) -> Result<RequestId> {
         header.access,
         header.request
     )?;
-    Ok(header.request.clone())
+    Ok(header.request)
+}
+
+/// What the recording says of its session, where a bastion that is trusted has signed it: a file that says otherwise would choose
+/// what the reviewer signs.
+fn sealed_header(site: &Site, args: &ReviewArgs, path: &Path) -> Result<Header> {
+    let trusted = believed(site, args.trust.as_deref())?;
+    let identities = args.keys.read()?;
+    let session = Reader::open(path, &identities)?.header().session.clone();
+    let trusted = trusted.opening(Arc::new(identities));
+    let file = BufReader::new(File::open(path).map_err(|e| Failure::file("read", path, &e))?);
+    let checked = verify::recording(file, &session, &trusted).map_err(|problem| {
+        Failure::new(format!(
+            "{problem}: what this recording says of itself is not believed. Name the bastions' keys by --trust FILE (as `hallpass \
+             trust` prints them), or give the request's identifier"
+        ))
+    })?;
+    checked.header.ok_or_else(|| {
+        Failure::new("nothing of the recording is signed yet: wait for its end, or give the request's identifier")
+    })
 }

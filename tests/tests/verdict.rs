@@ -75,6 +75,19 @@ fn a_recording_is_reviewed_with_a_signed_note_in_the_log() -> Result<()> {
     }
 
     let remark = "the disk was full; it's \"fine\" now";
+    // Whoever made the file could have named any request in it.
+    let strangers = world.root().join("strangers");
+    fs::write(&strangers, "").map_err(|e| Failure::new(e.to_string()))?;
+    let strangers = strangers.to_str().unwrap_or_default();
+    let refused = reviews(
+        &world,
+        &world.bob,
+        &[recording, "--trust", strangers, "--accept", remark],
+    )?;
+    let refused = refused
+        .exits(1)?
+        .says("what this recording says of itself is not believed")?;
+    assert!(!refused.err().contains("let in by request"), "{refused}");
     reviews(&world, &world.alice, &[recording, "--accept", remark])?
         .exits(1)?
         .says("nobody reviews what they did themselves")?;
@@ -89,7 +102,8 @@ fn a_recording_is_reviewed_with_a_signed_note_in_the_log() -> Result<()> {
         (&note["person"], &note["remark"]),
         (&Value::from("bob"), &Value::from(remark))
     );
-    // The request's own name does as well.
+    // The request's own name does as well, whatever file is called so.
+    fs::write(world.root().join(&id), "").map_err(|e| Failure::new(e.to_string()))?;
     reviews(&world, &world.bob, &[&id, "--reject", "no"])?
         .exits(1)?
         .says("you have reviewed this already")?;
