@@ -230,7 +230,8 @@ impl Report<'_> {
                 )?;
                 continue;
             }
-            if let Some((at, rule)) = &facts.expired {
+            // What is held never expires.
+            if let (Some((at, rule)), false) = (&facts.expired, facts.held) {
                 let said =
                     format!("expired: {whose}, and its recording was removed from {at} on: {rule}");
                 let expired = json!({"expired": at.to_string()});

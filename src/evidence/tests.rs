@@ -4,8 +4,11 @@ use std::thread;
 use record::clock::{SystemClock, UnixTime};
 use record::entry::{Entry, Line};
 use record::log::Log;
-use record::recording::{EndReason, Header, Kind, OsDisk, RecordingStore, Sealed, Signer};
+use record::recording::{
+    EndReason, Fault, Header, Kind, OsDisk, Problem, RecordingStore, Sealed, Signer,
+};
 use record::request::Request;
+use record::retention::Rule;
 use ssh_key::PrivateKey;
 use tempfile::TempDir;
 
@@ -184,6 +187,64 @@ fn promise_09_whatever_is_taken_away_is_missed() {
         assert_eq!(bad, 1, "{said}");
         assert!(said.contains("is cut off: its End is missing"), "{said}");
     }
+}
+
+#[test]
+fn what_expired_is_not_missed_unless_it_is_held() {
+    let site = Site::new();
+    let mut log = Log::open(&site.at(LOG), site.key("ca/keys/log"))
+        .unwrap()
+        .log;
+    let of = header(1);
+    let expiry = Entry::Expiry {
+        session: site.sealed[0].session.clone(),
+        bastion: of.bastion.clone(),
+        role: "dba".parse().unwrap(),
+        rule: Rule::Age(5),
+    };
+    log.append(&Line::new(UnixTime::from_secs(9), expiry))
+        .unwrap();
+    fs::remove_file(site.recording(0)).unwrap();
+    let (good, bad, said) = site.verify(&[LOG, RECORDINGS]);
+    assert_eq!((good, bad), (3, 0), "{said}");
+    assert!(said.contains("expired: alice was let in"), "{said}");
+
+    let key = site.key("ca/keys/log").public_key().clone();
+    let place = Place::of(&site.at(LOG)).unwrap();
+    let mut sessions = place.verify(&[key]).unwrap().sessions;
+    for facts in sessions.values_mut() {
+        facts.held = true;
+    }
+    let seen = [site.sealed[1].session.clone()];
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    let mut report = Report {
+        json: false,
+        out: &mut out,
+        notes: &mut notes,
+        found: Found { good: 0, bad: 0 },
+        signers: None,
+        identities: Arc::new(Identities::default()),
+    };
+    report.missing(&sessions, &seen).unwrap();
+    assert_eq!(report.found, Found { good: 0, bad: 1 });
+    let said = String::from_utf8(out).unwrap();
+    assert!(said.contains("missing: alice was let in"), "{said}");
+}
+
+#[test]
+fn what_could_not_be_read_is_not_called_altered() {
+    let problem = Problem {
+        offset: 5,
+        frame: 0,
+        at_us: 0,
+        fault: Fault::Io(io::Error::other("the bucket did not do it")),
+    };
+    let (good, said, _) = told(&Verdict::Bad(problem), None);
+    assert!(!good);
+    assert_eq!(
+        said,
+        "it could not be read, and may be whole: the bucket did not do it"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use record::log::SessionFacts;
 use record::recording::verify::{Checked, Closed, Verdict};
+use record::recording::{Fault, Problem};
 use serde_json::{Value, json};
 
 /// Whether a verdict is a good one, in words and as facts. `begun` is what the log knows of the session.
@@ -59,6 +60,15 @@ pub(super) fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, St
             );
             (false, said, json!({}))
         }
+        // That is no word on the recording.
+        Verdict::Bad(Problem {
+            fault: Fault::Io(e),
+            ..
+        }) => (
+            false,
+            format!("it could not be read, and may be whole: {e}"),
+            json!({"unread": true}),
+        ),
         Verdict::Bad(problem) => (
             false,
             problem.to_string(),
