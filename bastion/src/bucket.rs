@@ -27,7 +27,9 @@ use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutPayload, RetryConfig};
+use record::digest::Digest;
 use record::text::is_visible;
+use sha2::{Digest as _, Sha256};
 
 use credentials::Credentials;
 
@@ -53,9 +55,12 @@ pub enum BucketError {
     /// There is no such object, or no such upload.
     #[error("the bucket does not have it")]
     Missing,
-    /// The store did not answer, or refused; its words.
+    /// The store did not answer, or failed; its words.
     #[error("the bucket did not do it: {0}")]
     Store(String),
+    /// The store answered, and refused; its words.
+    #[error("the bucket refused it: {0}")]
+    Denied(String),
     /// The store answered with what cannot be an answer.
     #[error("the bucket answered nonsense: {0}")]
     Nonsense(&'static str),
@@ -65,6 +70,8 @@ impl From<object_store::Error> for BucketError {
     fn from(error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Self::Missing,
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. } => Self::Denied(said(&error.to_string())),
             other => Self::Store(said(&other.to_string())),
         }
     }
@@ -200,6 +207,39 @@ impl Bucket {
         Ok(bytes)
     }
 
+    /// The SHA-256 of an object that is read whole; none if there is no object of this size.
+    pub(crate) async fn digest(
+        &self,
+        name: &Name,
+        bytes: u64,
+    ) -> Result<Option<Digest>, BucketError> {
+        let read = async {
+            if self.size(name).await? != bytes {
+                return Ok(None);
+            }
+            let (mut hasher, mut at) = (Sha256::new(), 0);
+            while at < bytes {
+                let end = bytes.min(at + limits::UPLOAD_PART_BYTES);
+                hasher.update(self.range(name, at..end).await?);
+                at = end;
+            }
+            Ok(Some(Digest::from_bytes(hasher.finalize().into())))
+        };
+        match read.await {
+            Err(BucketError::Missing) => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Ends an upload in parts that nobody completes; one that is gone already is no error.
+    pub(crate) async fn abort(&self, name: &Name, upload: &str) -> Result<(), BucketError> {
+        let upload = upload.to_owned();
+        match self.store.abort_multipart(&self.path(name)?, &upload).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     /// Removes an object; one that is gone already is no error. A store that keeps versions keeps what was removed.
     pub(crate) async fn remove(&self, name: &Name) -> Result<(), BucketError> {
         match self.store.delete(&self.path(name)?).await {
@@ -216,7 +256,7 @@ impl Bucket {
             prefix.push('/');
         }
         let mut found = Vec::new();
-        let mut page_token = None;
+        let (mut page_token, mut pages, mut objects) = (None, 0, 0);
         let prefix = (!prefix.is_empty()).then_some(prefix.as_str());
         loop {
             let options = PaginatedListOptions {
@@ -224,18 +264,25 @@ impl Bucket {
                 ..PaginatedListOptions::default()
             };
             let page = self.store.list_paginated(prefix, options).await?;
+            pages += 1;
+            objects += page.result.objects.len();
             let named = page.result.objects.into_iter().filter_map(|object| {
                 let name = self.name(object.location.as_ref())?;
                 let bytes = object.size;
                 Some(Stored { name, bytes })
             });
             found.extend(named);
-            if found.len() > limits::BUCKET_LISTED {
-                return Err(BucketError::Nonsense("more recordings than there can be"));
+            // What is none of ours counts too: it would never end.
+            if objects > limits::BUCKET_LISTED {
+                return Err(BucketError::Nonsense("more objects than there can be"));
             }
-            // One that repeats itself would never end.
             match page.page_token {
-                Some(next) if Some(&next) != page_token.as_ref() => page_token = Some(next),
+                // One that repeats itself would never end.
+                Some(next)
+                    if Some(&next) != page_token.as_ref() && pages < limits::BUCKET_PAGES =>
+                {
+                    page_token = Some(next);
+                }
                 Some(_) => return Err(BucketError::Nonsense("a list without end")),
                 None => break,
             }

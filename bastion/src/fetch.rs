@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use config::limits;
 use config::words::SessionId;
+use record::digest::Digest;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::bucket::{BucketError, Name};
 use crate::site::Site;
-use crate::upload::blocking;
+use crate::upload::{There, blocking};
 
 /// How many are brought at once: each takes room on the disk and a part of the way to the bucket.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
@@ -26,6 +28,11 @@ pub(crate) enum FetchError {
     /// The bucket's fault.
     #[error("it lies in the bucket, and cannot be brought: {0}")]
     Bucket(#[from] BucketError),
+    /// Somebody who writes to the bucket, or the bucket itself.
+    #[error(
+        "what lies in the bucket is not what was put there: look there for a version before, and run `hallpass verify`"
+    )]
+    Other,
     /// There is no room for it beside those that are being written.
     #[error("it lies in the bucket, and this disk has no room for it")]
     Room,
@@ -62,9 +69,12 @@ impl Found {
     }
 }
 
-/// Whether there is a recording of this session, here or in the bucket.
+/// Whether there is a recording of this session, here or in the bucket, that is not to be removed. Nobody removes anything
+/// meanwhile.
 pub(crate) async fn is_kept(site: &Site, session: &SessionId) -> Result<(), FetchError> {
+    let known = known(site, session).await?;
     match &site.uploads {
+        _ if known == Some(There::Removed) => Err(FetchError::Nowhere),
         _ if site.store.has(session) => Ok(()),
         None => Err(FetchError::Nowhere),
         Some(uploads) => match uploads.bucket().size(&name(site, session)).await {
@@ -75,8 +85,13 @@ pub(crate) async fn is_kept(site: &Site, session: &SessionId) -> Result<(), Fetc
     }
 }
 
-/// Finds a recording, and brings it here if it lies in the bucket alone.
+/// Finds a recording, and brings it here if it lies in the bucket alone. It is refused if it is another than was put there; where the
+/// bastion's own journal of that is lost, nobody here can tell.
 pub(crate) async fn find(site: &Arc<Site>, session: &SessionId) -> Result<Found, FetchError> {
+    let known = known(site, session).await?;
+    if known == Some(There::Removed) {
+        return Err(FetchError::Nowhere);
+    }
     if site.store.has(session) {
         return Ok(Found::Here);
     }
@@ -87,6 +102,13 @@ pub(crate) async fn find(site: &Arc<Site>, session: &SessionId) -> Result<Found,
         Err(BucketError::Missing) => return Err(FetchError::Nowhere),
         bytes => bytes?,
     };
+    let known = known.and_then(|there| match there {
+        There::Known { bytes, digest } => Some((bytes, digest)),
+        There::Removed => None,
+    });
+    if known.is_some_and(|(put, _)| put != bytes) {
+        return Err(FetchError::Other);
+    }
     let store = Arc::clone(&site.store);
     if blocking(move || store.room()).await? < bytes {
         return Err(FetchError::Room);
@@ -98,12 +120,17 @@ pub(crate) async fn find(site: &Arc<Site>, session: &SessionId) -> Result<Found,
     let fetched = Fetched(uploads.fetched.join(own));
     let (dir, path) = (fetched.0.clone(), file(&fetched.0, session));
     let mut out = blocking(move || create(&dir, &path)).await?;
-    let mut at = 0;
+    let (mut hasher, mut at) = (Sha256::new(), 0);
     while at < bytes {
         let end = bytes.min(at + limits::UPLOAD_PART_BYTES);
         let piece = bucket.range(&name, at..end).await?;
+        hasher.update(&piece);
         out = blocking(move || out.write_all(&piece).map(|()| out)).await?;
         at = end;
+    }
+    let digest = Digest::from_bytes(hasher.finalize().into());
+    if known.is_some_and(|(_, put)| put != digest) {
+        return Err(FetchError::Other);
     }
     Ok(Found::Fetched(fetched))
 }
@@ -125,6 +152,15 @@ pub(crate) async fn bring_back(site: &Arc<Site>, session: &SessionId) -> Result<
         Ok(())
     })
     .await?)
+}
+
+/// What our journal knows of it.
+async fn known(site: &Site, session: &SessionId) -> io::Result<Option<There>> {
+    let Some(uploads) = site.uploads.clone() else {
+        return Ok(None);
+    };
+    let session = session.clone();
+    blocking(move || uploads.there(&session)).await
 }
 
 fn create(dir: &Path, path: &Path) -> io::Result<File> {

@@ -256,13 +256,17 @@ impl Review<'_> {
         erased.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
         let whose = given.session;
         let bucket = match &self.site.uploads {
+            // What is locked nobody can remove, so that nobody is told to.
+            Some(uploads) if uploads.locks_some() => {
+                "\nits object is replaced as soon as the bucket takes it; the version before that can be opened by its recipients until its lock ends"
+            }
             Some(_) => {
-                "\nits object in the bucket is replaced; a bucket that keeps versions has the one before still: remove that there"
+                "\nits object is replaced as soon as the bucket takes it; a bucket that keeps versions has the one before still: remove that there"
             }
             None => "",
         };
         desk.print(&format!(
-            "the recording of session {session}, {} to {}, is erased: nobody reads it any more, and it verifies{bucket}\n",
+            "the recording of session {session}, {} to {}, is erased: nobody reads it here any more, and it verifies{bucket}\n",
             whose.person, whose.access
         ))
         .await;

@@ -3,10 +3,11 @@
 //! Nothing waits for this. While the bucket is away or slow, recordings stay where they are, on this disk, and the log of
 //! the bastion says so; whatever died half-way goes on at the next start ([`journal`]).
 
+mod going;
 mod journal;
 mod one;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,6 @@ use std::time::Duration;
 
 use config::limits;
 use config::words::{BastionName, SessionId};
-use record::clock::UnixTime;
 use tokio::sync::{Notify, OnceCell, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::bucket::{Bucket, BucketError, Locking, Name, Stored};
 use crate::site::Site;
 
+pub(crate) use journal::There;
 use journal::{Journal, Progress};
 use one::One;
 
@@ -55,6 +56,31 @@ pub(crate) enum Fault {
     /// It does not fit.
     #[error("a recording is too long for an object, and stays on this disk")]
     Long,
+    /// The bucket's fault, or that of the credentials.
+    #[error("a recording is in the bucket, and cannot be locked there: {0}")]
+    Lock(BucketError),
+    /// The bucket's fault, or that of the credentials.
+    #[error("a recording that is to be removed from the bucket is there still: {0}")]
+    Remove(BucketError),
+    /// Nobody's fault.
+    #[error("a recording is removed while it is uploaded")]
+    Over,
+}
+
+impl Fault {
+    /// Whether nothing else would do better by now.
+    fn is_away(&self) -> bool {
+        use BucketError::{Credentials, Denied, Setup, Store};
+        matches!(
+            self,
+            Self::Bucket(Store(_) | Denied(_) | Setup(_) | Credentials(_))
+        )
+    }
+
+    /// Whether it is tried again soon. What fails for a reason of its own would go up again and again.
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Bucket(_) | Self::Disk(_) | Self::Lost)
+    }
 }
 
 /// What the bastion has in its bucket.
@@ -123,9 +149,32 @@ impl Uploads {
         Ok(())
     }
 
+    /// Whether what is uploaded is locked, if the bucket can do that.
+    pub(crate) fn locks_some(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// What is known of a recording there; none if nothing is. Blocks for some milliseconds.
+    pub(crate) fn there(&self, session: &SessionId) -> io::Result<Option<There>> {
+        Ok(self.journal.read(session)?.as_ref().and_then(There::of))
+    }
+
+    /// What is known of all recordings there. Blocks.
+    pub(crate) fn all_there(&self) -> io::Result<BTreeMap<SessionId, There>> {
+        let all = self.journal.all()?.into_iter();
+        Ok(all
+            .filter_map(|(session, progress)| Some((session, There::of(&progress)?)))
+            .collect())
+    }
+
     /// Removes a recording from the bucket, as soon as that answers. Blocks for some milliseconds.
     pub(crate) fn remove(&self, session: &SessionId) -> io::Result<()> {
-        self.journal.write(session, &Progress::Removed)?;
+        let upload = match self.journal.read(session)? {
+            Some(Progress::Parts { upload, .. }) => Some(upload),
+            Some(Progress::Removed { upload }) => upload,
+            Some(Progress::Stored { .. }) | None => None,
+        };
+        self.journal.write(session, &Progress::Removed { upload })?;
         self.known().remove(session);
         self.wake.notify_one();
         Ok(())
@@ -159,26 +208,33 @@ pub(crate) async fn run(site: Arc<Site>, uploads: Arc<Uploads>) {
     let mut told = Told::default();
     let mut count = 0;
     let mut looked: Option<Instant> = None;
+    let mut narrow = false;
     loop {
         let ended = site.ends.count();
-        let woken = looked.is_none_or(|at| at.elapsed() >= LOOK);
-        let result = if ended != count || woken {
+        let whole = ended != count || looked.is_none_or(|at| at.elapsed() >= LOOK);
+        // Where the way is too narrow for all of them, it may be wide enough for one.
+        let room = if narrow { 1 } else { limits::UPLOADS };
+        let mut failures = Vec::new();
+        if whole {
             count = ended;
-            // What has come there may be one that leaves this disk at once.
-            let came = everything(&site, &uploads).await;
-            looked = came.as_ref().is_ok_and(|came| !came).then(Instant::now);
-            came.map(drop)
+            match everything(&site, &uploads, room, &mut failures).await {
+                // What has come there may be one that leaves this disk at once.
+                Ok(came) => looked = (!came).then(Instant::now),
+                Err(why) => failures.push(why),
+            }
         } else {
-            parts(&site, &uploads, site.store.running()).await
-        };
-        let pause = match result {
-            Ok(()) => limits::UPLOAD_EVERY,
-            Err(_) => AGAIN,
-        };
-        if result.is_err() {
-            looked = None;
+            let running = site.store.running().into_iter();
+            let running = running.map(|session| (session, None)).collect();
+            each(&site, &uploads, running, room, &mut failures).await;
         }
-        told.tell(&site, &uploads, result.err());
+        narrow = failures.iter().any(Fault::is_away);
+        let mut pause = limits::UPLOAD_EVERY;
+        if failures.iter().any(Fault::is_passing) {
+            (pause, looked) = (AGAIN, None);
+        }
+        if whole || !failures.is_empty() {
+            told.tell(&site, &uploads, failures.into_iter().next());
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = uploads.wake.notified() => looked = None,
@@ -187,43 +243,35 @@ pub(crate) async fn run(site: Arc<Site>, uploads: Arc<Uploads>) {
 }
 
 /// Whatever is due: removals, what has ended, what runs, and what need not lie here any more. Says whether something has come
-/// to the bucket.
-async fn everything(site: &Arc<Site>, uploads: &Arc<Uploads>) -> Result<bool, Fault> {
-    let journal = Arc::clone(&uploads.journal);
-    let all = blocking(move || journal.all()).await?;
-    for (session, _) in all.iter().filter(|(_, at)| *at == Progress::Removed) {
-        uploads.bucket.remove(&name(site, session)).await?;
-        let (journal, session) = (Arc::clone(&uploads.journal), session.clone());
-        blocking(move || journal.forget(&session)).await?;
-    }
-    let store = Arc::clone(&site.store);
-    let here = blocking(move || store.finished()).await?;
-    leave(site, uploads, &all, &here).await?;
-    let known = uploads.known().clone();
-    let waits = here
-        .into_iter()
-        .filter(|(session, _)| !known.contains(session));
-    let finished: Vec<_> = waits
-        .map(|(session, bytes)| (session, Some(bytes)))
-        .collect();
-    let came = !finished.is_empty();
-    let running = site
-        .store
-        .running()
-        .into_iter()
-        .map(|session| (session, None));
-    each(site, uploads, finished.into_iter().chain(running).collect()).await?;
-    Ok(came)
-}
-
-/// Parts of what runs.
-async fn parts(
+/// to the bucket. One recording that fails keeps no other back.
+async fn everything(
     site: &Arc<Site>,
     uploads: &Arc<Uploads>,
-    running: Vec<SessionId>,
-) -> Result<(), Fault> {
-    let running = running.into_iter().map(|session| (session, None)).collect();
-    each(site, uploads, running).await
+    room: usize,
+    failures: &mut Vec<Fault>,
+) -> Result<bool, Fault> {
+    let journal = Arc::clone(&uploads.journal);
+    let all = blocking(move || journal.all()).await?;
+    going::removed(site, uploads, &all, failures).await;
+    let store = Arc::clone(&site.store);
+    let here = blocking(move || store.finished()).await?;
+    going::leave(site, uploads, &all, &here, failures).await;
+    let removed = all
+        .iter()
+        .filter(|(_, at)| matches!(at, Progress::Removed { .. }));
+    let removed: BTreeSet<_> = removed.map(|(session, _)| session).collect();
+    let known = uploads.known().clone();
+    let finished: Vec<_> = here
+        .into_iter()
+        .filter(|(session, _)| !known.contains(session) && !removed.contains(session))
+        .map(|(session, bytes)| (session, Some(bytes)))
+        .collect();
+    let running = site.store.running().into_iter();
+    let running = running.map(|session| (session, None));
+    let both = finished.iter().cloned().chain(running).collect();
+    each(site, uploads, both, room, failures).await;
+    let known = uploads.known();
+    Ok(finished.iter().any(|(session, _)| known.contains(session)))
 }
 
 /// Some recordings, several at once: those that are finished with their sizes. One that fails keeps no other back, but
@@ -232,9 +280,11 @@ async fn each(
     site: &Arc<Site>,
     uploads: &Arc<Uploads>,
     all: Vec<(SessionId, Option<u64>)>,
-) -> Result<(), Fault> {
-    let room = Arc::new(Semaphore::new(limits::UPLOADS));
-    let (mut tasks, mut failures) = (JoinSet::new(), Vec::new());
+    room: usize,
+    failures: &mut Vec<Fault>,
+) {
+    let room = Arc::new(Semaphore::new(room));
+    let mut tasks = JoinSet::new();
     for (session, finished) in all {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             break;
@@ -242,7 +292,7 @@ async fn each(
         while let Some(done) = tasks.try_join_next() {
             failures.extend(failed(done));
         }
-        if failures.len() >= FAILURES {
+        if going::are_away(failures) {
             break;
         }
         let (site, uploads) = (Arc::clone(site), Arc::clone(uploads));
@@ -255,7 +305,6 @@ async fn each(
     while let Some(done) = tasks.join_next().await {
         failures.extend(failed(done));
     }
-    failures.into_iter().next().map_or(Ok(()), Err)
 }
 
 fn failed(done: Result<Result<(), Fault>, tokio::task::JoinError>) -> Option<Fault> {
@@ -271,65 +320,24 @@ async fn upload(
     session: SessionId,
     finished: Option<u64>,
 ) -> Result<(), Fault> {
-    let sealed = || site.store.sealed(&session);
-    let one = |session| One {
+    let one = One {
         site,
         uploads,
         session,
     };
-    match finished {
-        Some(bytes) => {
-            one(session.clone()).finish(bytes).await?;
-            uploads.known().insert(session);
-            Ok(())
-        }
-        None => match sealed() {
-            Some(sealed) => one(session).go_on(sealed).await,
+    let result = match finished {
+        Some(bytes) => one.finish(bytes).await,
+        None => match site.store.sealed(&one.session) {
+            Some(sealed) => one.go_on(sealed).await,
             None => Ok(()),
         },
+    };
+    match result {
+        // It was removed meanwhile.
+        Err(Fault::Over) => Ok(()),
+        Err(Fault::Disk(_)) if !site.store.has(&one.session) => Ok(()),
+        result => result,
     }
-}
-
-/// Removes from this disk what is in the bucket for long enough, and forgets of what else is gone from here.
-async fn leave(
-    site: &Arc<Site>,
-    uploads: &Arc<Uploads>,
-    all: &[(SessionId, Progress)],
-    here: &[(SessionId, u64)],
-) -> Result<(), Fault> {
-    let now = site.clock.wall();
-    for (session, progress) in all {
-        let Progress::Stored { bytes, at, .. } = progress else {
-            continue;
-        };
-        let is_here = here.iter().any(|(id, _)| id == session);
-        if is_here && !is_over(uploads.keep_local, *at, now) {
-            continue;
-        }
-        // Taken before it is asked, so that it is not erased meanwhile.
-        let _keeping = site.keeping.lock().await;
-        if is_here && uploads.bucket.size(&name(site, session)).await? != *bytes {
-            return Err(Fault::Other);
-        }
-        let (store, journal, id) = (
-            Arc::clone(&site.store),
-            Arc::clone(&uploads.journal),
-            session.clone(),
-        );
-        blocking(move || {
-            // If we die within, the next look forgets it.
-            store.remove(&id)?;
-            journal.forget(&id)
-        })
-        .await?;
-        uploads.known().remove(session);
-        tracing::info!(%session, "a recording is in the bucket alone from now on");
-    }
-    Ok(())
-}
-
-fn is_over(keep: Option<Duration>, at: UnixTime, now: UnixTime) -> bool {
-    keep.is_some_and(|keep| now.since(at) >= keep)
 }
 
 impl Told {
@@ -349,11 +357,15 @@ impl Told {
                 let waits = here.iter().filter(|(session, _)| !known.contains(session));
                 let (count, bytes) =
                     waits.fold((0_u64, 0_u64), |(n, sum), (_, bytes)| (n + 1, sum + bytes));
-                tracing::error!(
-                    recordings = count,
-                    bytes,
-                    "recordings wait on this disk for the bucket: {why}"
-                );
+                if count == 0 {
+                    tracing::error!("{why}");
+                } else {
+                    tracing::error!(
+                        recordings = count,
+                        bytes,
+                        "recordings wait on this disk for the bucket: {why}"
+                    );
+                }
                 let since = before.map_or(now, |(since, _)| since);
                 self.failing = Some((since, now));
             }

@@ -115,6 +115,15 @@ fn a_recording_leaves_for_the_bucket_and_is_read_held_and_removed_there() -> Res
     verify()?
         .exits(1)?
         .prints(&format!("BAD   {id}.cast.zst"))?;
+    // Nor is another shown, or brought back to be erased.
+    let because = ["review@bastion", "erase", &id, "--reason", "case 12"];
+    for args in [&["review@bastion", "cat", &id][..], &because] {
+        world
+            .bob
+            .ssh(args)?
+            .exits(1)?
+            .says("is not what was put there")?;
+    }
     fs::write(&altered, &own)?;
     put(&altered)?.prints("200")?;
     verify()?.ok()?;
@@ -188,6 +197,53 @@ fn promise_06_a_bucket_that_is_away_delays_nothing_and_what_waits_goes_up_in_par
         assert!(fs::read(&copy)? == fs::read(path)?, "{id} is another there");
     }
     world.end()
+}
+
+#[test]
+fn what_the_bucket_has_otherwise_or_has_lost_goes_up_again_and_keeps_nothing_back() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let store = S3::start(dir.path())?;
+    store.bucket("recordings", false)?;
+    let mut world = world_with(&store, "keep-local = \"10s\"", "")?;
+    for _ in 0..2 {
+        world.jump(&[&world.at_web1(), "echo a line"])?.ok()?;
+    }
+    let all = world.wait_finished(2, LIMIT)?;
+    let ids: Vec<String> = all.iter().map(|path| id_of(path)).collect();
+    let own: Vec<Vec<u8>> = all.iter().map(fs::read).collect::<std::io::Result<_>>()?;
+    until("both are there", || {
+        Ok(is_there(&store, &ids[0])? && is_there(&store, &ids[1])?)
+    })?;
+    // Somebody overwrites one, at the same size, and removes the other.
+    let object = |id: &str| format!("recordings/prod/bastion/{id}.cast.zst");
+    let altered = dir.path().join("altered");
+    fs::write(&altered, vec![7; own[0].len()])?;
+    let put = ["-T", altered.to_str().unwrap_or_default()];
+    store.curl(&put, &object(&ids[0]))?.prints("200")?;
+    store
+        .curl(&["-X", "DELETE"], &object(&ids[1]))?
+        .prints("204")?;
+    std::thread::sleep(Duration::from_secs(11));
+    world.jump(&[&world.at_web1(), "echo a third"])?.ok()?;
+    world
+        .bastion()?
+        .wait_log("does not have a recording any more as it was given", LIMIT)?;
+    for (id, own) in ids.iter().zip(&own) {
+        until("it is there as it was", || {
+            let copy = dir.path().join("copy");
+            let to = ["-o", copy.to_str().unwrap_or_default()];
+            let found = store.curl(&to, &object(id))?.out();
+            Ok(found == "200" && fs::read(&copy)? == *own)
+        })?;
+    }
+    std::thread::sleep(Duration::from_secs(11));
+    world.jump(&[&world.at_web1(), "echo a fourth"])?.ok()?;
+    until("they have left this disk", || {
+        Ok(all.iter().all(|path| !path.exists()))
+    })?;
+    // Here they are missing now.
+    world.end_damaged();
+    Ok(())
 }
 
 /// How many parts are noted of uploads that are under way.

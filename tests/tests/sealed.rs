@@ -322,7 +322,7 @@ approvals = { count = 0 }
     world.take(&world.carol, "review@bastion", &own)?;
     erase(&world.carol)?
         .ok()?
-        .prints("is erased: nobody reads it any more")?;
+        .prints("is erased: nobody reads it here any more")?;
     text(&world, &recording, &key)?
         .exits(1)?
         .says("was erased")?;

@@ -128,5 +128,10 @@ fn told(error: &dyn std::error::Error) -> String {
 }
 
 fn refused(status: StatusCode, text: &str) -> BucketError {
-    BucketError::Store(said(&format!("{status}: {text}")))
+    let words = said(&format!("{status}: {text}"));
+    if status.is_client_error() {
+        BucketError::Denied(words)
+    } else {
+        BucketError::Store(words)
+    }
 }

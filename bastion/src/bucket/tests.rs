@@ -7,7 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 
 /// A bucket whose store answers each request with this, whatever was asked.
-fn answered(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (tempfile::TempDir, Bucket) {
+fn answered(
+    mut answer: impl FnMut(&mut TcpStream) + Send + 'static,
+) -> (tempfile::TempDir, Bucket) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -98,6 +100,29 @@ async fn a_list_that_goes_round_ends_and_foreign_names_are_passed_over() {
     let round = "<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>";
     let (_dir, bucket) = says("200 OK", &page(round));
     let error = bucket.list(None).await.unwrap_err();
+    assert!(
+        matches!(error, BucketError::Nonsense("a list without end")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_list_of_empty_pages_ends() {
+    let mut page = 0;
+    let (_dir, bucket) = answered(move |stream| {
+        page += 1;
+        let body = format!(
+            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{}</NextContinuationToken></ListBucketResult>",
+            page % 2
+        );
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        let _ = stream.write_all((head + &body).as_bytes());
+    });
+    let listed = tokio::time::timeout(Duration::from_secs(60), bucket.list(None)).await;
+    let error = listed.expect("it ends").unwrap_err();
     assert!(
         matches!(error, BucketError::Nonsense("a list without end")),
         "{error}"

@@ -28,7 +28,7 @@ pub(super) enum Progress {
         /// The store's names for its parts, each of the same size, in order.
         parts: Vec<String>,
     },
-    /// It is there, and was read back.
+    /// It is there, and was read back. This is kept while it lies there, so that what comes back can be held against it.
     Stored {
         /// Its size.
         bytes: u64,
@@ -36,9 +36,33 @@ pub(super) enum Progress {
         digest: Digest,
         /// Since when.
         at: UnixTime,
+        /// Whether it is locked there.
+        locked: bool,
     },
     /// It is to be removed from there.
+    Removed {
+        /// The upload that was under way, if there was one.
+        upload: Option<String>,
+    },
+}
+
+/// What is known of a recording in the bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum There {
+    /// It is to be removed from there: there is none any more.
     Removed,
+    /// It was read back by us, and was this.
+    Known { bytes: u64, digest: Digest },
+}
+
+impl There {
+    pub(super) fn of(progress: &Progress) -> Option<Self> {
+        match *progress {
+            Progress::Parts { .. } => None,
+            Progress::Stored { bytes, digest, .. } => Some(Self::Known { bytes, digest }),
+            Progress::Removed { .. } => Some(Self::Removed),
+        }
+    }
 }
 
 /// The directory.
@@ -83,6 +107,18 @@ impl Journal {
         // If we die here, it is what it was before: a part that is there already is uploaded once more.
         fs::rename(&partial, &path)?;
         File::open(&self.dir)?.sync_all()
+    }
+
+    /// Writes down how far it is, unless it is to be removed; says whether it did. Nobody else writes of it meanwhile.
+    pub(super) fn unless_removed(
+        &self,
+        session: &SessionId,
+        progress: &Progress,
+    ) -> io::Result<bool> {
+        if let Some(Progress::Removed { .. }) = self.read(session)? {
+            return Ok(false);
+        }
+        self.write(session, progress).map(|()| true)
     }
 
     /// Knows nothing of it any more. When this returns, that survives the loss of power.
@@ -136,7 +172,17 @@ mod tests {
         let text = fs::read(&path).unwrap();
         fs::write(&path, &text[..text.len() / 2]).unwrap();
         assert_eq!(journal.read(&session).unwrap(), None);
+        let removed = Progress::Removed { upload: None };
+        journal.write(&session, &removed).unwrap();
+        let parts = Progress::Parts {
+            upload: "u".to_owned(),
+            parts: Vec::new(),
+        };
+        assert!(!journal.unless_removed(&session, &parts).unwrap());
+        assert_eq!(journal.read(&session).unwrap(), Some(removed));
         journal.forget(&session).unwrap();
+        journal.forget(&session).unwrap();
+        assert!(journal.unless_removed(&session, &parts).unwrap());
         journal.forget(&session).unwrap();
         assert_eq!(journal.all().unwrap(), []);
     }

@@ -16,8 +16,8 @@ use record::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
 use super::journal::Progress;
-use super::{Fault, Uploads, blocking};
-use crate::bucket::{BucketError, Name, until};
+use super::{Fault, Uploads, blocking, going};
+use crate::bucket::{BucketError, Name};
 use crate::site::Site;
 
 const PART: u64 = limits::UPLOAD_PART_BYTES;
@@ -44,8 +44,8 @@ impl One<'_> {
             return Err(Fault::Long);
         }
         let (bucket, name) = (&self.uploads.bucket, self.name());
-        let begun = self.read().await?.is_some();
-        if bytes <= PART && !begun {
+        let begun = self.read().await?;
+        if bytes <= PART && !matches!(begun, Some(Progress::Parts { .. })) {
             let whole = self.bytes(0, bytes).await?;
             bucket.put(&name, whole).await?;
         } else {
@@ -69,7 +69,10 @@ impl One<'_> {
         } else {
             let upload = bucket.begin(&name).await?;
             // If we die here, the store keeps an upload that nobody completes: a rule of the bucket ends those.
-            self.write(&upload, &[]).await?;
+            if let Err(why) = self.write(&upload, &[]).await {
+                bucket.abort(&name, &upload).await?;
+                return Err(why);
+            }
             (upload, Vec::new())
         };
         loop {
@@ -86,46 +89,36 @@ impl One<'_> {
         }
     }
 
-    /// Reads it back, and holds it against the file.
+    /// Reads it back, holds it against the file, and locks it.
     async fn verify(&self, name: &Name, bytes: u64) -> Result<(), Fault> {
-        let bucket = &self.uploads.bucket;
-        if bucket.size(name).await? != bytes {
+        let Some(theirs) = self.uploads.bucket.digest(name, bytes).await? else {
             return Err(self.other().await);
-        }
-        let mut theirs = Sha256::new();
-        let mut at = 0;
-        while at < bytes {
-            let end = bytes.min(at + PART);
-            theirs.update(bucket.range(name, at..end).await?);
-            at = end;
-        }
-        let theirs = Digest::from_bytes(theirs.finalize().into());
-        let now = self.site.clock.wall();
-        if let Some(lock) = self.uploads.locks().await? {
-            self.compare(theirs).await?;
-            bucket.lock(name, &until(now, lock)).await?;
-        }
-        // The file may have been erased meanwhile, but from here on it is not before it is known which one is there.
-        let _keeping = self.site.keeping.lock().await;
-        self.compare(theirs).await?;
+        };
         let stored = Progress::Stored {
             bytes,
             digest: theirs,
-            at: now,
+            at: self.site.clock.wall(),
+            locked: false,
         };
-        self.note(stored).await?;
+        if !self.stored(theirs, &stored).await? {
+            return Err(self.other().await);
+        }
         tracing::info!(session = %self.session, bytes, "a recording is in the bucket");
-        Ok(())
+        going::lock(self.site, self.uploads, &self.session, &stored).await
     }
 
-    async fn compare(&self, theirs: Digest) -> Result<(), Fault> {
+    /// Notes that it is there, if that is what the file is.
+    async fn stored(&self, theirs: Digest, stored: &Progress) -> Result<bool, Fault> {
+        // The file may have been erased meanwhile, but from here on it is not before it is known which one is there.
+        let _keeping = self.site.keeping.lock().await;
         let path = self.path();
         let ours = blocking(move || digest(&File::open(path)?)).await?;
-        if ours == theirs {
-            Ok(())
-        } else {
-            Err(self.other().await)
+        if ours != theirs {
+            return Ok(false);
         }
+        self.note(stored.clone()).await?;
+        self.uploads.known().insert(self.session.clone());
+        Ok(true)
     }
 
     /// The store does not know of the upload any more: the next look begins another.
@@ -140,7 +133,12 @@ impl One<'_> {
 
     async fn anew(&self, why: Fault) -> Fault {
         let (journal, session) = (Arc::clone(&self.uploads.journal), self.session.clone());
-        match blocking(move || journal.forget(&session)).await {
+        let _keeping = self.site.keeping.lock().await;
+        let forgotten = blocking(move || match journal.read(&session)? {
+            Some(Progress::Removed { .. }) => Ok(()),
+            _ => journal.forget(&session),
+        });
+        match forgotten.await {
             Ok(()) => why,
             Err(e) => e.into(),
         }
@@ -153,12 +151,15 @@ impl One<'_> {
 
     async fn write(&self, upload: &str, parts: &[String]) -> Result<(), Fault> {
         let (upload, parts) = (upload.to_owned(), parts.to_vec());
+        let _keeping = self.site.keeping.lock().await;
         self.note(Progress::Parts { upload, parts }).await
     }
 
+    /// Notes how far it is, unless it is to be removed. The caller holds [`Site::keeping`].
     async fn note(&self, progress: Progress) -> Result<(), Fault> {
         let (journal, session) = (Arc::clone(&self.uploads.journal), self.session.clone());
-        Ok(blocking(move || journal.write(&session, &progress)).await?)
+        let noted = blocking(move || journal.unless_removed(&session, &progress)).await?;
+        if noted { Ok(()) } else { Err(Fault::Over) }
     }
 
     async fn bytes(&self, from: u64, count: u64) -> Result<Bytes, Fault> {
