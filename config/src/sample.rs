@@ -183,7 +183,7 @@ source = []                         # addresses that targets see it come from, e
 # logins = ["backup"]
 # targets = ["db1.prod"]
 # approvals = { count = 1, from = "sre" }
-# channels = ["sftp"]                         # files, by sftp, scp and scp -O: each operation is recorded, contents by size and digest
+# channels = ["sftp"]                         # files, by sftp and scp: each operation is recorded, contents by size and digest
 # files = { read = true, write = false, paths = ["/srv/dumps"], largest = "2G" }    # absent: all that the login may do
 #
 # [role.reviewer]

@@ -115,6 +115,23 @@ fn what_is_typed_is_looked_at_where_it_is_recorded() -> Result<()> {
 }
 
 #[test]
+fn in_a_role_of_commands_alone_what_scp_o_shows_is_looked_at_too() -> Result<()> {
+    let pager = Pager::new(false)?;
+    let terms = "channels = [\"exec\"]\nalerts = [{ name = \"shadow\", screen = 'root:x:0' }]";
+    let (world, at) = world(&pager, terms)?;
+    let (here, back) = (world.root().join("here"), world.root().join("back"));
+    fs::write(&here, "root:x:0:0\n")?;
+    let mut scp = world.alice.command("scp")?;
+    scp.arg("-F").arg(world.alice.config());
+    scp.args(["-O", "-o", "BatchMode=yes", "-J", "bastion"]);
+    scp.arg(format!("{at}:{}", here.display())).arg(&back);
+    process::run(&mut scp)?.ok()?;
+    assert_eq!(fs::read_to_string(back)?, "root:x:0:0\n");
+    pager.wait_text("ALERT shadow: a line of the screen", SOON)?;
+    world.end()
+}
+
+#[test]
 fn many_bytes_are_told_of_at_once_or_end_the_session() -> Result<()> {
     let pager = Pager::new(false)?;
     let terms = "channels = [\"exec\", \"sftp\"]\nalerts = [{ name = \"fast\", rate = \"256K\" }, { name = \"much\", volume = \"8M\", kill = true }]";

@@ -77,6 +77,9 @@ pub(crate) enum Fault {
         "role {0} has rules for files, which this command cannot be held to: use sftp, or scp with one path"
     )]
     Hidden(RoleName),
+    /// The old `scp` is a command, which the login's shell would run.
+    #[error("role {0} gives files and no commands: use sftp, or scp without -O")]
+    OldScp(RoleName),
     /// Files are not given where one command is forced.
     #[error("the grant is for one command, and gives no file transfers")]
     FilesForced,

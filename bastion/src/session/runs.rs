@@ -3,6 +3,7 @@
 use config::files::FileRules;
 use config::limits;
 use config::rules::Channel;
+use config::terms::{Alert, Trigger};
 use config::words::shown;
 use record::api::SessionGiven;
 use record::recording::Kind;
@@ -114,15 +115,23 @@ impl Running {
 }
 
 /// Follows a copy where the role gives transfers. Where it gives commands alone, it is one of them; what they show may be
-/// masked, and then it is masked like the rest.
+/// masked or looked at, and then so is it.
 fn copy(head: Head, given: &SessionGiven) -> Option<Copy> {
-    let by = if given.channels.contains(&Channel::Sftp) {
-        Channel::Sftp
+    let (by, followed) = if given.channels.contains(&Channel::Sftp) {
+        (Channel::Sftp, !only_files(given))
     } else {
-        Channel::Exec
+        let seen = |alert: &Alert| matches!(alert.on, Trigger::Screen(_) | Trigger::Command(_));
+        let plain = given.terms.mask.is_empty() && !given.terms.alerts.iter().any(seen);
+        (Channel::Exec, plain)
     };
-    let followed = by == Channel::Sftp || given.terms.mask.is_empty();
     followed.then_some(Copy { head, by })
+}
+
+/// Whether the role gives files, and nothing that the login's shell runs: a shell reads files of its own when it starts, which
+/// whoever may write files could have written before.
+fn only_files(given: &SessionGiven) -> bool {
+    let has = |channel| given.channels.contains(&channel);
+    has(Channel::Sftp) && !has(Channel::Exec) && !has(Channel::Shell)
 }
 
 impl What {
@@ -178,6 +187,9 @@ pub(super) fn allowed(route: &Route, given: &SessionGiven, runs: &Running) -> Re
         return Err(Fault::FilesForced);
     }
     let (role, channel) = (given.role.clone(), runs.channel());
+    if only_files(given) && runs.command().and_then(Head::parse).is_some() {
+        return Err(Fault::OldScp(role));
+    }
     if !given.channels.contains(&channel) {
         return Err(Fault::Channel { role, channel });
     }

@@ -216,7 +216,8 @@ pub enum Channel {
     Shell,
     /// A command (RFC 4254 §6.5 `exec`).
     Exec,
-    /// File transfers: the subsystem `sftp`, which `scp` uses too, and the command `scp`, as `scp -O` runs it.
+    /// File transfers: the subsystem `sftp`, which `scp` uses too, and, in a role that gives commands or a shell,
+    /// the command `scp`, as `scp -O` runs it.
     Sftp,
     /// Connections from the person's side to what the target reaches (RFC 4254 §7.2 `direct-tcpip`, and
     /// `direct-streamlocal@openssh.com`): `ssh -L`, `-W` and `-D`.

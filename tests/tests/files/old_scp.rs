@@ -118,8 +118,8 @@ fn promise_10_what_scp_o_moves_is_in_the_recording_by_name_size_and_digest() -> 
 }
 
 #[test]
-fn scp_o_needs_no_commands_and_brings_none() -> Result<()> {
-    let (world, at) = world_with(&["sftp"], "")?;
+fn scp_o_needs_no_commands_beside_a_shell_and_brings_none() -> Result<()> {
+    let (world, at) = world_with(&["shell", "sftp"], "")?;
     let here = world.root().join("here");
     fs::write(&here, "by scp\n")?;
     let there = world.root().join("there");
@@ -151,6 +151,27 @@ fn scp_o_needs_no_commands_and_brings_none() -> Result<()> {
             .any(|line| line["done"]["outcome"] == "no-such-file"),
         "{told:#?}"
     );
+    world.end()
+}
+
+#[test]
+fn a_role_that_gives_files_alone_starts_no_shell_by_scp_o() -> Result<()> {
+    let (world, at) = world_with(&["sftp"], "")?;
+    let (here, there) = (world.root().join("here"), world.root().join("there"));
+    fs::write(&here, "by scp\n")?;
+    let (here, remote) = (
+        here.display().to_string(),
+        format!("{at}:{}", there.display()),
+    );
+    for pair in [[&here, &remote], [&remote, &here]] {
+        copies(&world, &pair.map(String::as_str))?
+            .exits(1)?
+            .says("gives files and no commands: use sftp, or scp without -O")?;
+    }
+    assert!(!there.exists());
+    assert_eq!(world.web1.logins(), 0, "the target heard of it");
+    moves(&world, "scp", &[&here, &remote], "")?.ok()?;
+    assert_eq!(fs::read_to_string(there)?, "by scp\n");
     world.end()
 }
 
@@ -236,7 +257,7 @@ fn a_role_s_rules_for_files_hold_for_scp_o() -> Result<()> {
 
 #[test]
 fn a_copy_by_scp_o_that_is_cut_off_says_how_far_it_went() -> Result<()> {
-    let (world, at) = world_with(&["sftp"], "")?;
+    let (world, at) = world_with(&["exec", "sftp"], "")?;
     let (here, there) = (world.root().join("here"), world.root().join("there"));
     fs::write(&here, vec![b'x'; 4 << 20])?;
     let mut command: Command = world.alice.command("scp")?;
