@@ -22,6 +22,9 @@ const LONG_POLL: Duration = Duration::from_secs(25);
 /// Calls at once: each is a channel of one connection, and the CA allows so many.
 const CALLS: usize = 6;
 
+/// Of those, what people who choose may take: the CA answers a choice when it is witnessed, and sessions do not wait behind it.
+const CHOICES: usize = 2;
+
 /// Why the CA gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CaError {
@@ -37,6 +40,7 @@ pub enum CaError {
 pub struct CaLink {
     wire: wire::Wire,
     calls: Semaphore,
+    choices: Semaphore,
 }
 
 impl CaLink {
@@ -51,6 +55,7 @@ impl CaLink {
         Self {
             wire: wire::Wire::new(address, host_key, name, identity),
             calls: Semaphore::new(CALLS),
+            choices: Semaphore::new(CHOICES),
         }
     }
 
@@ -71,12 +76,12 @@ impl CaLink {
 
     /// What a person may reach now.
     pub async fn reach(&self, ask: &api::reach::ReachAsk) -> Result<api::reach::Reach, CaError> {
-        self.call(Method::POST, path::REACH, Some(ask)).await
+        self.choice(path::REACH, ask).await
     }
 
     /// The certificate of one of these grants.
     pub async fn take(&self, ask: &api::reach::TakeAsk) -> Result<api::reach::Taken, CaError> {
-        self.call(Method::POST, path::REACH_TAKE, Some(ask)).await
+        self.choice(path::REACH_TAKE, ask).await
     }
 
     /// Tells the end of a session.
@@ -126,6 +131,21 @@ impl CaLink {
             None::<&()>,
         )
         .await
+    }
+
+    async fn choice<A: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        ask: &A,
+    ) -> Result<T, CaError> {
+        let choosing = async {
+            // Never closed.
+            let _permit = self.choices.acquire().await;
+            self.call(Method::POST, path, Some(ask)).await
+        };
+        timeout(limits::CA_ANSWER, choosing)
+            .await
+            .unwrap_or_else(|_| Err(too_late()))
     }
 
     async fn call<A: Serialize, T: DeserializeOwned>(
@@ -186,5 +206,46 @@ fn why(answer: &[u8]) -> String {
             .take(500)
             .collect(),
         Err(_) => "it gave no reason".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use record::api::reach::{Held, ReachAsk};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_choose_leave_calls_for_sessions() {
+        // A CA that never says anything.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let key = crate::identity::fresh().unwrap();
+        let link = Arc::new(CaLink::new(
+            address.parse().unwrap(),
+            key.public_key().clone(),
+            &"bastion".parse().unwrap(),
+            key,
+        ));
+        let held = Held {
+            certificate: String::new(),
+            access: "root@db1.prod".parse().unwrap(),
+            source: "127.0.0.1".parse().unwrap(),
+        };
+        let ask = ReachAsk { held };
+        let choosing: Vec<_> = (0..2 * CALLS)
+            .map(|_| {
+                let (link, ask) = (Arc::clone(&link), ask.clone());
+                tokio::spawn(async move { link.reach(&ask).await })
+            })
+            .collect();
+        let _connection = silent.accept().await.unwrap();
+        assert_eq!(link.calls.available_permits(), CALLS - CHOICES);
+        for choice in choosing {
+            choice.abort();
+        }
     }
 }

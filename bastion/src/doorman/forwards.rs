@@ -81,17 +81,17 @@ impl Doorman {
             };
             direct::begin(site, route, client, wanted);
         };
-        match (self.links.take(), self.links.wait()) {
-            (Some(place), _) => begin(reply, place),
-            (None, Some(waiting)) => {
-                tokio::spawn(async move {
-                    match waiting.await {
-                        Some(place) => begin(reply, place),
-                        None => full(reply).await,
-                    }
-                });
-            }
-            (None, None) => full(reply).await,
+        if let Some(place) = self.links.take() {
+            begin(reply, place);
+        } else if let Some(waiting) = self.links.wait() {
+            tokio::spawn(async move {
+                match waiting.await {
+                    Some(place) => begin(reply, place),
+                    None => full(reply).await,
+                }
+            });
+        } else {
+            full(reply).await;
         }
     }
 

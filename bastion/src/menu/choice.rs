@@ -10,6 +10,9 @@ use super::words::left;
 /// Longest text that is looked for, in bytes: no name is longer.
 const FILTER_BYTES: usize = 64;
 
+/// What somebody reads who chose from rows that are there no more.
+pub(super) const CHANGED: &str = "the list has changed: look again";
+
 /// One way to go.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
@@ -41,6 +44,10 @@ pub(super) struct Choice {
     pub(super) typing: bool,
     /// Among those that are shown.
     at: usize,
+    /// The mark's grant is gone, and it stands at another one that nobody has chosen yet.
+    moved: bool,
+    /// The rows are others than those that were listed last.
+    pub(super) changed: bool,
     /// Why the last thing that was asked for did not come.
     pub(super) note: Option<String>,
     /// How many rows a screen has.
@@ -57,11 +64,16 @@ impl Choice {
         }
     }
 
-    /// Puts other rows in the place of those that there are; the mark stays at its grant.
+    /// Puts other rows in the place of those that there are; the mark stays at its grant. Where that is gone, Return has to be
+    /// pressed twice: the first time it may have been meant for what was marked before.
     pub(super) fn renew(&mut self, rows: Vec<Row>) {
         let at = self.marked().map(|row| row.grant.request.clone());
+        let requests = |rows: &[Row]| -> Vec<RequestId> {
+            rows.iter().map(|row| row.grant.request.clone()).collect()
+        };
+        self.changed |= requests(&self.rows) != requests(&rows);
         self.rows = rows;
-        self.mark(at.as_ref());
+        self.moved |= !self.mark(at.as_ref());
     }
 
     /// Lets go of what is over.
@@ -116,7 +128,9 @@ impl Choice {
     /// Takes a key.
     pub(super) fn press(&mut self, key: Key) -> Step {
         self.note = None;
+        let moved = std::mem::take(&mut self.moved);
         match key {
+            Key::Enter if moved => self.note = Some(CHANGED.to_owned()),
             Key::Enter if self.marked().is_some() => return Step::Go,
             Key::Up => self.step(|at, _| at.saturating_sub(1)),
             Key::Down => self.step(|at, last| (at + 1).min(last)),
@@ -168,11 +182,12 @@ impl Choice {
         self.mark(at.as_ref());
     }
 
-    /// Puts the mark on this grant, or near where it stood.
-    fn mark(&mut self, request: Option<&RequestId>) {
+    /// Puts the mark on this grant, or near where it stood; says whether the grant, if there was one, is still there.
+    fn mark(&mut self, request: Option<&RequestId>) -> bool {
         let shown = self.shown();
         let found = request.and_then(|id| shown.iter().position(|row| row.grant.request == *id));
         self.at = found.unwrap_or(self.at.min(shown.len().saturating_sub(1)));
+        found.is_some() || request.is_none()
     }
 }
 
@@ -253,6 +268,31 @@ pub(super) mod tests {
             choice.press(Key::Char('x'));
         }
         assert_eq!(choice.filter.len(), FILTER_BYTES);
+    }
+
+    #[test]
+    fn return_does_not_go_where_the_mark_was_put_because_its_grant_is_gone() {
+        let now = Instant::now();
+        let over = now + Duration::from_secs(60);
+        let mut choice = three(now);
+        choice.expire(over);
+        assert_eq!(marked(&choice).as_deref(), Some("root@db2.prod"));
+        assert_eq!(press(&mut choice, "\r"), Step::Stay);
+        assert_eq!(choice.note.as_deref(), Some(CHANGED));
+        assert_eq!(press(&mut choice, "\r"), Step::Go, "it was seen");
+        let mut choice = three(now);
+        press(&mut choice, "j");
+        choice.expire(over);
+        assert_eq!(press(&mut choice, "\r"), Step::Go, "it is the same grant");
+        let mut choice = three(now);
+        choice.expire(over);
+        assert_eq!(
+            press(&mut choice, "j\r"),
+            Step::Go,
+            "it was moved on purpose"
+        );
+        let mut choice = three(now);
+        assert_eq!(press(&mut choice, "/WEB\r"), Step::Go, "it was looked for");
     }
 
     #[test]

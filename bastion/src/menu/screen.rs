@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::choice::{Choice, Step};
+use super::choice::{CHANGED, Choice, Step};
 use super::keys::Key;
 use super::view::{self, Head};
 use super::words;
@@ -58,6 +58,12 @@ impl Screen {
                 let number = std::mem::take(typed).parse::<usize>().ok();
                 let at = number.and_then(|number| number.checked_sub(1));
                 *fresh = true;
+                choice.note = None;
+                if choice.changed && at.is_some() {
+                    // They count rows that were never printed.
+                    choice.note = Some(CHANGED.to_owned());
+                    return (Step::Stay, Bytes::from_static(b"\r\n"));
+                }
                 let step = match at {
                     _ if key != Key::Enter => Step::Again,
                     Some(at) if choice.put_mark(at) => Step::Go,
@@ -84,6 +90,9 @@ impl Screen {
             }),
             Self::Lines { fresh, .. } => {
                 let printed = std::mem::take(fresh).then(|| lines(choice, head));
+                if printed.is_some() {
+                    choice.changed = false;
+                }
                 Ok(printed.map(Bytes::from).unwrap_or_default())
             }
         }
@@ -121,6 +130,8 @@ fn lines(choice: &Choice, head: &Head<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::choice::tests::rows;
     use super::*;
 
@@ -161,5 +172,19 @@ mod tests {
         assert_eq!(press(Key::Enter), Step::Go);
         assert_eq!(press(Key::Leave), Step::Leave);
         assert_eq!(choice.at(), 1);
+        // Numbers are those of the list that was printed.
+        screen.draw(&mut choice, &head, now).unwrap();
+        choice.expire(now + Duration::from_secs(60));
+        for there in [Step::Stay, Step::Go] {
+            screen.press(&mut choice, Key::Char('1'));
+            assert_eq!(screen.press(&mut choice, Key::Enter).0, there);
+            let printed = screen.draw(&mut choice, &head, now).unwrap();
+            let printed = String::from_utf8(printed.to_vec()).unwrap();
+            assert_eq!(
+                printed.contains(CHANGED),
+                there == Step::Stay,
+                "{printed:?}"
+            );
+        }
     }
 }

@@ -150,7 +150,7 @@ impl<'a> Table<'a> {
             Event::Said(said) => self.said(client, terminal, screen, said).await,
             Event::Time => {
                 let key = self.keys.rest()?;
-                self.press(client, screen, key).await
+                self.press(client, screen, key).await.0
             }
         }
     }
@@ -183,12 +183,14 @@ impl<'a> Table<'a> {
                     let byte = data.split_to(1);
                     let key = byte.first().and_then(|byte| self.keys.take(*byte));
                     let Some(key) = key else { continue };
-                    let outcome = self.press(client, screen, key).await;
-                    if outcome.is_some() {
-                        // What was typed behind it is for whoever comes next.
-                        if matches!(outcome, Some(Outcome::Go(_))) && !data.is_empty() {
-                            client.put_back(data);
-                        }
+                    let (outcome, asked) = self.press(client, screen, key).await;
+                    // What was typed behind it is for whoever comes next.
+                    if matches!(outcome, Some(Outcome::Go(_))) && !data.is_empty() {
+                        client.put_back(data);
+                        return outcome;
+                    }
+                    // Where nobody comes, it was meant for a list that was not yet seen. The CA is asked once at most.
+                    if outcome.is_some() || asked {
                         return outcome;
                     }
                 }
@@ -198,32 +200,32 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Takes a key; yields the end if that is one, and whether somebody was asked for what the key wants.
     async fn press(
         &mut self,
         client: &mut Client,
         screen: &mut Screen,
         key: Key,
-    ) -> Option<Outcome> {
+    ) -> (Option<Outcome>, bool) {
         let (step, echo) = screen.press(&mut self.choice, key);
         if !echo.is_empty() && !client.show(echo).await {
-            return Some(Outcome::Gone);
+            return (Some(Outcome::Gone), false);
         }
         match step {
-            Step::Stay => None,
-            Step::Leave => Some(Outcome::Left),
-            Step::Again => match client.while_held(self.menu.reach()).await {
-                None => Some(Outcome::Gone),
-                Some(Ok(reach)) => {
-                    self.choice.renew(rows(&reach));
-                    None
-                }
-                Some(Err(line)) => {
-                    self.choice.note = Some(line);
-                    None
-                }
-            },
-            Step::Go => self.go(client).await,
+            Step::Stay => (None, false),
+            Step::Leave => (Some(Outcome::Left), false),
+            Step::Again => (self.again(client).await, true),
+            Step::Go => (self.go(client).await, true),
         }
+    }
+
+    async fn again(&mut self, client: &mut Client) -> Option<Outcome> {
+        match client.while_held(self.menu.reach()).await {
+            None => return Some(Outcome::Gone),
+            Some(Ok(reach)) => self.choice.renew(rows(&reach)),
+            Some(Err(line)) => self.choice.note = Some(line),
+        }
+        None
     }
 
     async fn go(&mut self, client: &mut Client) -> Option<Outcome> {
