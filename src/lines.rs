@@ -41,7 +41,7 @@ fn line(event: &[u8], colour: bool) -> String {
 
 /// Whether a character turns the direction of what stands around it (Unicode Bidirectional Algorithm §2), or breaks lines.
 fn is_turning(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -60,8 +60,10 @@ mod tests {
     #[test]
     fn promise_35_an_event_of_a_log_is_one_line_whatever_it_says() {
         assert_eq!(written("INFO all is well\n", false), "INFO all is well\n");
-        let hostile = "WARN unknown a\n2026 INFO forged\r\u{1b}[2J\u{9b}1m\u{202e}\u{2028}\0 é\n";
-        let plain = r"WARN unknown a\n2026 INFO forged\r\u{1b}[2J\u{9b}1m\u{202e}\u{2028}\u{0} é";
+        let hostile =
+            "WARN unknown a\n2026 INFO forged\r\u{1b}[2J\u{9b}1m\u{202e}\u{2028}\u{61c}\0 é\n";
+        let plain =
+            r"WARN unknown a\n2026 INFO forged\r\u{1b}[2J\u{9b}1m\u{202e}\u{2028}\u{61c}\u{0} é";
         assert_eq!(written(hostile, false), format!("{plain}\n"));
         assert_eq!(
             written("\u{1b}[32mINFO\u{1b}[0m a\nb\n", true),

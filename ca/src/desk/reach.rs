@@ -17,6 +17,9 @@ use super::{Caller, Refused};
 use crate::policy;
 use crate::state::Case;
 
+/// Most characters of a command that a list shows, so that the longest list fits into one API message.
+const COMMAND_SHOWN: usize = 100;
+
 /// The grant of the certificate that was shown.
 struct Holder {
     case: Case,
@@ -134,10 +137,19 @@ impl Writer {
             until,
             left_ms: u64::try_from(left.as_millis()).unwrap_or(0),
             shown: request.id == holder.case.request.id,
-            command: request.command.as_ref().map(ToString::to_string),
+            command: request.command.as_ref().map(begin_of),
             channels: channels.into_iter().collect(),
             terms: terms(role, request.break_glass),
         }
+    }
+}
+
+/// A command as a list shows it: what is cut off is marked.
+fn begin_of(command: &Command) -> String {
+    let command = command.as_str();
+    match command.char_indices().nth(COMMAND_SHOWN) {
+        Some((end, _)) => format!("{}…", command.get(..end).unwrap_or_default()),
+        None => command.to_owned(),
     }
 }
 
@@ -151,4 +163,46 @@ fn terms(role: &Role, break_glass: bool) -> Vec<Term> {
     ];
     let holding = all.into_iter().filter(|(_, holds)| *holds);
     holding.map(|(term, _)| term).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use config::rules::Channel;
+    use config::words::RequestId;
+
+    use super::*;
+
+    #[test]
+    fn the_longest_list_fits_into_a_message() {
+        let (most, target) = ("a".repeat(limits::NAME_BYTES), limits::TARGET_BYTES);
+        let command = "\u{1f600}".repeat(limits::COMMAND_BYTES / 4).parse();
+        let shown = begin_of(&command.unwrap());
+        assert_eq!(shown.chars().count(), COMMAND_SHOWN + 1);
+        let access = format!("{}@{}", "a".repeat(limits::LOGIN_BYTES), "a".repeat(target));
+        let row = Reachable {
+            request: RequestId::from_random([255; 5]),
+            access: access.parse().unwrap(),
+            role: most.parse().unwrap(),
+            until: "2026-11-22T15:28:04Z".parse().unwrap(),
+            left_ms: u64::MAX,
+            shown: false,
+            command: Some(shown),
+            channels: Channel::ALL.to_vec(),
+            terms: vec![
+                Term::BreakGlass,
+                Term::Observer,
+                Term::Input,
+                Term::Masked,
+                Term::Sealed,
+            ],
+        };
+        let list = Reach {
+            person: most.parse().unwrap(),
+            rows: vec![row; limits::REACH_ROWS],
+        };
+        let bytes = serde_json::to_vec(&list).unwrap();
+        assert!(bytes.len() <= limits::API_BODY_BYTES, "{}", bytes.len());
+        let short = "id".parse().unwrap();
+        assert_eq!(begin_of(&short), "id", "nothing is cut off");
+    }
 }

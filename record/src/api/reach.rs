@@ -58,7 +58,7 @@ pub struct Reachable {
     pub left_ms: u64,
     /// Whether it is the grant of the certificate that was shown.
     pub shown: bool,
-    /// The one command that it is for.
+    /// The one command that it is for; the beginning of it, if it is long.
     pub command: Option<String>,
     /// What its sessions may open.
     pub channels: Vec<Channel>,
