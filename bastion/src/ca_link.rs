@@ -102,6 +102,14 @@ impl CaLink {
         self.call(Method::POST, path::REVIEW_LIST, Some(ask)).await
     }
 
+    /// Whether permission to read a session would be given now; nothing stands in the CA's log.
+    pub(crate) async fn review_may(
+        &self,
+        ask: &api::review::ReadAsk,
+    ) -> Result<api::Done, CaError> {
+        self.call(Method::POST, path::REVIEW_MAY, Some(ask)).await
+    }
+
     /// Permission to read a session; when it is given, it stands in the CA's log.
     pub(crate) async fn review_read(
         &self,

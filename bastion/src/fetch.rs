@@ -25,6 +25,9 @@ pub(crate) enum FetchError {
     /// Nobody has it.
     #[error("there is no recording of it here")]
     Nowhere,
+    /// It was here a moment ago.
+    #[error("it is leaving this disk: ask for it once more")]
+    Left,
     /// The bucket's fault.
     #[error("it lies in the bucket, and cannot be brought: {0}")]
     Bucket(#[from] BucketError),
@@ -66,6 +69,34 @@ impl Found {
             Self::Here => site.store.dir(),
             Self::Fetched(Fetched(dir)) => dir,
         }
+    }
+
+    /// Where it can be read now that nobody removes anything, since [`Site::keeping`] is held.
+    pub(crate) async fn settled(
+        self,
+        site: &Site,
+        session: &SessionId,
+    ) -> Result<Self, FetchError> {
+        let known = known(site, session).await?;
+        match self {
+            _ if known == Some(There::Removed) => Err(FetchError::Nowhere),
+            _ if site.store.has(session) => Ok(Self::Here),
+            Self::Here => Err(FetchError::Left),
+            fetched @ Self::Fetched(_) => Ok(fetched),
+        }
+    }
+
+    /// Moves what was fetched into the directory of recordings, to stay there until it is in the bucket again. Blocks for some
+    /// milliseconds.
+    pub(crate) fn stay(self, dir: &Path, session: &SessionId) -> io::Result<()> {
+        let Self::Fetched(fetched) = self else {
+            return Ok(());
+        };
+        let from = file(&fetched.0, session);
+        File::open(&from)?.sync_all()?;
+        // If we die before, the next start removes what was fetched.
+        fs::rename(&from, file(dir, session))?;
+        File::open(dir)?.sync_all()
     }
 }
 
@@ -133,25 +164,6 @@ pub(crate) async fn find(site: &Arc<Site>, session: &SessionId) -> Result<Found,
         return Err(FetchError::Other);
     }
     Ok(Found::Fetched(fetched))
-}
-
-/// Brings a recording back into the directory of recordings, to stay there until it is in the bucket again. Nobody
-/// removes anything meanwhile.
-pub(crate) async fn bring_back(site: &Arc<Site>, session: &SessionId) -> Result<(), FetchError> {
-    let Found::Fetched(fetched) = find(site, session).await? else {
-        return Ok(());
-    };
-    let (from, to) = (file(&fetched.0, session), file(site.store.dir(), session));
-    let dir = site.store.dir().to_owned();
-    Ok(blocking(move || {
-        File::open(&from)?.sync_all()?;
-        // If we die before, the next start removes what was fetched.
-        fs::rename(&from, &to)?;
-        File::open(&dir)?.sync_all()?;
-        drop(fetched);
-        Ok(())
-    })
-    .await?)
 }
 
 /// What our journal knows of it.

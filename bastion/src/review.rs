@@ -232,25 +232,30 @@ impl Review<'_> {
         session: &SessionId,
         reason: Reason,
     ) -> Result<(), Line> {
-        let path = self.site.store.dir().join(format!("{session}.cast.zst"));
-        let looked = path.clone();
+        let name = format!("{session}.cast.zst");
+        let path = self.site.store.dir().join(&name);
+        // Nothing is brought here for somebody who may not.
+        self.may(session, Reading::Erase(reason.clone())).await?;
+        let found = fetch::find(self.site, session).await;
+        let found = found.map_err(|e| e.to_string())?;
         // Nobody removes it meanwhile.
         let _keeping = self.site.keeping.lock().await;
-        if let Err(why) = fetch::bring_back(self.site, session).await {
-            return Err(self.if_theirs(session, why.to_string()).await);
-        }
+        let found = found.settled(self.site, session).await;
+        let found = found.map_err(|e| e.to_string())?;
+        let looked = found.dir(self.site).join(name);
         let could = tokio::task::spawn_blocking(move || reissue::erasable(&looked));
-        if let Err(why) = could.await.map_err(|_| DEFECT)? {
-            return Err(self.if_theirs(session, not_erased(why)).await);
-        }
+        could.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
         let given = self.read(session, Reading::Erase(reason.clone())).await?;
         let by = &given.pass.person;
         tracing::warn!(%session, %by, %reason, "a recording is erased by a reviewer");
         // If we die here, the log says that it was to be erased, and the same command does it.
-        let (uploads, id) = (self.site.uploads.clone(), session.clone());
+        let (site, id) = (Arc::clone(self.site), session.clone());
         let erased = tokio::task::spawn_blocking(move || {
+            found.stay(site.store.dir(), &id)?;
             // What lies in the bucket is replaced by the erased one, whenever we die.
-            uploads.map_or(Ok(()), |uploads| uploads.again(&id))?;
+            site.uploads
+                .as_ref()
+                .map_or(Ok(()), |uploads| uploads.again(&id))?;
             reissue::erase(&path)
         });
         erased.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
@@ -322,14 +327,25 @@ impl Review<'_> {
         self.site.link.review_list(ask).await.map_err(|e| gone(&e))
     }
 
+    /// Asks the CA whether it would say yes, before anything is done for it.
+    async fn may(&self, session: &SessionId, reading: Reading) -> Result<(), Line> {
+        let ask = self.ask(session, reading);
+        let may = self.site.link.review_may(&ask).await;
+        may.map(drop).map_err(|e| gone(&e))
+    }
+
     /// Asks the CA, which has the reading in its log when it says yes.
     async fn read(&self, session: &SessionId, reading: Reading) -> Result<ReadGiven, Line> {
-        let ask = ReadAsk {
+        let ask = self.ask(session, reading);
+        self.site.link.review_read(&ask).await.map_err(|e| gone(&e))
+    }
+
+    fn ask(&self, session: &SessionId, reading: Reading) -> ReadAsk {
+        ReadAsk {
             shown: self.shown(),
             session: session.clone(),
             reading,
-        };
-        self.site.link.review_read(&ask).await.map_err(|e| gone(&e))
+        }
     }
 
     fn shown(&self) -> Shown {

@@ -14,6 +14,7 @@
 //! | POST | [`path::REACH`] | [`reach::ReachAsk`] | [`reach::Reach`] |
 //! | POST | [`path::REACH_TAKE`] | [`reach::TakeAsk`] | [`reach::Taken`] |
 //! | POST | [`path::REVIEW_LIST`] | [`review::ListAsk`] | [`review::Listing`] |
+//! | POST | [`path::REVIEW_MAY`] | [`review::ReadAsk`] | [`Done`]: it would be given now; nothing stands in the log |
 //! | POST | [`path::REVIEW_READ`] | [`review::ReadAsk`] | [`review::ReadGiven`] |
 //! | POST | [`path::KEPT`] | [`retention::KeptAsk`] | [`retention::KeptGiven`] |
 //! | POST | [`path::EXPIRE`] | [`retention::ExpireAsk`] | [`Done`]: it stands in the log, and may be removed now |
@@ -60,6 +61,8 @@ pub mod path {
     pub const REACH_TAKE: &str = "/v1/reach/take";
     /// The sessions that a reviewer may read.
     pub const REVIEW_LIST: &str = "/v1/review/list";
+    /// Whether permission to read one of them would be given, before anything is done for it.
+    pub const REVIEW_MAY: &str = "/v1/review/may";
     /// Permission to read one of them, which stands in the log then.
     pub const REVIEW_READ: &str = "/v1/review/read";
     /// An alert of a session.

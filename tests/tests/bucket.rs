@@ -22,6 +22,10 @@ targets = ["web1.prod"]
 approvals = { count = 0 }
 "#;
 
+/// Somebody who opens sealed recordings, and does not in these tests.
+const NOBODY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAjBMJGyhUdIjg4iZKCsWtQudMezoBbedBNSHZQGtc2f dpo";
+
 /// A world with a bucket, and Alice and Bob let in.
 fn world_with(store: &S3, more: &str, recordings: &str) -> Result<World> {
     let extra = format!(
@@ -83,13 +87,6 @@ fn a_recording_leaves_for_the_bucket_and_is_read_held_and_removed_there() -> Res
     bob(&["cat", &id])?.ok()?.prints("printed by the target")?;
     let stored = bob(&["cat", "--stored", &id])?.ok()?;
     assert!(stored.stdout == own, "other bytes than were recorded");
-    bob(&["hold", &id, "--reason", "case 12"])?.ok()?;
-    let fetched = world.root().join("site/bastion/fetched");
-    assert!(
-        fs::read_dir(&fetched)?.next().is_none(),
-        "what was brought to be read is left"
-    );
-
     // An auditor needs the log, the keys and the store, and no server of ours.
     let log = world.log();
     let log = log.to_str().unwrap_or_default();
@@ -104,6 +101,9 @@ fn a_recording_leaves_for_the_bucket_and_is_read_held_and_removed_there() -> Res
     verify()?
         .ok()?
         .prints(&format!("good  {id}.cast.zst  alice"))?;
+    // What cannot be erased does not come back to this disk for it.
+    let erase = || bob(&["erase", &id, "--reason", "case 12"])?.exits(1);
+    erase()?.says("the recording is not sealed")?;
     let altered = dir.path().join("altered");
     let mut bytes = own.clone();
     let middle = bytes.len() / 3;
@@ -116,17 +116,24 @@ fn a_recording_leaves_for_the_bucket_and_is_read_held_and_removed_there() -> Res
         .exits(1)?
         .prints(&format!("BAD   {id}.cast.zst"))?;
     // Nor is another shown, or brought back to be erased.
-    let because = ["review@bastion", "erase", &id, "--reason", "case 12"];
-    for args in [&["review@bastion", "cat", &id][..], &because] {
-        world
-            .bob
-            .ssh(args)?
-            .exits(1)?
-            .says("is not what was put there")?;
+    let cat = bob(&["cat", &id])?.exits(1)?;
+    for refused in [cat, erase()?] {
+        refused.says("is not what was put there")?;
     }
     fs::write(&altered, &own)?;
     put(&altered)?.prints("200")?;
     verify()?.ok()?;
+
+    // And what may not be erased is not even looked at.
+    bob(&["hold", &id, "--reason", "case 12"])?.ok()?;
+    erase()?.says("the recording is held")?;
+    assert!(!path.exists(), "it is back on the disk");
+    assert!(!entries(&world)?.contains("\"erase\""));
+    let fetched = world.root().join("site/bastion/fetched");
+    assert!(
+        fs::read_dir(&fetched)?.next().is_none(),
+        "what was brought to be read is left"
+    );
 
     // Held, it stays; released, it is removed from the bucket, and verify says why.
     let restart = |world: &mut World| {
@@ -146,6 +153,39 @@ fn a_recording_leaves_for_the_bucket_and_is_read_held_and_removed_there() -> Res
         .ok()?
         .prints("expired: alice was let in")?;
     world.end()
+}
+
+#[test]
+fn what_lies_in_the_bucket_alone_is_erased_there() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let store = S3::start(dir.path())?;
+    store.bucket("recordings", false)?;
+    let sealed = format!("recipients = [\"{NOBODY}\"]");
+    let world = world_with(&store, "keep-local = \"0s\"", &sealed)?;
+    world.jump(&[&world.at_web1(), "echo one"])?.ok()?;
+    let path = world.first_recording(LIMIT)?;
+    let id = id_of(&path);
+    let alone = || Ok(is_there(&store, &id)? && !path.exists());
+    until("it is in the bucket alone", alone)?;
+    until("the log has its end", || {
+        Ok(entries(&world)?.contains("\"session-end\""))
+    })?;
+    let erase = ["review@bastion", "erase", &id, "--reason", "case 12"];
+    let erased = world.bob.ssh(&erase)?.ok()?;
+    erased.prints("is erased: nobody reads it here any more")?;
+    let log = world.log();
+    let log = log.to_str().unwrap_or_default();
+    until("the erased one is in the bucket alone", || {
+        let mut verify = world.hallpass_command(&["verify", log, "s3://recordings/prod"])?;
+        verify.envs(store.environment());
+        let verified = process::run(&mut verify)?;
+        Ok(alone()? && verified.status == 0 && verified.out().contains("its key was destroyed"))
+    })?;
+    world.bob.ssh(&erase)?.exits(1)?.says("was erased")?;
+    assert!(!path.exists(), "it is back on the disk");
+    // The check of what lies on the disk would miss it.
+    drop(world);
+    Ok(())
 }
 
 #[test]

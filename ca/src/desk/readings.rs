@@ -7,6 +7,7 @@ use config::Config;
 use config::limits;
 use config::rules::Reads;
 use config::words::{BastionName, SessionId};
+use record::api::Done;
 use record::api::review::{ListAsk, Listed, Listing, Pass, ReadAsk, ReadGiven, Shown};
 use record::entry::Entry;
 use record::reading::Reading;
@@ -30,6 +31,38 @@ struct Reviewer {
 impl Writer {
     /// A reviewer is about to read a session, or to end it: from now on it stands in the log.
     pub(super) fn read(&mut self, bastion: &BastionName, ask: &ReadAsk) -> Decided<ReadGiven> {
+        let (pass, own) = self.may_read(bastion, ask)?;
+        self.commit(Entry::Reading {
+            session: ask.session.clone(),
+            reading: ask.reading.clone(),
+            request: pass.request.clone(),
+            person: pass.person.clone(),
+            bastion: bastion.clone(),
+            source: ask.shown.source,
+        })?;
+        let session = listed(&self.state.held, ask.session.clone(), own);
+        // What is left is counted when the line is durable, and nothing is shown before.
+        let hall = self.hall.clone();
+        Ok(Answer::after(move |_| {
+            Ok(ReadGiven {
+                pass: counted(&hall, pass),
+                session,
+            })
+        }))
+    }
+
+    /// Whether [`Writer::read`] would say yes now. It promises nothing, and nothing may be shown for it.
+    pub(super) fn may(&mut self, bastion: &BastionName, ask: &ReadAsk) -> Decided<Done> {
+        self.may_read(bastion, ask)?;
+        Ok(Answer::of(Done {}))
+    }
+
+    /// Whoever shows this may do that with the session.
+    fn may_read(
+        &mut self,
+        bastion: &BastionName,
+        ask: &ReadAsk,
+    ) -> Result<(Pass, Session), Refused> {
         let Reviewer { pass, reads } = self.reviewer(bastion, &ask.shown)?;
         let found = self.hall.any_session(&self.state, &ask.session)?;
         let own =
@@ -51,23 +84,7 @@ impl Writer {
                 self.may_hold(&reads, &pass, (&ask.session, &own), holds)?;
             }
         }
-        self.commit(Entry::Reading {
-            session: ask.session.clone(),
-            reading: ask.reading.clone(),
-            request: pass.request.clone(),
-            person: pass.person.clone(),
-            bastion: bastion.clone(),
-            source: ask.shown.source,
-        })?;
-        let session = listed(&self.state.held, ask.session.clone(), own);
-        // What is left is counted when the line is durable, and nothing is shown before.
-        let hall = self.hall.clone();
-        Ok(Answer::after(move |_| {
-            Ok(ReadGiven {
-                pass: counted(&hall, pass),
-                session,
-            })
-        }))
+        Ok((pass, own))
     }
 
     /// The sessions that a reviewer may read.

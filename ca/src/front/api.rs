@@ -84,6 +84,7 @@ fn router(caller: Caller) -> Router {
         .route(path::REACH, post(reach))
         .route(path::REACH_TAKE, post(take))
         .route(path::REVIEW_LIST, post(list))
+        .route(path::REVIEW_MAY, post(may))
         .route(path::REVIEW_READ, post(read))
         .route(path::ALERTS, post(alert))
         .route(path::KEPT, post(kept))
@@ -153,6 +154,16 @@ async fn list(calling: Calling, body: Bytes) -> Response {
         Ok(ask) => {
             let listing = calling.desk.list_for_review(&calling.bastion, ask).await;
             answer("review", &calling, listing)
+        }
+        Err(e) => unreadable(&e),
+    }
+}
+
+async fn may(calling: Calling, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(ask) => {
+            let done = calling.desk.may_review(&calling.bastion, ask).await;
+            answer("review", &calling, done)
         }
         Err(e) => unreadable(&e),
     }

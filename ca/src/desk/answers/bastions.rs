@@ -96,6 +96,16 @@ impl Desk {
         self.run(move |writer| writer.list(&bastion, &ask)).await
     }
 
+    /// A bastion asks whether a reviewer might read one of its sessions now.
+    pub async fn may_review(
+        &self,
+        bastion: &BastionName,
+        ask: api::review::ReadAsk,
+    ) -> Result<api::Done, Refused> {
+        let bastion = bastion.clone();
+        self.run(move |writer| writer.may(&bastion, &ask)).await
+    }
+
     /// A bastion asks to let a reviewer read one of its sessions.
     pub async fn read_for_review(
         &self,

@@ -65,13 +65,36 @@ async fn shown(desk: &Desk) -> Shown {
     }
 }
 
-async fn reads(desk: &Desk, shown: &Shown, reading: Reading) -> Result<(), Refused> {
-    let ask = ReadAsk {
+fn read_ask(shown: &Shown, reading: Reading) -> ReadAsk {
+    ReadAsk {
         shown: shown.clone(),
         session: session(1),
         reading,
-    };
+    }
+}
+
+async fn reads(desk: &Desk, shown: &Shown, reading: Reading) -> Result<(), Refused> {
+    let ask = read_ask(shown, reading);
     desk.read_for_review(&gate(), ask).await.map(drop)
+}
+
+#[tokio::test]
+async fn whether_something_might_be_read_is_decided_alike_and_is_no_entry() {
+    let (world, desk) = kept_for_days().await;
+    let bob = shown(&desk).await;
+    let may = async |reading| desk.may_review(&gate(), read_ask(&bob, reading)).await;
+    let before = world.lines().len();
+    let runs = may(Reading::Erase(why())).await;
+    assert_eq!(
+        runs,
+        Err(reads(&desk, &bob, Reading::Erase(why())).await.unwrap_err())
+    );
+    ends(&desk).await;
+    assert_eq!(may(Reading::Erase(why())).await, Ok(api::Done {}));
+    assert_eq!(world.lines().len(), before + 1, "its end alone");
+    reads(&desk, &bob, Reading::Hold(why())).await.unwrap();
+    let held = reads(&desk, &bob, Reading::Erase(why())).await;
+    assert_eq!(may(Reading::Erase(why())).await, Err(held.unwrap_err()));
 }
 
 fn why() -> Reason {
