@@ -374,4 +374,4 @@ pub(crate) fn until(now: record::clock::UnixTime, time: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -335,4 +335,4 @@ fn tell(id: ChannelId, what: &str, pty: bool, session: &mut Session) -> Result<(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

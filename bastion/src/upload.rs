@@ -387,3 +387,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(act).await?
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
-/// A bucket whose store answers each request with this, whatever was asked.
-fn answered(
-    mut answer: impl FnMut(&mut TcpStream) + Send + 'static,
+/// A bucket whose store answers each request with this, given its first line.
+pub(crate) fn answered(
+    mut answer: impl FnMut(&str, &mut TcpStream) + Send + 'static,
 ) -> (tempfile::TempDir, Bucket) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -16,8 +16,9 @@ fn answered(
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut request = [0; 4096];
-            let _ = stream.read(&mut request);
-            answer(&mut stream);
+            let count = stream.read(&mut request).unwrap_or_default();
+            let request = String::from_utf8_lossy(&request[..count]).into_owned();
+            answer(request.lines().next().unwrap_or_default(), &mut stream);
         }
     });
     let dir = tempfile::tempdir().unwrap();
@@ -44,7 +45,7 @@ fn says(head: &str, body: &str) -> (tempfile::TempDir, Bucket) {
         "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    answered(move |stream| {
+    answered(move |_, stream| {
         let _ = stream.write_all(text.as_bytes());
     })
 }
@@ -58,7 +59,7 @@ fn name() -> Name {
 
 #[tokio::test]
 async fn an_answer_without_end_is_cut() {
-    let (_dir, bucket) = answered(|stream| {
+    let (_dir, bucket) = answered(|_, stream| {
         let head = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/10\r\n\r\n";
         let _ = stream.write_all(head.as_bytes());
         let zeros = vec![0; 1 << 20];
@@ -109,7 +110,7 @@ async fn a_list_that_goes_round_ends_and_foreign_names_are_passed_over() {
 #[tokio::test]
 async fn a_list_of_empty_pages_ends() {
     let mut page = 0;
-    let (_dir, bucket) = answered(move |stream| {
+    let (_dir, bucket) = answered(move |_, stream| {
         page += 1;
         let body = format!(
             "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{}</NextContinuationToken></ListBucketResult>",

@@ -23,13 +23,13 @@ use crate::site::{Believed, Phase};
 use crate::{front, identity};
 
 /// A front door whose CA is away, and keys of the real `ssh-keygen`.
-struct House {
-    dir: tempfile::TempDir,
-    site: Arc<Site>,
+pub(crate) struct House {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) site: Arc<Site>,
 }
 
 impl House {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         for name in ["user", "host", "door", "alice", "mallory"] {
             let path = dir.path().join(name);

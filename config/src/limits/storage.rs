@@ -41,7 +41,8 @@ pub const UPLOAD_EVERY: Duration = Duration::from_secs(5);
 /// names less than 2 MiB.
 pub const BUCKET_ANSWER_BYTES: usize = 9 << 20;
 
-/// How long a store of objects may take to take or give one part: 8 MiB take a minute at 1.1 Mbit/s.
+/// How long a store of objects may take to take or give one part: 8 MiB take a minute at 1.1 Mbit/s, which
+/// [`UPLOADS`] share until one of them is late: from then on recordings go one at a time, until nothing is late.
 pub const BUCKET_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Largest file of credentials, in bytes: three lines, with room for a session's token.
