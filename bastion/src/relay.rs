@@ -90,7 +90,7 @@ pub(crate) async fn run(
     let mut seats = rules.stage.seats();
     let mut relay = Relay {
         recorder,
-        pty: rules.pty,
+        cursor: rules.pty.then_some(Cursor::AtStart),
         files: rules.files,
         masks: rules.masks,
         bounds: rules.bounds,
@@ -171,9 +171,19 @@ pub(crate) async fn run(
     relay.left(over)
 }
 
+/// Where the next that is shown begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cursor {
+    /// On a line of its own.
+    AtStart,
+    /// Behind what stands there.
+    Within,
+}
+
 struct Relay<'a> {
     recorder: &'a mut Recorder,
-    pty: bool,
+    /// Of the person's terminal, if there is one.
+    cursor: Option<Cursor>,
     files: Option<Files>,
     masks: Masks,
     bounds: Bounds,
@@ -359,17 +369,9 @@ pub(crate) fn said(
     }
 }
 
-/// The same while the session goes on: at a terminal on a line of its own, wherever the cursor stands.
-pub(crate) fn said_between(
-    recorder: &mut Recorder,
-    line: &str,
-    pty: bool,
-) -> Result<Recorded<Bytes>, RecordError> {
-    if pty {
-        recorder.output(Bytes::from(format!("\r\nhallpass: {line}\r\n")))
-    } else {
-        said(recorder, line, pty)
-    }
+/// The same at a terminal whose cursor stands within a line.
+fn said_below(recorder: &mut Recorder, line: &str) -> Result<Recorded<Bytes>, RecordError> {
+    recorder.output(Bytes::from(format!("\r\nhallpass: {line}\r\n")))
 }
 
 /// A signal's name (RFC 4254 §6.10), as far as it is one.

@@ -12,7 +12,7 @@ use super::bounds::Reached;
 use super::masks::Passed;
 use super::observed::Change;
 use super::source::{Source, Turn};
-use super::{Over, Relay, Stop, said_between};
+use super::{Cursor, Over, Relay, Stop, said, said_below};
 use crate::alarm::Alarm;
 use crate::flow::Way;
 use crate::forward::Item;
@@ -22,6 +22,13 @@ impl Relay<'_> {
         let bytes = data.len();
         if bytes > 0 {
             self.alarm(|alarm| alarm.output(&data));
+            let within = !data.ends_with(b"\n");
+            let cursor = if within {
+                Cursor::Within
+            } else {
+                Cursor::AtStart
+            };
+            self.cursor = self.cursor.map(|_| cursor);
             let seen = data.clone();
             let recorded = self.recorder.output(data)?;
             self.stage.output(seen);
@@ -102,7 +109,12 @@ impl Relay<'_> {
     }
 
     pub(super) fn say(&mut self, line: &str) -> Result<(), RecordError> {
-        let recorded = said_between(self.recorder, line, self.pty)?;
+        let recorded = if self.cursor == Some(Cursor::Within) {
+            said_below(self.recorder, line)?
+        } else {
+            said(self.recorder, line, self.cursor.is_some())?
+        };
+        self.cursor = self.cursor.map(|_| Cursor::AtStart);
         if self.observed.paused() {
             self.down.put_first(Item::Errors(recorded), line.len());
         } else {
