@@ -36,6 +36,9 @@ const BACKLOG: u32 = 1024;
 /// How long what was ended may take to be sealed and to leave.
 const LAST: Duration = Duration::from_secs(5);
 
+/// How long what was said last may take from the SSH library's own tasks to the wire.
+const FAREWELL: Duration = Duration::from_millis(250);
+
 /// How long the last word may take: where it is written may be the disk that does not answer.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -187,6 +190,7 @@ async fn close(site: &Arc<Site>) {
             "sessions are left that could not be ended: the next start ends their recordings"
         );
     }
+    tokio::time::sleep(FAREWELL).await;
     site.alerts.flush(Duration::from_secs(1)).await;
     site.ends.flush(Duration::from_secs(1)).await;
 }
