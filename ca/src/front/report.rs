@@ -16,7 +16,9 @@ const PERIOD: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Prints the report of a period.
 pub(super) async fn report(call: &Call, typed: command::Report) -> Result<(), Stop> {
     let now = call.now();
-    let until = typed.until.map_or(now, |until| until.before(now));
+    // What was asked within this very second counts too.
+    let through_now = now.after(Duration::from_secs(1));
+    let until = typed.until.map_or(through_now, |until| until.before(now));
     let scope = Scope {
         since: typed
             .since
