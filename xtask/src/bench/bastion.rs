@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::table::{Goal, Row, median, percentile};
 use super::ways::{Line, PLAIN, Way, Ways};
-use super::{measure, with_release};
+use super::{measure, soak, with_release};
 use crate::install;
 
 const CIPHERS: [&str; 3] = [
@@ -36,6 +36,8 @@ struct Plan {
     idle: usize,
     /// Letters of the measurements that are taken.
     only: String,
+    /// Minutes of load, instead of all measurements.
+    soak: Option<u32>,
 }
 
 impl Plan {
@@ -46,6 +48,7 @@ impl Plan {
             runs: 5,
             idle: 100,
             only: "abcdefg".to_owned(),
+            soak: None,
         };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -60,6 +63,7 @@ impl Plan {
                 "--runs" => plan.runs = number()?,
                 "--idle" => plan.idle = number()?,
                 "--only" => value.clone_into(&mut plan.only),
+                "--soak" => plan.soak = Some(value.parse().map_err(|_| unknown(arg, value))?),
                 _ => return Err(unknown(arg, value)),
             }
         }
@@ -87,6 +91,9 @@ pub(crate) fn bastion(args: &[&str]) -> Result<()> {
     install::install(install::FOR_THE_DEMO)?;
     if env::var_os("HALLPASS_BIN").is_none() {
         return with_release("bastion", args);
+    }
+    if let Some(minutes) = plan.soak {
+        return soak::run(minutes, plan.json);
     }
     let ways = Ways::new()?;
     let mut bench = Bench { plan, ways };

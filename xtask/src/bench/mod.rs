@@ -4,6 +4,7 @@
 //! * [`record`] is what `cargo xtask bench record` measures, over [`sessions`] of real programs.
 //! * [`ways`] are the ways to a target that it compares, [`delay`] makes one of them longer.
 //! * [`measure`] takes one measurement.
+//! * [`soak`] is load for an hour, under which nothing may grow.
 //! * [`table`] is what is printed.
 
 mod bastion;
@@ -11,6 +12,7 @@ mod delay;
 mod measure;
 mod record;
 mod sessions;
+mod soak;
 mod table;
 mod ways;
 
