@@ -1,5 +1,7 @@
 //! Everything that has to pass, quiet as long as it does.
 
+mod suites;
+
 use std::env;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -38,15 +40,8 @@ pub(crate) fn run() -> Result<()> {
         &["build", "--workspace", "--all-targets", "--locked"],
     )?;
     let begin = Instant::now();
-    let tests = cargo_output(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
-    let text = both(&tests);
-    if !tests.status.success() {
-        return Err(Failure::new(format!("{text}\nthe tests failed")));
-    }
+    suites::run()?;
     passed("tests", begin, "");
-    for line in closing_lines(&text) {
-        print(&format!("{line}\n"));
-    }
     Ok(())
 }
 
@@ -78,6 +73,13 @@ fn cargo(name: &str, args: &[&str]) -> Result<()> {
 }
 
 fn cargo_output(args: &[&str]) -> Result<Output> {
+    let mut command = cargo_command(args);
+    command
+        .output()
+        .map_err(|error| Failure::new(format!("{}: {error}", process::spell(&command))))
+}
+
+fn cargo_command(args: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(args)
@@ -88,8 +90,6 @@ fn cargo_output(args: &[&str]) -> Result<Output> {
         .env_remove("CARGO_MANIFEST_DIR")
         .env_remove("CARGO_PKG_NAME");
     command
-        .output()
-        .map_err(|error| Failure::new(format!("{}: {error}", process::spell(&command))))
 }
 
 /// The workspace's directory: the one above this package's.
@@ -105,13 +105,6 @@ fn both(output: &Output) -> String {
         String::from_utf8_lossy(&output.stderr),
         String::from_utf8_lossy(&output.stdout)
     )
-}
-
-/// The test runner's own closing line of every suite that has tests.
-fn closing_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| {
-        line.starts_with("test result: ") && !line.contains(" 0 passed; 0 failed; 0 ignored")
-    })
 }
 
 /// Builds `cargo-deny` once, if it is not there: two to three minutes on two cores.
