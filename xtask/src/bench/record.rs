@@ -1,4 +1,4 @@
-//! What recordings cost: their sizes for real sessions, and what `player/benches/recording.rs` measures of them.
+//! What recordings cost: their sizes for real sessions, and what `player/benches/recording` measures of them.
 
 use std::env;
 use std::fs;
@@ -182,7 +182,7 @@ fn measured(bytes: usize) -> f64 {
     bytes as f64
 }
 
-/// What `player/benches/recording.rs` measures, and how long the player takes to its first screen.
+/// What `player/benches/recording` measures, and how long the player takes to its first screen.
 fn times(plan: &Plan) -> Result<()> {
     let rate = bulk()?;
     let kept = tempfile::tempdir()?;
