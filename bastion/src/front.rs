@@ -79,6 +79,7 @@ pub(crate) async fn attend<S>(
     let (line, cut) = Line::new(stream);
     let config = Arc::new(settings(&site, certificate));
     let (outer, sources) = (inside.is_none(), Arc::clone(&site.sources));
+    let connections = Arc::clone(&site.connections);
     let (known, is_known) = oneshot::channel();
     let doorman = Doorman::new(site, inside, source, known);
     let mut patience = Box::pin(patience(held));
@@ -97,6 +98,7 @@ pub(crate) async fn attend<S>(
         cut.cut();
         return;
     }
+    let _counted = connections.count();
     // Gives the place back.
     drop(patience);
     // Inside a connection that has a seat, there is no other.

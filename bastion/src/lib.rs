@@ -25,7 +25,7 @@
 //!   come there and back.
 //! * [`review`]: what somebody with a review role may see and end.
 //! * [`watch`]: how somebody looks on while a session runs.
-//! * [`running`]: the sessions that run, by the grant they run under.
+//! * [`running`]: the sessions that run, by the grant they run under; [`tally`] counts what has to be over before the bastion may stop.
 //!
 //! The bastion signs no certificate, trusts nobody on first use, and holds no key that opens a target:
 //! each session has a key of its own, in memory, and a certificate that the CA gave for it.
@@ -68,6 +68,7 @@ mod sftp;
 mod site;
 mod sources;
 mod spools;
+mod tally;
 pub mod target;
 mod upload;
 pub mod visitor;

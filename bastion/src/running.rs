@@ -8,13 +8,14 @@ use config::words::{RequestId, SessionId};
 use tokio::sync::watch;
 
 use crate::relay::Stop;
+use crate::tally::{Counted, Tally};
 use crate::watch::Stage;
 
 /// The sessions that run.
 #[derive(Debug)]
 pub(crate) struct Running {
     grants: Mutex<Grants>,
-    count: watch::Sender<usize>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ impl Running {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             grants: Mutex::default(),
-            count: watch::Sender::new(0),
+            tally: Tally::new(),
         })
     }
 
@@ -97,17 +98,13 @@ impl Running {
     }
 
     /// Counts something that has to be over before the bastion may stop.
-    pub(crate) fn count(self: &Arc<Self>) -> Counted {
-        self.count.send_modify(|count| *count += 1);
-        Counted(Arc::clone(self))
+    pub(crate) fn count(&self) -> Counted {
+        self.tally.count()
     }
 
     /// Waits until nothing runs, at most so long; says whether nothing does.
     pub(crate) async fn idle(&self, most: Duration) -> bool {
-        let mut count = self.count.subscribe();
-        tokio::time::timeout(most, count.wait_for(|count| *count == 0))
-            .await
-            .is_ok()
+        self.tally.none(most).await
     }
 
     fn grants(&self) -> MutexGuard<'_, Grants> {
@@ -172,18 +169,6 @@ impl Drop for Registered {
         if let Some(stage) = live.and_then(|live| live.stage) {
             stage.over("closed");
         }
-    }
-}
-
-/// Something that runs, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Counted(Arc<Running>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0
-            .count
-            .send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 

@@ -26,6 +26,7 @@ use crate::running::Running;
 use crate::site::{Believed, Phase, Site};
 use crate::sources::Sources;
 use crate::spools::Spools;
+use crate::tally::Tally;
 use crate::upload::Uploads;
 use crate::watcher::{self, Backoff};
 use crate::{front, identity, keeping, upload};
@@ -36,7 +37,8 @@ const BACKLOG: u32 = 1024;
 /// How long what was ended may take to be sealed and to leave.
 const LAST: Duration = Duration::from_secs(5);
 
-/// How long what was said last may take from the SSH library's own tasks to the wire.
+/// How long people's clients may take to hear what was said last and to leave: one that runs no session may stay, and what it
+/// has not read by then would not have been read soon.
 const FAREWELL: Duration = Duration::from_millis(250);
 
 /// How long the last word may take: where it is written may be the disk that does not answer.
@@ -108,6 +110,7 @@ pub async fn serve(
         ends: Arc::new(ends),
         alerts: Arc::new(alerts),
         running: Running::new(),
+        connections: Tally::new(),
         phase: watch::Sender::new(Phase::Serving),
         trust: Believed::default(),
         sources: Sources::new(limits::CONNECTIONS_PER_SOURCE),
@@ -190,7 +193,7 @@ async fn close(site: &Arc<Site>) {
             "sessions are left that could not be ended: the next start ends their recordings"
         );
     }
-    tokio::time::sleep(FAREWELL).await;
+    site.connections.none(FAREWELL).await;
     site.alerts.flush(Duration::from_secs(1)).await;
     site.ends.flush(Duration::from_secs(1)).await;
 }

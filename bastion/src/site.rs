@@ -17,6 +17,7 @@ use crate::ends::Ends;
 use crate::running::Running;
 use crate::sources::Sources;
 use crate::spools::Spools;
+use crate::tally::Tally;
 use crate::upload::Uploads;
 use crate::visitor::Trust;
 
@@ -76,6 +77,8 @@ pub(crate) struct Site {
     pub(crate) ends: Arc<Ends>,
     pub(crate) alerts: Arc<Kept>,
     pub(crate) running: Arc<Running>,
+    /// The connections of people who have logged in.
+    pub(crate) connections: Arc<Tally>,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) trust: Believed,
     pub(crate) sources: Arc<Sources>,

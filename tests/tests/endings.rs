@@ -25,6 +25,25 @@ fn promise_11_a_bastion_that_is_told_to_end_says_goodbye() -> Result<()> {
 }
 
 #[test]
+fn who_has_not_chosen_when_the_bastion_ends_is_told_and_has_opened_nothing() -> Result<()> {
+    let (mut world, _) = World::on_web1()?;
+    let mut live = world.alice.ssh_live(&["-tt", "bastion"])?;
+    live.wait_out("web1.prod", LIMIT)?;
+    world.bastion()?.signal("TERM")?;
+    assert_eq!(world.bastion()?.wait(LIMIT)?, 0);
+    let output = live.finish(LIMIT)?.exits(255)?;
+    output.clone().says("this bastion is closing")?;
+    let restored = "\u{1b}[?1049l";
+    assert!(
+        output.out().contains(restored),
+        "the terminal is as before: {output}"
+    );
+    assert!(world.finished()?.is_empty());
+    assert_eq!(world.web1.logins(), 0);
+    world.end()
+}
+
+#[test]
 fn promise_32_a_revocation_reaches_running_sessions_within_a_second() -> Result<()> {
     let world = World::new()?;
     let at = world.at_db1();

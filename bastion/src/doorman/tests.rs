@@ -91,6 +91,7 @@ impl House {
             link,
             store: Arc::new(store),
             running: Running::new(),
+            connections: crate::tally::Tally::new(),
             phase: watch::Sender::new(Phase::Serving),
             trust,
             sources: crate::sources::Sources::new(limits::CONNECTIONS_PER_SOURCE),
