@@ -2,15 +2,21 @@
 //!
 //! A bound that is not here does not exist. Each is tested by going one past it.
 
+mod forwards;
+mod outside;
 mod session;
 mod storage;
 mod transfer;
+mod witness;
 
 use std::time::Duration;
 
+pub use forwards::*;
+pub use outside::*;
 pub use session::*;
 pub use storage::*;
 pub use transfer::*;
+pub use witness::*;
 
 /// Longest name of a person, group, role or bastion, in bytes: they become principals,
 /// file names and columns of a table.
@@ -242,44 +248,15 @@ pub const CHANNELS: usize = 10;
 /// with one.
 pub const API_CHANNELS: usize = 64;
 
-/// Forwarded connections of one client connection at once, and ports that it has listened on: a browser behind `ssh -D`
-/// opens some dozens, and each takes a connection to the target.
-pub const FORWARDED: usize = 64;
-
-/// How long a client's connection waits for a target that shall listen: the CA's answer, and the connection to the target.
-pub const FORWARD_ANSWER: Duration = Duration::from_secs(20);
-
-/// How long a target may take to connect to what it shall forward to, or to listen: longer than a person waits, and shorter
-/// than the two minutes for which systems try to reach an address where nothing answers.
-pub const FORWARD_TARGET: Duration = Duration::from_secs(30);
-
-/// So many bytes of a forwarded connection pass, both ways together, and a line of its recording says how many it was so far …
-pub const PASSED_BYTES: u64 = 1 << 20;
-
-/// … or bytes pass so long after the last such line, whichever comes first. What a crash hides is less than both.
-pub const PASSED_EVERY: Duration = Duration::from_secs(10);
-
-/// How long the connection to a target rests after the person's side has closed what was forwarded over it: its `sshd` may still
-/// hand on what it was sent, 2 MiB at most, and loses it when the connection ends. It has its place for so long.
-pub const FORWARD_LINGER: Duration = Duration::from_secs(10);
-
-/// How long one more than [`FORWARDED`] waits for a place, and as many may wait: a browser closes dozens of connections at once,
-/// whose places are free after [`FORWARD_LINGER`] and a word to the target.
-pub const FORWARD_QUEUE: Duration = Duration::from_secs(13);
-
-/// Places in a role's `forward-to` or `listen-on`: each is looked at for every connection.
-pub const FORWARD_PLACES: usize = 64;
-
-/// Longest host name or socket path of a forwarded connection, in bytes: names have 253, paths of sockets 108.
-pub const FORWARD_NAME_BYTES: usize = 256;
-
 /// Connections inside one jump connection.
 pub const JUMPS: usize = 10;
 
 /// Environment variables that a client may set in one session, and the longest of each, in bytes.
 pub const ENV_COUNT: usize = 64;
+
 /// Longest name and value of one environment variable together, in bytes.
 pub const ENV_BYTES: usize = 4096;
+
 /// All environment variables of one session together, in bytes: they stand in the recording's first line.
 pub const ENV_ALL_BYTES: usize = 32 << 10;
 
@@ -362,67 +339,6 @@ pub const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// How long sessions may go on after SIGTERM before they are ended.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// Longest address of a service that is asked, in bytes: paths and queries of real ones are far shorter.
-pub const URL_BYTES: usize = 2048;
-
-/// Shortest time that somebody outside is given to answer, and between two runs of a program: the clock of people who
-/// write configurations has seconds.
-pub const ASK_SHORTEST: Duration = Duration::from_secs(1);
-
-/// How long from one answer of a program to its next run, when the configuration does not say.
-pub const FEED_EVERY: Duration = Duration::from_secs(5 * 60);
-
-/// Longest time between two runs, and of one run: somebody who left this morning is not in the group at noon.
-pub const FEED_EVERY_LONGEST: Duration = Duration::from_secs(3600);
-
-/// How long one run of a program may take, when the configuration does not say.
-pub const FEED_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How old a program's last good answer may be, when the configuration does not say.
-pub const FEED_STALE: Duration = Duration::from_secs(15 * 60);
-
-/// Oldest answer that any configuration may go by: a working day.
-pub const FEED_LONGEST: Duration = Duration::from_secs(12 * 3600);
-
-/// How long a check may take to answer, when the configuration does not say.
-pub const CHECK_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Longest time that a check may take: somebody waits in a terminal.
-pub const CHECK_DEADLINE_LONGEST: Duration = Duration::from_secs(120);
-
-/// How often one check is asked about one request before it counts as silent.
-pub const CHECK_TRIES: u32 = 8;
-
-/// How many checks are asked at once: each may be a process.
-pub const CHECKS_AT_ONCE: usize = 16;
-
-/// Largest answer of a check, in bytes: a verdict and a reason.
-pub const CHECK_ANSWER_BYTES: usize = 16 << 10;
-
-/// Largest answer of a program that says groups or who is on call, in bytes: 10,000 persons in ten groups each fit.
-pub const FEED_ANSWER_BYTES: usize = 4 << 20;
-
-/// Largest secret of a check, in bytes, and the smallest: HMAC-SHA256 wants as many as its output has (RFC 2104 §3).
-pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=4096;
-
-/// Largest calendar file, in bytes: years of weekly hand-overs with overrides.
-pub const CALENDAR_BYTES: usize = 4 << 20;
-
-/// Most events of one calendar.
-pub const CALENDAR_EVENTS: usize = 20_000;
-
-/// Longest unfolded line of a calendar, in bytes: descriptions are long, and skipped.
-pub const CALENDAR_LINE_BYTES: usize = 64 << 10;
-
-/// Longest event that repeats, in days: how many of its repetitions can cover one moment stays small.
-pub const CALENDAR_SPAN_DAYS: i64 = 366;
-
-/// Longest head of an answer over plain HTTP that is read, in bytes: what servers send fits many times over.
-pub const HTTP_HEAD_BYTES: usize = 16 << 10;
-
-/// How long one answer over plain HTTP may take: a tile of a published log is 16 MiB at most.
-pub const HTTP_ANSWER: Duration = Duration::from_secs(30);
-
 /// How long after an alert about somebody's spent quota of break-glass the next one about the same person and role comes at
 /// the earliest: one tells everybody what is going on, and a loop of requests must not wake them up all night.
 pub const QUOTA_ALERT_EVERY: Duration = Duration::from_secs(3600);
@@ -430,21 +346,3 @@ pub const QUOTA_ALERT_EVERY: Duration = Duration::from_secs(3600);
 /// Most certificates an hour whose signature is ours and that the log does not hold, of which each is an entry: enough to
 /// see what is going on, and too few to fill a disk.
 pub const STRAYS_PER_HOUR: usize = 32;
-
-/// Most witnesses of one log: every note carries a line of each.
-pub const WITNESSES: usize = 16;
-
-/// How long a witness may take to cosign one checkpoint: a disk's sync and a way around the world, many times over.
-pub const WITNESS_ANSWER: Duration = Duration::from_secs(5);
-
-/// How long a person waits for the witnesses to cosign what an access certificate stands in, before being told to try again.
-pub const WITNESS_WAIT: Duration = Duration::from_secs(10);
-
-/// How long a witness that failed is left alone before it is asked again: one that is gone must not slow down every batch.
-pub const WITNESS_PAUSE: Duration = Duration::from_secs(2);
-
-/// Connections that a witness serves at once: each costs a task and one body in memory.
-pub const WITNESS_CONNECTIONS: usize = 64;
-
-/// How long one connection to a witness may last, whatever it does.
-pub const WITNESS_CONNECTION: Duration = Duration::from_secs(30);
