@@ -1,15 +1,17 @@
 //! A throw-away CA in this process, and people with real keys, agents and `ssh`.
 
+mod live;
+mod person;
+
 use std::fmt::Write as _;
-use std::fs;
-use std::io::Write as _;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use record::clock::{Clock, SystemClock};
 use tempfile::TempDir;
@@ -17,8 +19,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub(crate) use live::Live;
+pub(crate) use person::{Person, add_to};
+
 /// How long anything may take that should take no time.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// Where its ports are looked for.
+const PORTS: Range<u16> = 30_100..32_700;
 
 pub(crate) struct Site {
     pub(crate) alice: Person,
@@ -200,246 +208,6 @@ command = "systemctl restart www"
 approvals = { count = 1, from = "sre" }
 "#;
 
-pub(crate) struct Person {
-    pub(crate) name: String,
-    pub(crate) home: PathBuf,
-    agent: Child,
-}
-
-impl Person {
-    fn new(name: &str, root: &Path, port: u16) -> Self {
-        let home = root.join(name);
-        fs::create_dir(&home).unwrap();
-        let key = home.join("id_ed25519");
-        keygen(&[
-            "-q",
-            "-t",
-            "ed25519",
-            "-N",
-            "",
-            "-C",
-            name,
-            "-f",
-            key.to_str().unwrap(),
-        ]);
-        let config = format!(
-            "Host ca\n  HostName 127.0.0.1\n  Port {port}\nHost *\n  User anything\n  IdentityFile {}\n  \
-             IdentitiesOnly yes\n  BatchMode yes\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  \
-             StrictHostKeyChecking yes\n  LogLevel ERROR\n",
-            key.display(),
-            root.join("known_hosts").display(),
-        );
-        fs::write(home.join("config"), config).unwrap();
-        let agent = Command::new("ssh-agent")
-            .arg("-D")
-            .arg("-a")
-            .arg(home.join("agent"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let person = Self {
-            name: name.to_owned(),
-            home,
-            agent,
-        };
-        person.add(&key);
-        person
-    }
-
-    pub(crate) fn key(&self) -> PathBuf {
-        self.home.join("id_ed25519")
-    }
-
-    pub(crate) fn certificate(&self) -> PathBuf {
-        self.home.join("id_ed25519-cert.pub")
-    }
-
-    pub(crate) fn add(&self, key: &Path) {
-        add_to(
-            self.program("ssh-add")
-                .env("SSH_AUTH_SOCK", self.home.join("agent"))
-                .arg("-q")
-                .arg(key),
-        );
-    }
-
-    pub(crate) fn program(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", &self.home)
-            .env("TERM", "xterm")
-            .env("SSH_AUTH_SOCK", self.home.join("agent"))
-            .current_dir(&self.home);
-        command
-    }
-
-    pub(crate) fn ssh(&self, args: &[&str]) -> Command {
-        let mut command = self.program("ssh");
-        command.arg("-F").arg(self.home.join("config")).args(args);
-        command
-    }
-
-    /// Runs `ssh ca …` to its end.
-    pub(crate) fn ca(&self, args: &[&str]) -> Said {
-        let mut all = vec!["ca"];
-        all.extend(args);
-        said(self.ssh(&all).stdin(Stdio::null()).output().unwrap())
-    }
-
-    /// Runs `ssh ARGS…` to its end with something on standard input.
-    pub(crate) fn with(&self, args: &[&str], input: &[u8]) -> Said {
-        let mut child = self
-            .ssh(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_owned();
-        let writer = thread::spawn(move || drop(stdin.write_all(&input)));
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        said(output)
-    }
-
-    /// Starts `ssh ARGS…` and leaves it running.
-    pub(crate) fn live(&self, args: &[&str]) -> Live {
-        Live::new(&mut self.ssh(args))
-    }
-
-    /// Asks for access without waiting; the request's identifier.
-    pub(crate) fn ask(&self, access: &str) -> String {
-        let said = self.ca(&["request", access, "--reason", "INC-42 stuck", "--no-wait"]);
-        assert_eq!(said.status, 0, "{said:?}");
-        said.out.trim().to_owned()
-    }
-}
-
-impl Drop for Person {
-    fn drop(&mut self) {
-        let _ = self.agent.kill();
-        let _ = self.agent.wait();
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) status: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-fn said(output: Output) -> Said {
-    Said {
-        status: output.status.code().unwrap_or(-1),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-pub(crate) struct Live {
-    pub(crate) child: Child,
-    out: Arc<Mutex<Vec<u8>>>,
-    err: Arc<Mutex<Vec<u8>>>,
-    readers: Vec<thread::JoinHandle<()>>,
-}
-
-impl Live {
-    pub(crate) fn new(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (out, err) = (Arc::default(), Arc::default());
-        let readers = vec![
-            collect(child.stdout.take().unwrap(), &out),
-            collect(child.stderr.take().unwrap(), &err),
-        ];
-        Self {
-            child,
-            out,
-            err,
-            readers,
-        }
-    }
-
-    pub(crate) fn out(&self) -> String {
-        String::from_utf8_lossy(&self.out.lock().unwrap()).into_owned()
-    }
-
-    pub(crate) fn err(&self) -> String {
-        String::from_utf8_lossy(&self.err.lock().unwrap()).into_owned()
-    }
-
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
-        let stdin = self.child.stdin.as_mut().unwrap();
-        stdin.write_all(bytes).unwrap();
-        stdin.flush().unwrap();
-    }
-
-    pub(crate) fn wait_err(&self, text: &str) {
-        until(text, || self.err().contains(text));
-    }
-
-    pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", name, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
-    pub(crate) fn finish(mut self) -> Said {
-        let end = Instant::now() + SOON;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status.code().unwrap_or(-1);
-            }
-            assert!(Instant::now() < end, "does not end: {}", self.err());
-            thread::sleep(Duration::from_millis(10));
-        };
-        for reader in self.readers.drain(..) {
-            reader.join().unwrap();
-        }
-        Said {
-            status,
-            out: self.out(),
-            err: self.err(),
-        }
-    }
-}
-
-fn collect(
-    mut from: impl std::io::Read + Send + 'static,
-    into: &Arc<Mutex<Vec<u8>>>,
-) -> thread::JoinHandle<()> {
-    let into = Arc::clone(into);
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            into.lock().unwrap().extend_from_slice(&buffer[..count]);
-        }
-    })
-}
-
-/// Adds a key to an agent that may not listen yet.
-pub(crate) fn add_to(add: &mut Command) {
-    let end = Instant::now() + SOON;
-    while !add.stderr(Stdio::null()).status().unwrap().success() {
-        assert!(Instant::now() < end, "no agent");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// Waits until something is so.
 pub(crate) fn until(what: &str, so: impl Fn() -> bool) {
     let end = Instant::now() + SOON;
@@ -474,10 +242,12 @@ pub(crate) fn public(key: &Path) -> String {
         .join(" ")
 }
 
+/// A port on which nothing listens: above those that the tests of the whole system use, and below those that Linux gives to
+/// connections, one of which might take it while the CA starts again.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    (0..PORTS.len())
+        .map(|_| PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
