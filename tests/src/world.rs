@@ -1,5 +1,8 @@
 //! A certificate authority, a bastion, two targets and three people.
 
+mod configuration;
+mod recordings;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +17,7 @@ use crate::target::Target;
 use crate::{Person, Result, keys, ports, programs};
 
 /// How long a program may take until it listens.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = process::LIMIT;
 
 /// What a world has beside the usual, as TOML for the end of its configuration.
 #[derive(Clone, Debug, Default)]
@@ -252,39 +255,6 @@ impl World {
         format!("{}@web1.prod", self.login)
     }
 
-    /// The finished recordings, oldest first.
-    pub fn finished(&self) -> Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
-        collect(&self.recordings(), &mut found)?;
-        found.retain(|path| {
-            path.to_string_lossy().ends_with(".cast.zst") && has_seek_table(path).unwrap_or(false)
-        });
-        found.sort();
-        Ok(found)
-    }
-
-    /// Waits until this many recordings are finished.
-    pub fn wait_finished(&self, count: usize, limit: Duration) -> Result<Vec<PathBuf>> {
-        let end = std::time::Instant::now() + limit;
-        loop {
-            let found = self.finished()?;
-            if found.len() >= count {
-                return Ok(found);
-            }
-            if std::time::Instant::now() >= end {
-                let text = format!("{count} recordings expected after {limit:?}, found {found:?}");
-                return Err(crate::Failure::new(text));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The first recording, once it is finished.
-    pub fn first_recording(&self, limit: Duration) -> Result<PathBuf> {
-        let first = self.wait_finished(1, limit)?.into_iter().next();
-        first.ok_or_else(|| crate::Failure::new("no recording"))
-    }
-
     /// The whole check over everything that was written: the issuance log and all recordings.
     pub fn verify(&self) -> Result<Output> {
         let recordings = self.recordings();
@@ -350,39 +320,6 @@ impl World {
         self.db1.start(&session_ca, &self.login, lines)?;
         self.web1.start(&session_ca, &self.login, lines)
     }
-
-    fn configuration(&self, setup: &Setup) -> Result<String> {
-        let identity = public_half(&self.bastion_key())?;
-        let mut text = format!(
-            "[ca]\nlisten = \"127.0.0.1:{ca}\"\naddress = \"127.0.0.1:{ca}\"\n{more}\n\
-             [bastion.bastion]\nlisten = \"127.0.0.1:{bastion}\"\naddress = \"127.0.0.1:{bastion}\"\n\
-             identity = \"{identity}\"\nsource = [\"127.0.0.1/32\"]\n\n\
-             [target.\"db1.prod\"]\naddress = \"127.0.0.1:{db1}\"\nhost = \"ca\"\nlabels = {{ kind = \"database\" }}\n\n\
-             [target.\"web1.prod\"]\naddress = \"127.0.0.1:{web1}\"\nhost = \"{web1_key}\"\n\n",
-            ca = self.ca_port,
-            more = setup.ca,
-            bastion = self.bastion_port,
-            db1 = self.db1.port,
-            web1 = self.web1.port,
-            web1_key = keys::public_line(&self.web1.host_key())?,
-        );
-        let people = [
-            (&self.alice, "\"oncall\""),
-            (&self.bob, "\"sre\""),
-            (&self.carol, "\"sre\", \"security\""),
-        ];
-        for (person, groups) in people {
-            let key = keys::public_line(&person.key())?;
-            let table = format!(
-                "[person.{}]\ngroups = [{groups}]\nkeys = [\"{key}\"]\n\n",
-                person.name
-            );
-            text.push_str(&table);
-        }
-        text += ROLES;
-        text += &setup.extra;
-        Ok(text.replace("LOGIN", &self.login))
-    }
 }
 
 impl Drop for World {
@@ -397,38 +334,6 @@ impl Drop for World {
         self.web1.show_log();
     }
 }
-
-/// What may be asked for in the usual world.
-const ROLES: &str = r#"
-[role.db-oncall]
-groups = ["oncall"]
-logins = ["LOGIN", "backup"]
-targets = ["db1.prod"]
-longest = "30m"
-approvals = { count = 1, from = "sre" }
-break-glass = true
-
-[role.web-look]
-groups = ["oncall"]
-logins = ["LOGIN"]
-targets = ["web1.prod"]
-longest = "30m"
-approvals = { count = 0 }
-
-[role.db-disk]
-groups = ["sre"]
-logins = ["LOGIN"]
-targets = ["db1.prod"]
-command = "echo forced; id -un"
-approvals = { count = 0 }
-
-[role.web-two]
-groups = ["sre"]
-logins = ["LOGIN"]
-targets = ["web1.prod"]
-approvals = { count = 1, from = "sre" }
-
-"#;
 
 fn public_half(private: &Path) -> Result<String> {
     let mut command = Command::new(programs::find("ssh-keygen")?);
@@ -446,25 +351,4 @@ fn append(path: &Path, lines: &[&str]) -> Result<()> {
         text.push('\n');
     }
     fs::write(path, text).context(path.display())
-}
-
-fn collect(directory: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Ok(());
-    };
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, into)?;
-        } else {
-            into.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// Whether a recording ends with its seek table, which is written last: until then its session may run.
-fn has_seek_table(path: &Path) -> Result<bool> {
-    const FOOTER: [u8; 4] = 0x8F92_EAB1_u32.to_le_bytes();
-    Ok(fs::read(path)?.ends_with(&FOOTER))
 }
