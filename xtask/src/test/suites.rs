@@ -23,7 +23,20 @@ use crate::print;
 const AT_ONCE: usize = 3;
 
 /// Those that take longest, the longest first: one of them that begins last would run alone in the end.
-const LONGEST: &[&str] = &["record/record"];
+const LONGEST: &[&str] = &[
+    "record/record",
+    "player/bombs",
+    "ca/ca",
+    "tests/regress",
+    "tests/forwards",
+    "tests/disk",
+    "tests/mask",
+    "ca/memory",
+    "tests/flow",
+    "player/search",
+    "tests/bucket",
+    "tests/files",
+];
 
 /// One program of tests.
 struct Suite {
