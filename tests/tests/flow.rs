@@ -63,12 +63,13 @@ fn used(world: &mut World, at: &str, noise: &Path) -> Result<u64> {
     resident(world)
 }
 
-/// Resident memory of the bastion in KiB.
+/// Resident memory of the bastion in KiB, without the pages of its program and its files, which come and go with what else
+/// the machine does.
 fn resident(world: &mut World) -> Result<u64> {
     let id = world.bastion()?.id();
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     let kib = |line: &str| {
-        line.strip_prefix("VmRSS:")?
+        line.strip_prefix("RssAnon:")?
             .trim()
             .strip_suffix(" kB")?
             .trim()
@@ -78,7 +79,7 @@ fn resident(world: &mut World) -> Result<u64> {
     status
         .lines()
         .find_map(kib)
-        .ok_or_else(|| Failure::new("no VmRSS"))
+        .ok_or_else(|| Failure::new("no RssAnon"))
 }
 
 /// How Alice goes to the target: by its own name inside of `ssh -J`, and through the bastion's door.
