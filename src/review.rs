@@ -40,6 +40,9 @@ pub(crate) struct PlayArgs {
     /// `allowed_signers` beside the configuration
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// Show what was masked, to those whom `mask-original` of its role names
+    #[arg(long)]
+    original: bool,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -61,6 +64,9 @@ pub(crate) struct ExportArgs {
     /// Where to; standard output if left out
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Show what was masked, to those whom `mask-original` of its role names
+    #[arg(long)]
+    original: bool,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -114,7 +120,7 @@ impl ExportArgs {
 /// Replays a recording.
 pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
     let path = find(site, &args.recording)?;
-    let identities = args.keys.read()?;
+    let identities = args.keys.read()?.unmasking(args.original);
     let options = PlayOptions {
         at: args.at,
         speed: args.speed,
@@ -128,7 +134,7 @@ pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
 pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
     let format = args.format()?;
     let path = find(site, &args.recording)?;
-    let identities = args.keys.read()?;
+    let identities = args.keys.read()?.unmasking(args.original);
     let Some(output) = &args.output else {
         if io::stdout().is_terminal() && !matches!(format, Format::Txt) {
             return Err(Failure::new(

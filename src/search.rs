@@ -67,6 +67,9 @@ pub(crate) struct SearchArgs {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// Show what was masked, to those whom `mask-original` of its role names
+    #[arg(long)]
+    original: bool,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -78,7 +81,7 @@ pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
         query: Query::new(&args.pattern, args.context.into())
             .map_err(|e| Failure::new(e.to_string()))?
             .trusting(believed(site, args.trust.as_deref())?),
-        identities: args.keys.read()?,
+        identities: args.keys.read()?.unmasking(args.original),
         since: args
             .since
             .map(|since| since.before(SystemClock::default().wall())),
@@ -156,7 +159,7 @@ impl Tally {
                     )?;
                 }
             }
-            Err(ReadError::Locked(_)) => self.locked += 1,
+            Err(ReadError::Locked(_) | ReadError::Original(_)) => self.locked += 1,
             Err(e) => {
                 self.unread += 1;
                 let line = safe(&format!("{}: {e}", path.display()), "");

@@ -289,6 +289,7 @@ mod tests {
             environment: Vec::new(),
             record_input: false,
             started_ms: 0,
+            original: None,
         }
     }
 

@@ -26,6 +26,7 @@ use std::ops::Range;
 use config::limits;
 use config::pattern::PatternError;
 use config::terms::{self, Maskable};
+use record::recording::Hidden;
 use tokio::time::Instant;
 use unicode_width::UnicodeWidthChar;
 
@@ -48,6 +49,8 @@ pub(crate) struct Mask {
     first: u64,
     /// Bytes that begin nothing, while nothing else is under way.
     plain: Box<[bool; 256]>,
+    /// What was masked in what passed last, if that is kept.
+    hidden: Option<Vec<Hidden>>,
 }
 
 /// A character, or a byte that is not shown.
@@ -88,7 +91,13 @@ impl Mask {
             spoke: None,
             first: 0,
             plain,
+            hidden: (!terms.original.is_empty()).then(Vec::new),
         }))
+    }
+
+    /// What stood in place of what was masked in the bytes that the last call gave, if that is kept: to be taken behind each call.
+    pub(crate) fn take_hidden(&mut self) -> Vec<Hidden> {
+        self.hidden.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes bytes, and gives those that may pass.
@@ -296,7 +305,11 @@ impl Mask {
     fn pass_first(&mut self, out: &mut Vec<u8>) {
         if let Some(unit) = self.queue.pop_front() {
             self.first += 1;
+            let at = out.len();
             unit.write(out);
+            if let Some(hidden) = self.hidden.as_mut().filter(|_| unit.is_masked()) {
+                Hidden::add(hidden, at, out.len() - at, unit.bytes());
+            }
         }
     }
 }
@@ -311,13 +324,21 @@ impl Unit {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or(&[]);
-        // What never shows anything is not in anybody's way.
-        if self.covered && bytes.iter().all(|byte| *byte >= b' ' && *byte != 0x7f) {
-            out.extend(std::iter::repeat_n(b'*', columns(bytes)));
+        if self.is_masked() {
+            out.extend(std::iter::repeat_n(b'*', columns(self.bytes())));
         } else {
-            out.extend_from_slice(bytes);
+            out.extend_from_slice(self.bytes());
         }
+    }
+
+    /// Whether stars stand in its place. What never shows anything is not in anybody's way.
+    fn is_masked(&self) -> bool {
+        let shown = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
+        self.covered && self.bytes().iter().all(shown)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
     }
 }
 

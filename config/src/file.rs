@@ -183,6 +183,7 @@ pub(crate) struct Role {
     pub(crate) forward_to: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) listen_on: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
+    pub(crate) mask_original: Option<Spanned<Recipients>>,
     pub(crate) idle: Option<Spanned<String>>,
     pub(crate) largest_session: Option<Spanned<String>>,
     pub(crate) sessions: Option<Spanned<u32>>,

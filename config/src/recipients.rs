@@ -69,9 +69,22 @@ impl Recipients {
         &self.of
     }
 
+    /// Whether each of these keys is one of those, too.
+    pub fn are_all_in(&self, others: &Self) -> bool {
+        let is_in = |one: &Recipient| others.of.iter().any(|other| other.key() == one.key());
+        self.of.iter().all(is_in)
+    }
+
     /// Whether there is none, so that nothing is sealed.
     pub fn is_empty(&self) -> bool {
         self.of.is_empty()
+    }
+}
+
+/// Nobody.
+impl Default for Recipients {
+    fn default() -> Self {
+        Self::nobody()
     }
 }
 

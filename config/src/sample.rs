@@ -158,6 +158,8 @@ source = []                         # addresses that targets see it come from, e
 # mask = ["cards", "keys", "tokens", { pattern = 'Contract-(\d{6})' }]   # replaced by stars in what the target sends, for the person and
 #                                             # in the recording: numbers of cards, private keys, tokens, own patterns (of one with a
 #                                             # group, the first group); not in file transfers
+# mask-original = ["ssh-ed25519 AAAA… dpo@example.org"]   # who alone can read what was masked: it stands in the recording, sealed to
+#                                             # them, and a sealed recording they open too; written as recipients are; absent: it is kept nowhere
 # observer = false                            # true: a session goes on only while somebody else watches it (a review role), and ends
 #                                             # 30s after the last one has left; or: { grace = "5m" }
 # recipients = ["ssh-ed25519 AAAA… dba@example.org"]   # who alone can open its recordings; absent: those of [recordings]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::Pattern;
+use crate::recipients::Recipients;
 use crate::words::AlertName;
 
 /// On which terms a role's sessions run. The CA says them to the bastion with each session.
@@ -59,6 +60,9 @@ pub struct Mask {
     pub known: BTreeSet<Maskable>,
     /// The role's own patterns. Of one with a group, the first group is masked; of others all.
     pub patterns: Vec<Pattern>,
+    /// Who may read what was masked. Nobody: it is kept nowhere.
+    #[serde(skip_serializing_if = "Recipients::is_empty")]
+    pub original: Recipients,
 }
 
 impl Mask {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use record::age::Identities;
 use record::recording::reader::ReadError;
-use record::recording::{ReadState, Reader};
+use record::recording::{OriginalError, ReadState, Reader};
 
 /// A format to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn export(
     format: Format,
     out: &mut impl Write,
 ) -> Result<ReadState, ExportError> {
-    let reader = Reader::open(path, identities)?;
+    let reader = original(Reader::open(path, identities)?, identities)?;
     match format {
         Format::V2 => cast::v2(&reader, out)?,
         Format::V3 => cast::v3(&reader, out)?,
@@ -71,4 +71,12 @@ pub fn export(
     }
     out.flush()?;
     Ok(reader.state())
+}
+
+/// Stars must not pass for what somebody asked to see in their place.
+pub(crate) fn original(reader: Reader, identities: &Identities) -> Result<Reader, ReadError> {
+    if identities.unmask() && !reader.is_unmasked() {
+        return Err(OriginalError::None.into());
+    }
+    Ok(reader)
 }

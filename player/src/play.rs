@@ -17,6 +17,7 @@ use record::recording::{ReadState, Reader};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::deck::Deck;
+use crate::export::original;
 use crate::tape::{Tape, micros};
 
 use beside::Beside;
@@ -69,7 +70,7 @@ pub fn play(
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
         return Err(PlayError::Dumb);
     }
-    let reader = Arc::new(Reader::open(path, &identities)?);
+    let reader = Arc::new(original(Reader::open(path, &identities)?, &identities)?);
     let screens = Index::of(&reader, trusted).map(Index::into_screens);
     let tape = Tape::new(Arc::clone(&reader) as _).knowing(screens);
     let mut deck = Deck::new(tape.clone(), options.idle);

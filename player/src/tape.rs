@@ -53,7 +53,7 @@ impl Change {
             Data::Forward(forward) => Self::Forward(forward.to_string()),
             Data::Exit(status) => Self::Exit(status),
             Data::End(end) => Self::End(end),
-            Data::Tally(_) | Data::Unknown { .. } => return None,
+            Data::Masked(_) | Data::Tally(_) | Data::Unknown { .. } => return None,
         })
     }
 

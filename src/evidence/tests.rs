@@ -109,6 +109,7 @@ fn header(n: u8) -> Header {
         environment: Vec::new(),
         record_input: false,
         started_ms: 1_795_312_324_000,
+        original: None,
     }
 }
 

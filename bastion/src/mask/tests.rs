@@ -4,10 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod kept;
+
 fn mask(known: &[Maskable], patterns: &[&str]) -> Mask {
     let terms = terms::Mask {
         known: known.iter().copied().collect(),
         patterns: patterns.iter().map(|text| text.parse().unwrap()).collect(),
+        ..terms::Mask::default()
     };
     Mask::new(&terms).unwrap().unwrap()
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use config::pattern::PatternError;
 use config::terms;
+use record::recording::Hidden;
 use tokio::time::Instant;
 
 use super::silence::Silence;
@@ -19,8 +20,15 @@ pub(crate) struct Masks {
 
 /// What may pass of a session's two streams.
 pub(super) struct Passed {
-    pub(super) output: Bytes,
-    pub(super) errors: Bytes,
+    pub(super) output: Shown,
+    pub(super) errors: Shown,
+}
+
+/// What may pass of one stream, and what was masked in it, if that is kept.
+#[derive(Default)]
+pub(super) struct Shown {
+    pub(super) bytes: Bytes,
+    pub(super) hidden: Vec<Hidden>,
 }
 
 impl Masks {
@@ -43,12 +51,12 @@ impl Masks {
     }
 
     /// Takes output, and gives what may pass.
-    pub(super) fn output(&mut self, bytes: Bytes) -> Bytes {
+    pub(super) fn output(&mut self, bytes: Bytes) -> Shown {
         push(&mut self.output, bytes, self.silence.time())
     }
 
     /// The same of standard error.
-    pub(super) fn errors(&mut self, bytes: Bytes) -> Bytes {
+    pub(super) fn errors(&mut self, bytes: Bytes) -> Shown {
         push(&mut self.errors, bytes, self.silence.time())
     }
 
@@ -79,7 +87,10 @@ impl Masks {
     }
 
     fn passed(&mut self, what: impl Fn(&mut Mask) -> Vec<u8>) -> Passed {
-        let pass = |mask: &mut Option<Mask>| mask.as_mut().map(&what).unwrap_or_default().into();
+        let pass = |mask: &mut Option<Mask>| {
+            let shown = mask.as_mut().map(|mask| Shown::of(what(mask), mask));
+            shown.unwrap_or_default()
+        };
         Passed {
             output: pass(&mut self.output),
             errors: pass(&mut self.errors),
@@ -87,10 +98,25 @@ impl Masks {
     }
 }
 
-fn push(mask: &mut Option<Mask>, bytes: Bytes, now: Instant) -> Bytes {
+impl Shown {
+    fn of(bytes: Vec<u8>, mask: &mut Mask) -> Self {
+        // What has no stars goes before the next byte.
+        let none = bytes.is_empty();
+        let hidden = if none { Vec::new() } else { mask.take_hidden() };
+        Self {
+            bytes: bytes.into(),
+            hidden,
+        }
+    }
+}
+
+fn push(mask: &mut Option<Mask>, bytes: Bytes, now: Instant) -> Shown {
     match mask {
-        Some(mask) => mask.push(&bytes, now).into(),
-        None => bytes,
+        Some(mask) => Shown::of(mask.push(&bytes, now), mask),
+        None => Shown {
+            bytes,
+            hidden: Vec::new(),
+        },
     }
 }
 
@@ -108,6 +134,7 @@ mod tests {
         let terms = terms::Mask {
             known: [Maskable::Cards].into(),
             patterns: Vec::new(),
+            ..terms::Mask::default()
         };
         let now = Instant::now();
         (Masks::new(&terms, now).unwrap(), now)
@@ -123,14 +150,14 @@ mod tests {
                 break;
             }
         }
-        (at, masks.overdue().output)
+        (at, masks.overdue().output.bytes)
     }
 
     #[test]
     fn a_session_that_stands_still_shows_no_beginning_of_a_number() {
         let (mut masks, start) = masks();
         let half = Bytes::from_static(b"card 4111 1111 1");
-        assert_eq!(masks.output(half), b"card "[..]);
+        assert_eq!(masks.output(half).bytes, b"card "[..]);
         // The person reads nothing for a minute: the loop looks whenever something happens, or not at all.
         for second in 1..60 {
             masks.look(start + Duration::from_secs(second), true);
@@ -146,7 +173,7 @@ mod tests {
             !masks.is_overdue(),
             "what the target held has to come first"
         );
-        let whole = masks.output(Bytes::from_static(b"111 1111\ncard 4"));
+        let whole = masks.output(Bytes::from_static(b"111 1111\ncard 4")).bytes;
         assert_eq!(whole, b"**** **** **** ****\ncard "[..]);
     }
 
@@ -185,7 +212,7 @@ mod tests {
     fn what_nothing_masks_is_looked_at_by_nobody() {
         let now = Instant::now();
         let mut masks = Masks::new(&terms::Mask::default(), now).unwrap();
-        assert_eq!(masks.output(Bytes::from_static(b"4111")), b"4111"[..]);
+        assert_eq!(masks.output(Bytes::from_static(b"4111")).bytes, b"4111"[..]);
         assert_eq!(masks.next(), None);
     }
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use config::words::AlertName;
-use record::recording::RecordError;
+use record::recording::{RecordError, Stream};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::bounds::Reached;
-use super::masks::Passed;
+use super::masks::{Passed, Shown};
 use super::observed::Change;
 use super::source::{Source, Turn};
 use super::{Cursor, Over, Relay, Stop, said, said_below};
@@ -18,7 +17,11 @@ use crate::flow::Way;
 use crate::forward::Item;
 
 impl Relay<'_> {
-    pub(super) fn output(&mut self, data: Bytes) -> Result<(), RecordError> {
+    pub(super) fn output(&mut self, shown: Shown) -> Result<(), RecordError> {
+        let Shown {
+            bytes: data,
+            hidden,
+        } = shown;
         let bytes = data.len();
         if bytes > 0 {
             self.alarm(|alarm| alarm.output(&data));
@@ -30,19 +33,23 @@ impl Relay<'_> {
             };
             self.cursor = self.cursor.map(|_| cursor);
             let seen = data.clone();
-            let recorded = self.recorder.output(data)?;
+            let recorded = self.recorder.masked(Stream::Output, data, &hidden)?;
             self.stage.output(seen);
             self.down.put(Item::Bytes(recorded), bytes);
         }
         Ok(())
     }
 
-    pub(super) fn errors(&mut self, data: Bytes) -> Result<(), RecordError> {
+    pub(super) fn errors(&mut self, shown: Shown) -> Result<(), RecordError> {
+        let Shown {
+            bytes: data,
+            hidden,
+        } = shown;
         let bytes = data.len();
         if bytes > 0 {
             self.alarm(|alarm| alarm.output(&data));
             let seen = data.clone();
-            let recorded = self.recorder.error_output(data)?;
+            let recorded = self.recorder.masked(Stream::ErrorOutput, data, &hidden)?;
             self.stage.output(seen);
             self.down.put(Item::Errors(recorded), bytes);
         }

@@ -46,17 +46,19 @@ pub(super) async fn open_recorder(
         environment: start.prelude.environment.clone(),
         record_input: given.record_input,
         started_ms: site.clock.wall_ms(),
+        original: None,
     };
     let recipients = given.recipients.clone();
+    let original = given.terms.mask.original.clone();
     let creating = Arc::clone(site);
     let (give, mut take) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
-        let created = creating.store.create(&header, &recipients);
+        let session = header.session.clone();
+        let created = creating
+            .store
+            .create_keeping(header, &recipients, &original);
         if created.is_err() {
-            keep(
-                &creating,
-                &never_began(header.session, &EndReason::Recorder),
-            );
+            keep(&creating, &never_began(session, &EndReason::Recorder));
         }
         if let Err(Ok(late)) = give.send(created) {
             nobody_waits(&creating, late);

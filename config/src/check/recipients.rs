@@ -40,6 +40,39 @@ pub(super) fn recipients(given: &Spanned<file::Recipients>) -> Checked<Recipient
     }
 }
 
+/// These, and who may read what was masked in their recordings: it stands in there, so that a recording that is sealed has to open
+/// for them first.
+pub(super) fn with(
+    recipients: Recipients,
+    original: &Recipients,
+    at: Range<usize>,
+) -> Checked<Recipients> {
+    if recipients.is_empty() || original.are_all_in(&recipients) {
+        return Ok(recipients);
+    }
+    if recipients.threshold() > 1 {
+        return flaw(
+            at,
+            "mask-original names a key that is none of the recipients, who open these recordings only together",
+            "name it in recipients too, those of the role or of [recordings]: what was masked stands in the recording",
+        );
+    }
+    let is_new = |one: &&Recipient| recipients.of().iter().all(|of| of.key() != one.key());
+    let new = original.of().iter().filter(is_new);
+    let all: Vec<Recipient> = recipients.of().iter().chain(new).cloned().collect();
+    match Recipients::any(all) {
+        Ok(all) => Ok(all),
+        Err(_) => flaw(
+            at,
+            format!(
+                "recipients and mask-original name more than {} keys",
+                limits::RECIPIENTS
+            ),
+            "name fewer: each of them opens the recording",
+        ),
+    }
+}
+
 fn keys(given: &[Spanned<String>], at: Range<usize>) -> Checked<Vec<Recipient>> {
     if given.is_empty() {
         return flaw(

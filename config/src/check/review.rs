@@ -69,6 +69,10 @@ fn of_sessions(given: &file::Role) -> Option<(&'static str, Range<usize>)> {
         ),
         ("sessions", given.sessions.as_ref().map(toml::Spanned::span)),
         ("mask", given.mask.as_ref().map(toml::Spanned::span)),
+        (
+            "mask-original",
+            given.mask_original.as_ref().map(toml::Spanned::span),
+        ),
         ("idle", given.idle.as_ref().map(toml::Spanned::span)),
         (
             "largest-session",

@@ -115,6 +115,21 @@ fn role(
     if let Some(alerts) = &given.alerts {
         super::forwards::nothing_uncounted(alerts.get_ref(), &channels)?;
     }
+    let recipients = match &given.recipients {
+        Some(own) => super::recipients::recipients(own)?,
+        None => defaults.recipients.clone(),
+    };
+    let unmasked = given.mask_original.as_ref().map(Spanned::span);
+    let terms = super::terms::terms(file::Terms {
+        mask: given.mask,
+        mask_original: given.mask_original,
+        idle: given.idle,
+        largest_session: given.largest_session,
+        alerts: given.alerts,
+        observer: given.observer,
+    })?;
+    let original = &terms.mask.original;
+    let recipients = super::recipients::with(recipients, original, unmasked.unwrap_or_default())?;
     let commands = commands(given.commands.as_ref(), command.is_some(), &channels)?;
     Ok(Role {
         logins: set(&given.logins, "logins")?,
@@ -124,20 +139,11 @@ fn role(
         live: several(given.live.as_ref(), "of which no grant may run")?,
         files,
         forwards,
-        terms: super::terms::terms(file::Terms {
-            mask: given.mask,
-            idle: given.idle,
-            largest_session: given.largest_session,
-            alerts: given.alerts,
-            observer: given.observer,
-        })?,
+        terms,
         new_source: super::terms::new_source(given.new_source.as_ref())?,
         sessions: several(given.sessions.as_ref(), "of which no session may run")?,
         record_input: given.record_input.is_some_and(Spanned::into_inner),
-        recipients: match &given.recipients {
-            Some(own) => super::recipients::recipients(own)?,
-            None => defaults.recipients.clone(),
-        },
+        recipients,
         retention: match &given.retention {
             Some(own) => super::retention::retention(own)?,
             None => defaults.retention,

@@ -8,13 +8,18 @@ use toml::Spanned;
 use super::files::size;
 use super::{Checked, flaw};
 use crate::pattern::Pattern;
+use crate::recipients::Recipients;
 use crate::terms::{Alert, Mask, Maskable, Terms, Trigger};
 use crate::words::shown;
 use crate::{file, limits};
 
 pub(super) fn terms(given: file::Terms) -> Checked<Terms> {
+    let original = original(given.mask_original.as_ref(), given.mask.is_some())?;
     Ok(Terms {
-        mask: mask(given.mask)?,
+        mask: Mask {
+            original,
+            ..mask(given.mask)?
+        },
         idle: idle(given.idle.as_ref())?,
         largest: size(given.largest_session.as_ref())?,
         alerts: alerts(given.alerts)?,
@@ -98,7 +103,29 @@ fn mask(given: Option<Spanned<Vec<Spanned<file::Masked>>>>) -> Checked<Mask> {
             );
         }
     }
-    Ok(Mask { known, patterns })
+    Ok(Mask {
+        known,
+        patterns,
+        original: Recipients::nobody(),
+    })
+}
+
+/// Who may read what was masked.
+fn original(given: Option<&Spanned<file::Recipients>>, masks: bool) -> Checked<Recipients> {
+    match given {
+        None => Ok(Recipients::nobody()),
+        Some(given) if given.get_ref().of().is_empty() => flaw(
+            given.span(),
+            "mask-original is empty",
+            "name who may read what was masked, or remove it: then it is kept nowhere",
+        ),
+        Some(given) if masks => super::recipients::recipients(given),
+        Some(given) => flaw(
+            given.span(),
+            "mask-original without mask: nothing is masked, and the recording is the original",
+            "write what is masked, like mask = [\"cards\"], or remove mask-original",
+        ),
+    }
 }
 
 fn alerts(given: Option<Spanned<Vec<Spanned<file::SessionAlert>>>>) -> Checked<Vec<Alert>> {

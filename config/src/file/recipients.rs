@@ -22,6 +22,16 @@ pub(crate) struct Together {
     pub(crate) of: Vec<Spanned<String>>,
 }
 
+impl Recipients {
+    /// All of them.
+    pub(crate) fn of(&self) -> &[Spanned<String>] {
+        match self {
+            Self::Any(of) => of,
+            Self::Together(together) => &together.of,
+        }
+    }
+}
+
 /// By hand, so that a mistake inside is named.
 impl<'de> Deserialize<'de> for Recipients {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,11 +7,13 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::Recipients;
 use crate::words::AlertName;
 
 /// The terms of a role's sessions.
 pub(crate) struct Terms {
     pub(crate) mask: Option<Spanned<Vec<Spanned<Masked>>>>,
+    pub(crate) mask_original: Option<Spanned<Recipients>>,
     pub(crate) idle: Option<Spanned<String>>,
     pub(crate) largest_session: Option<Spanned<String>>,
     pub(crate) alerts: Option<Spanned<Vec<Spanned<SessionAlert>>>>,

@@ -202,6 +202,7 @@ pub(crate) fn recorder(
         environment: Vec::new(),
         record_input: true,
         started_ms: 1_795_312_324_000,
+        original: None,
     };
     store.create(&header, recipients).unwrap()
 }

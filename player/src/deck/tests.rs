@@ -29,6 +29,7 @@ pub(crate) fn header(cols: u32, rows: u32) -> Header {
         environment: Vec::new(),
         record_input: false,
         started_ms: 1_795_312_324_000,
+        original: None,
     }
 }
 

@@ -13,7 +13,10 @@ use super::stanza::{self, Stanza};
 
 /// Private keys, any of which may open a file.
 #[derive(Default)]
-pub struct Identities(Vec<Identity>);
+pub struct Identities {
+    keys: Vec<Identity>,
+    original: bool,
+}
 
 enum Identity {
     Age(Zeroizing<[u8; 32]>),
@@ -53,7 +56,7 @@ impl Identities {
         ask: &mut dyn FnMut() -> Option<Zeroizing<String>>,
     ) -> Result<Self, IdentityError> {
         if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----") {
-            return Ok(Self(vec![ssh(text, ask)?]));
+            return Ok(Self::of(vec![ssh(text, ask)?]));
         }
         if text.starts_with("age-encryption.org/") || text.contains("BEGIN AGE ENCRYPTED FILE") {
             return Err(IdentityError::AgeEncrypted);
@@ -72,24 +75,42 @@ impl Identities {
         if all.is_empty() {
             return Err(IdentityError::Neither);
         }
-        Ok(Self(all))
+        Ok(Self::of(all))
+    }
+
+    /// Has them open what was masked, too, in recordings that keep it.
+    #[must_use]
+    pub fn unmasking(self, original: bool) -> Self {
+        Self { original, ..self }
+    }
+
+    /// Whether they are to open what was masked.
+    pub const fn unmask(&self) -> bool {
+        self.original
+    }
+
+    const fn of(keys: Vec<Identity>) -> Self {
+        Self {
+            keys,
+            original: false,
+        }
     }
 
     /// Adds those of another file.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
+        self.keys.extend(others.keys);
         self
     }
 
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// The file key, if the stanza is for one of these.
     pub(super) fn unwrap(&self, stanza: &Stanza) -> Option<Zeroizing<[u8; FILE_KEY]>> {
-        self.0.iter().find_map(|identity| match identity {
+        self.keys.iter().find_map(|identity| match identity {
             Identity::Age(secret) => stanza::unwrap_age(stanza, secret),
             Identity::Ssh { public, scalar } => stanza::unwrap_ssh(stanza, public, scalar),
         })
@@ -98,7 +119,7 @@ impl Identities {
 
 impl fmt::Debug for Identities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identities({})", self.0.len())
+        write!(f, "Identities({})", self.keys.len())
     }
 }
 

@@ -22,6 +22,7 @@ fn header(cols: u32, rows: u32) -> Header {
         environment: Vec::new(),
         record_input: false,
         started_ms: 1_795_312_324_000,
+        original: None,
     }
 }
 

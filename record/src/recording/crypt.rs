@@ -5,6 +5,7 @@
 //! * [`keys`]: the content key wrapped for each recipient, as the file holds it; erasing overwrites this.
 //! * [`split`]: a content key that several open together, and nobody alone.
 //! * [`statement`]: what is said in the clear, and signed.
+//! * [`original`]: what a mask has replaced, for whoever may read that.
 //! * [`chunk`]: the lines of a tail, batch by batch.
 //! * [`reissue`]: a recording is erased, or copied for somebody else.
 
@@ -21,6 +22,7 @@ use crate::digest::Digest;
 pub(super) mod chunk;
 mod key;
 pub(super) mod keys;
+pub mod original;
 pub mod reissue;
 mod split;
 pub(super) mod statement;

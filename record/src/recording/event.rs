@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use config::limits;
 use serde::{Deserialize, Serialize};
 
+use super::crypt::original::Masked;
 use super::file::FileEvent;
 use super::forward::ForwardEvent;
 use super::header::Size;
@@ -42,6 +43,8 @@ pub enum Data {
     File(FileEvent),
     /// Something about a forwarded connection.
     Forward(ForwardEvent),
+    /// What stood in place of what was masked in the bytes that follow, sealed.
+    Masked(Masked),
     /// A stream that was not kept whole.
     Tally(Tally),
     /// The End: the last event of every recording, and of nothing else.
@@ -179,7 +182,7 @@ impl Stream {
         }
     }
 
-    fn from_code(code: &str) -> Option<Self> {
+    pub(super) fn from_code(code: &str) -> Option<Self> {
         [Self::Output, Self::ErrorOutput, Self::Input]
             .into_iter()
             .find(|stream| stream.code() == code)
@@ -199,7 +202,7 @@ impl fmt::Display for Tally {
 /// Some text is not what its event's code promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an event: {0}")]
-pub struct EventError(&'static str);
+pub struct EventError(pub(super) &'static str);
 
 impl FromStr for Tally {
     type Err = EventError;
@@ -235,6 +238,7 @@ impl Data {
             Self::Exit(status) => ("x", status.to_string()),
             Self::File(file) => ("f", serde_json::to_string(file).unwrap_or_default()),
             Self::Forward(forward) => ("c", serde_json::to_string(forward).unwrap_or_default()),
+            Self::Masked(masked) => ("k", masked.line()),
             Self::Tally(tally) => ("d", tally.to_string()),
             // An enum and strings always serialize.
             Self::End(end) => ("z", serde_json::to_string(end).unwrap_or_default()),
@@ -279,6 +283,7 @@ impl Data {
                 serde_json::from_str(&data)
                     .map_err(|_| EventError("what was forwarded is JSON"))?,
             )),
+            "k" => Ok(Self::Masked(Masked::parse(&data)?)),
             "d" => Ok(Self::Tally(data.parse()?)),
             "z" => Ok(Self::End(
                 serde_json::from_str(&data).map_err(|_| EventError("an End is JSON"))?,

@@ -6,6 +6,8 @@ use config::limits;
 use config::words::{BastionName, PersonName, Principal, RequestId, RoleName, SessionId};
 use serde::{Deserialize, Serialize};
 
+use super::crypt::original::OriginalKey;
+
 /// The version of what stands under `hallpass` in a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -48,6 +50,8 @@ pub struct Header {
     pub record_input: bool,
     /// When the session began, in milliseconds since 1970.
     pub started_ms: u64,
+    /// The key of what is masked in the session, if that is kept. The store that begins a recording makes it.
+    pub original: Option<OriginalKey>,
 }
 
 /// What a session channel was opened for (RFC 4254 §6.5).
@@ -171,6 +175,7 @@ impl Header {
                 environment: self.environment.clone(),
                 record_input: self.record_input,
                 started_ms: self.started_ms,
+                original: self.original.clone(),
             },
         };
         // Strings, numbers and structs of them always serialize.
@@ -222,6 +227,7 @@ impl Header {
             environment: ours.environment,
             record_input: ours.record_input,
             started_ms: ours.started_ms,
+            original: ours.original,
         })
     }
 }
@@ -278,4 +284,6 @@ struct Ours {
     environment: Vec<(String, String)>,
     record_input: bool,
     started_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    original: Option<OriginalKey>,
 }

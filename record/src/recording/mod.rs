@@ -40,6 +40,7 @@
 //! | `f` | something about files, as JSON ([`file`]) |
 //! | `c` | something about a forwarded connection, as JSON ([`forward`]) |
 //! | `d` | a stream that was not kept whole: its code, its length in bytes, its SHA-256 or `-` |
+//! | `k` | what a mask has replaced in the bytes that follow, sealed ([`crypt::original`]) |
 //! | `z` | the End, as JSON |
 //!
 //! While the session runs, lines that are not sealed yet stand in `ID.NNNNNN.tail`, where the
@@ -67,6 +68,7 @@ pub mod store;
 pub mod verify;
 
 pub use crypt::LockedError;
+pub use crypt::original::{Hidden, Masked, OriginalError, OriginalKey};
 pub use disk::{Disk, OsDisk};
 pub use event::{Data, End, EndReason, Event, Exit, Stream, Tally};
 pub use file::{FileEvent, FileOp, FilePath, OpenMode, Outcome, Transfer};

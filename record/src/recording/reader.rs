@@ -11,6 +11,7 @@ use config::limits;
 use config::words::SessionId;
 
 use super::crypt::keys::Keys;
+use super::crypt::original::{OriginalError, Originals};
 use super::crypt::{LockedError, Vault};
 use super::event::{self, Event};
 use super::frame::{self, FrameError, Stored, Trailer};
@@ -31,6 +32,8 @@ pub struct Reader {
     header: Header,
     chunks: Vec<Chunk>,
     state: ReadState,
+    /// Opens what was masked, if that is to be seen.
+    originals: Option<Originals>,
 }
 
 /// How far a recording goes.
@@ -83,6 +86,9 @@ pub enum ReadError {
     /// The recording is encrypted, and was not opened.
     #[error(transparent)]
     Locked(#[from] LockedError),
+    /// What was masked is to be read, and cannot be.
+    #[error(transparent)]
+    Original(#[from] OriginalError),
     /// A frame holds something else than lines of a recording.
     #[error("the recording is damaged: {0}")]
     Damaged(String),
@@ -107,7 +113,7 @@ impl From<FrameError> for ReadError {
 
 impl Reader {
     /// Opens `SESSION.cast.zst`; if it is not finished, the tails beside it belong to it. One that is sealed needs an
-    /// identity of one of its recipients.
+    /// identity of one of its recipients. With identities that unmask, what was masked stands in its place, if the recording keeps it.
     pub fn open(path: &Path, identities: &Identities) -> Result<Self, ReadError> {
         Self::open_with(path, identities, None)
     }
@@ -149,12 +155,23 @@ impl Reader {
             .next()
             .and_then(|line| std::str::from_utf8(line).ok());
         let header = Header::from_line(line.unwrap_or_default())?;
+        let wrapped = header.original.as_ref().filter(|_| identities.unmask());
+        let originals = wrapped
+            .map(|wrapped| Originals::open(&place.session, wrapped, identities))
+            .transpose()
+            .map_err(OriginalError::Locked)?;
         Ok(Self {
             place,
             header,
             chunks,
             state,
+            originals,
         })
+    }
+
+    /// Whether what was masked stands in its place.
+    pub const fn is_unmasked(&self) -> bool {
+        self.originals.is_some()
     }
 
     /// Opens a session's recording in a directory of recordings.
@@ -213,7 +230,11 @@ impl Reader {
             return Ok(Vec::new());
         };
         let lines = self.place.lines_at(at)?;
-        events_in(&lines, chunk, at, from_us)
+        let events = events_in(&lines, chunk, at, from_us)?;
+        Ok(match &self.originals {
+            Some(originals) => originals.unmask(events)?,
+            None => events,
+        })
     }
 
     /// All events, in order. Holds one chunk at a time.
@@ -254,6 +275,17 @@ impl Reader {
             length += line.len();
         }
         bytes.truncate(length);
+        if self.is_unmasked() {
+            let head = if chunk == 0 {
+                self.header.to_line()
+            } else {
+                Vec::new()
+            };
+            (bytes, at_us) = (head, from_us);
+            for event in self.events(chunk)? {
+                event::write_line(&mut bytes, &mut at_us, &event);
+            }
+        }
         Ok(bytes)
     }
 }

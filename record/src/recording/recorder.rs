@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use config::limits;
 
+use super::crypt::original::{Hidden, Originals};
 use super::event::{self, Data, End, EndReason, Exit, Stream, Tally};
 use super::file::FileEvent;
 use super::header::{Header, Size};
@@ -73,11 +74,18 @@ pub struct Recorder {
     errors: Flow,
     input: Flow,
     exit: Option<Exit>,
+    /// Seals what was masked, if that is kept.
+    originals: Option<Originals>,
     finished: bool,
 }
 
 impl Recorder {
-    pub(super) fn new(shared: Arc<Shared>, live: Arc<Live>, header: &Header) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        live: Arc<Live>,
+        header: &Header,
+        originals: Option<Originals>,
+    ) -> Self {
         let start = shared.clock.monotonic();
         let (output, input) = match (header.term.is_some(), header.record_input) {
             (true, true) => (Flow::All, Flow::All),
@@ -93,23 +101,35 @@ impl Recorder {
             errors,
             input,
             exit: None,
+            originals,
             finished: false,
         }
     }
 
     /// Bytes from the target: the terminal's output, or standard output.
     pub fn output<B: AsRef<[u8]>>(&mut self, bytes: B) -> Result<Recorded<B>, RecordError> {
-        self.bytes(Stream::Output, bytes)
+        self.bytes(Stream::Output, bytes, &[])
     }
 
     /// Bytes from the target's standard error.
     pub fn error_output<B: AsRef<[u8]>>(&mut self, bytes: B) -> Result<Recorded<B>, RecordError> {
-        self.bytes(Stream::ErrorOutput, bytes)
+        self.bytes(Stream::ErrorOutput, bytes, &[])
+    }
+
+    /// Bytes from the target in which something was masked. What stood there is kept too, if the recording was begun so: sealed,
+    /// and written in one with the bytes.
+    pub fn masked<B: AsRef<[u8]>>(
+        &mut self,
+        stream: Stream,
+        bytes: B,
+        hidden: &[Hidden],
+    ) -> Result<Recorded<B>, RecordError> {
+        self.bytes(stream, bytes, hidden)
     }
 
     /// Bytes from the person. At a terminal whose header says that input is not kept, only counted.
     pub fn input<B: AsRef<[u8]>>(&mut self, bytes: B) -> Result<Recorded<B>, RecordError> {
-        self.bytes(Stream::Input, bytes)
+        self.bytes(Stream::Input, bytes, &[])
     }
 
     /// The person's terminal has a new size, as the client sent it.
@@ -208,6 +228,7 @@ impl Recorder {
         &mut self,
         stream: Stream,
         bytes: B,
+        hidden: &[Hidden],
     ) -> Result<Recorded<B>, RecordError> {
         let flow = match stream {
             Stream::Output => &mut self.output,
@@ -215,6 +236,12 @@ impl Recorder {
             Stream::Input => &mut self.input,
         };
         let kept = flow.pass(bytes.as_ref());
+        if let Some(originals) = self.originals.as_ref().filter(|_| !hidden.is_empty()) {
+            let events = originals.events(stream, kept, hidden);
+            let events = events.map_err(RecordError::Write)?;
+            self.append(&mut events.into_iter())?;
+            return Ok(Recorded(bytes));
+        }
         let pieces = event::pieces(kept);
         self.append(
             &mut pieces

@@ -1,6 +1,7 @@
 //! The directory of recordings, and the thread that makes them durable and seals them.
 
 mod aside;
+mod begin;
 mod indexes;
 mod patience;
 mod stored;
@@ -16,16 +17,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use config::limits;
-use config::recipients::Recipients;
 use config::words::SessionId;
 
-use super::crypt::Vault;
 use super::disk::Disk;
-use super::header::Header;
 use super::index::thread::Indexer;
 use super::live::Live;
 use super::pace::Pace;
-use super::recorder::Recorder;
 use super::recover::{self, Recovered};
 use super::seal::Signer;
 use crate::age::WrapError;
@@ -161,58 +158,6 @@ impl RecordingStore {
             },
             recovered,
         ))
-    }
-
-    /// Begins a recording. When this returns, its header is durable. Blocks for some milliseconds.
-    ///
-    /// With recipients it is encrypted, and nobody but them can ever read it; without, everybody can who has the file.
-    pub fn create(&self, header: &Header, recipients: &Recipients) -> Result<Recorder, StoreError> {
-        let shared = &self.shared;
-        let failed = |doing| {
-            move |source| StoreError::Disk {
-                dir: shared.dir.clone(),
-                doing,
-                source,
-            }
-        };
-        if shared.poisoned() {
-            return Err(StoreError::Poisoned);
-        }
-        if shared.stalled() {
-            return Err(StoreError::Stalled);
-        }
-        if header.bastion != shared.signer.name {
-            return Err(StoreError::Header("it names another bastion"));
-        }
-        let first = header.to_line();
-        if first.len() > limits::FRAME_BYTES {
-            return Err(StoreError::Header("it is too long"));
-        }
-        let free = shared
-            .disk
-            .free(&shared.handle)
-            .map_err(failed("see how much room there is"))?;
-        if free < limits::DISK_RESERVE {
-            return Err(StoreError::Full { free });
-        }
-        let vault = if recipients.is_empty() {
-            None
-        } else {
-            let name = &shared.signer.name;
-            Some(Vault::create(&header.session, name, recipients)?)
-        };
-        let live =
-            Live::begin(shared, &header.session, &first, vault).map_err(|e| match e.kind() {
-                io::ErrorKind::AlreadyExists => StoreError::Exists(header.session.clone()),
-                _ => failed("begin a recording")(e),
-            })?;
-        let live = Arc::new(live);
-        shared
-            .sessions()
-            .running
-            .insert(header.session.clone(), Arc::clone(&live));
-        shared.wake.notify_all();
-        Ok(Recorder::new(Arc::clone(shared), live, header))
     }
 
     /// Whether a sync has failed: then no session may begin, and those that run end.

@@ -5,6 +5,7 @@ mod format;
 mod forwards;
 mod hostile;
 mod index;
+mod original;
 mod sealed;
 mod slow;
 mod stored;
@@ -75,6 +76,7 @@ fn header(session: SessionId) -> Header {
         environment: Vec::new(),
         record_input: true,
         started_ms: 1_795_312_324_000,
+        original: None,
     }
 }
 

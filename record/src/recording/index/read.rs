@@ -44,7 +44,8 @@ impl Index {
     /// header names has signed it, and for exactly the frames that lie there. None in every other case, whatever is
     /// wrong: then the recording itself says what it holds.
     pub fn of(reader: &Reader, trusted: &Trusted) -> Option<Self> {
-        if reader.state() != ReadState::Finished {
+        // It knows what was shown, and nothing of what was masked.
+        if reader.state() != ReadState::Finished || reader.is_unmasked() {
             return None;
         }
         let bastion = reader.header().bastion.as_str();

@@ -22,15 +22,20 @@ impl Writing {
         full: u64,
     ) -> io::Result<()> {
         let (mut batch, mut end) = (Vec::new(), None);
+        // What was masked stands in one frame with the bytes that it was masked in, so that each frame is read alone.
+        let mut joined = 0_usize;
         let mut at_us = self.at_us;
         for data in events {
-            if self.tail.length + batch.len() as u64 >= full {
+            if joined == 0 && self.tail.length + batch.len() as u64 >= full {
                 self.flush(shared, live, &batch, at_us, None)?;
                 batch.clear();
                 self.rotate(shared, live)?;
             }
-            if let Data::End(found) = &data {
-                end = Some(found.clone());
+            match &data {
+                Data::Masked(masked) => joined = masked.bytes,
+                Data::Bytes(_, bytes) => joined = joined.saturating_sub(bytes.len()),
+                Data::End(found) => end = Some(found.clone()),
+                _ => {}
             }
             let event = Event {
                 at_us: now_us.max(at_us),

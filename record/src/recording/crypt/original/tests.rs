@@ -1,0 +1,169 @@
+use super::*;
+use crate::recording::event;
+
+fn session() -> SessionId {
+    SessionId::from_parts(1_795_312_324_000, [9; 10])
+}
+
+fn originals() -> Originals {
+    Originals {
+        session: session(),
+        key: ContentKey::random().unwrap(),
+    }
+}
+
+/// What a mask gives that covers these ranges of the bytes, each byte by `stars` stars.
+fn masked(
+    bytes: &[u8],
+    covered: &[std::ops::Range<usize>],
+    stars: usize,
+) -> (Vec<u8>, Vec<Hidden>) {
+    let (mut out, mut runs) = (Vec::new(), Vec::new());
+    for (n, byte) in bytes.iter().enumerate() {
+        let at = out.len();
+        if covered.iter().any(|range| range.contains(&n)) {
+            out.extend(std::iter::repeat_n(b'*', stars));
+            Hidden::add(&mut runs, at, stars, &[*byte]);
+        } else {
+            out.push(*byte);
+        }
+    }
+    (out, runs)
+}
+
+fn timed(data: Vec<Data>) -> Vec<Event> {
+    let timed = data.into_iter().map(|data| Event { at_us: 7, data });
+    timed.collect()
+}
+
+fn output(events: &[Event]) -> Vec<u8> {
+    let bytes = events.iter().map(|event| match &event.data {
+        Data::Bytes(Stream::Output, bytes) => bytes.as_slice(),
+        other => panic!("{other:?}"),
+    });
+    bytes.collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn what_was_masked_comes_back_whatever_it_was_and_wherever_it_stood() {
+    let all: Vec<u8> = (0..100_000_u32)
+        .map(|n| b'a' + u8::try_from(n % 23).unwrap())
+        .collect();
+    let invalid = [b"\xff\xfe 4111 \x00".as_slice(), &[0xc3; 300]].concat();
+    let every = |n: usize, length: usize| (0..length).step_by(n).map(|at| at..at + 1).collect();
+    let cases: [(&[u8], Vec<std::ops::Range<usize>>, usize); 9] = [
+        (
+            b"card 4111 1111 1111 1111\r\n",
+            vec![5..9, 10..14, 15..19, 20..24],
+            1,
+        ),
+        (b"4111", vec![0..4], 1),
+        (b"before 4111", vec![7..11], 2),
+        (b"x\xcc\x81y", vec![1..3], 0),
+        (b"ends\xcc\x81", vec![4..6], 0),
+        (&invalid, vec![3..7, 8..9], 1),
+        (&all, vec![0..100_000], 1),
+        (&all, vec![3..70_000, 70_001..99_999], 2),
+        (&all[..10_000], every(2, 10_000), 1),
+    ];
+    for (bytes, covered, stars) in cases {
+        let (shown, runs) = masked(bytes, &covered, stars);
+        let originals = originals();
+        let events = originals.events(Stream::Output, &shown, &runs).unwrap();
+        let stars: Vec<Event> = timed(events.clone())
+            .into_iter()
+            .filter(|event| !matches!(event.data, Data::Masked(_)))
+            .collect();
+        assert_eq!(
+            output(&stars),
+            shown,
+            "the stream is the one that was shown"
+        );
+        let back = originals.unmask(timed(events.clone())).unwrap();
+        assert_eq!(output(&back), bytes);
+        for unit in events.split(|data| matches!(data, Data::Masked(_))) {
+            let of = |data: &Data| match data {
+                Data::Bytes(_, bytes) => bytes.len(),
+                _ => 0,
+            };
+            assert!(unit.len() < 9 || unit.iter().map(of).sum::<usize>() < limits::EVENT_BYTES);
+        }
+        // Through the lines of a recording.
+        let (mut lines, mut at_us) = (Vec::new(), 0);
+        for event in timed(events) {
+            let before = lines.len();
+            event::write_line(&mut lines, &mut at_us, &event);
+            if matches!(event.data, Data::Masked(_)) {
+                assert!(lines.len() - before < 2 * UNIT_BYTES);
+            }
+        }
+        at_us = 0;
+        let text = String::from_utf8(lines).unwrap();
+        let read = text
+            .lines()
+            .map(|line| event::read_line(line, &mut at_us).unwrap().unwrap());
+        assert_eq!(output(&originals.unmask(read.collect()).unwrap()), bytes);
+    }
+}
+
+#[test]
+fn a_stream_that_is_cut_keeps_nothing_of_what_is_cut_off() {
+    let (shown, runs) = masked(b"4111 4242", &[0..4, 5..9], 1);
+    let originals = originals();
+    let kept = originals
+        .events(Stream::Output, &shown[..4], &runs)
+        .unwrap();
+    let kept = originals.unmask(timed(kept)).unwrap();
+    assert_eq!(output(&kept), b"4111");
+    let none = originals.events(Stream::Output, &[], &runs).unwrap();
+    assert_eq!(none, []);
+}
+
+#[test]
+fn what_was_masked_opens_nowhere_else() {
+    let (shown, runs) = masked(b"4111 4242", &[0..4, 5..9], 1);
+    let originals = originals();
+    let events = originals.events(Stream::Output, &shown, &runs).unwrap();
+    let Some(Data::Masked(good)) = events.first().cloned() else {
+        panic!("{events:?}");
+    };
+    let damaged = Err(OriginalError::Damaged(7));
+    let alone = |masked| timed(vec![Data::Masked(masked)]);
+    assert!(originals.unmask(alone(good.clone())).is_ok());
+    let mut stream = good.clone();
+    stream.stream = Stream::ErrorOutput;
+    let mut bytes = good.clone();
+    bytes.bytes += 1;
+    let mut sealed = good.clone();
+    sealed.sealed = STANDARD.encode([0; 80]);
+    for other in [stream, bytes, sealed] {
+        assert_eq!(originals.unmask(alone(other)), damaged);
+    }
+    let foreign = super::Originals {
+        session: SessionId::from_parts(1_795_312_324_000, [8; 10]),
+        key: ContentKey::from_bytes(&originals.key.bytes().to_vec().into()).unwrap(),
+    };
+    assert_eq!(foreign.unmask(alone(good)), damaged);
+}
+
+#[test]
+fn what_is_no_masked_event_is_refused_before_it_is_opened() {
+    for bad in [
+        "",
+        "o",
+        "o 4",
+        "x 4 AAAA",
+        "o four AAAA",
+        "o 4 !",
+        "o 65537 AAAA",
+    ] {
+        assert!(Masked::parse(bad).is_err(), "{bad}");
+    }
+    assert!(Masked::parse("e 65536 AAAA").is_ok());
+}
+
+#[test]
+fn nothing_of_it_is_told_by_debugging() {
+    let (_, runs) = masked(b"4111", &[0..4], 1);
+    assert_eq!(format!("{runs:?}"), "[Hidden(4 at 0)]");
+}
