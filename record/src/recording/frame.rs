@@ -1,6 +1,7 @@
 //! How frames lie in the file: [RFC 8878 §3.1](https://www.rfc-editor.org/rfc/rfc8878#section-3.1), and the
 //! [seekable format](https://github.com/facebook/zstd/blob/dev/contrib/seekable_format/zstd_seekable_compression_format.md).
 
+mod compress;
 mod seek;
 mod trailer;
 
@@ -10,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 
 use config::limits;
 
+pub(super) use compress::{Effort, compress};
 pub(super) use seek::SeekTable;
 pub(super) use trailer::Trailer;
 
@@ -28,9 +30,6 @@ const CHUNKS_MAGIC: u32 = 0x184D_2A59;
 const SCREEN_MAGIC: u32 = 0x184D_2A5B;
 const SEEK_MAGIC: u32 = 0x184D_2A5E;
 const SEEK_FOOTER: u32 = 0x8F92_EAB1;
-
-/// The level that the frames are compressed at: above it, memory for each stream grows faster than the files shrink.
-const LEVEL: i32 = 9;
 
 /// Largest stored size of a zstd frame, which holds at most [`limits::FRAME_MAX_BYTES`]: what does not
 /// compress grows by three bytes for each block of 128 KiB, and the header and checksum take less than 64.
@@ -278,14 +277,6 @@ pub(super) fn decompress(stored: &[u8]) -> Result<Vec<u8>, FrameError> {
         Ok(bytes) if bytes.len() == size => Ok(bytes),
         _ => Err(bad),
     }
-}
-
-/// Compresses lines into one frame that says its size and carries a checksum.
-pub(super) fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
-    compressor.include_contentsize(true)?;
-    compressor.include_checksum(true)?;
-    compressor.compress(lines)
 }
 
 /// A skippable frame around `payload`.

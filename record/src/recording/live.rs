@@ -17,6 +17,7 @@ use config::words::SessionId;
 use super::crypt::Vault;
 use super::crypt::keys::Keys;
 use super::event::{Data, End, EndReason};
+use super::frame::Effort;
 use super::pace::Pace;
 use super::recorder::RecordError;
 use super::seal::{self, Cast, Sealed};
@@ -56,6 +57,8 @@ struct Writing {
     unsynced: Vec<Arc<File>>,
     /// Whether a file was made since the last group.
     entries: bool,
+    /// How many tails were filled quickly, one after the other.
+    quick: u32,
     state: State,
 }
 
@@ -80,6 +83,8 @@ struct Tail {
     to_us: u64,
     /// How many encrypted batches it holds.
     chunks: u32,
+    /// How hard its frame is compressed.
+    effort: Effort,
 }
 
 impl Live {
@@ -115,6 +120,7 @@ impl Live {
             full: VecDeque::new(),
             unsynced: Vec::new(),
             entries: false,
+            quick: 0,
             state: State::Open,
         };
         Ok(Self {
@@ -318,6 +324,11 @@ impl Live {
     /// Pretends that so many frames were written before.
     pub(super) fn pretend(&self, number: u32) {
         self.writing().tail.number = number;
+    }
+
+    /// How many full tails wait to be sealed.
+    pub(super) fn waits(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Seals, for as long as the guard is kept.

@@ -220,7 +220,7 @@ impl Recorder {
     }
 
     #[cfg(test)]
-    pub(super) fn live(&self) -> &Live {
+    pub(super) const fn live(&self) -> &Arc<Live> {
         &self.live
     }
 

@@ -14,7 +14,7 @@ use super::crypt::keys::Keys;
 use super::crypt::statement::{Head, Statement};
 use super::disk::Disk;
 use super::event::End;
-use super::frame::{self, Encrypted, Holds, SeekTable, Trailer};
+use super::frame::{self, Effort, Encrypted, Holds, SeekTable, Trailer};
 use crate::digest::Digest;
 use crate::sshsig::SignError;
 use crate::tree::{Tree, leaf_hash};
@@ -108,6 +108,7 @@ impl Content<'_> {
         number: u64,
         (from_us, to_us): (u64, u64),
         end: Option<&End>,
+        effort: Effort,
     ) -> io::Result<(Vec<u8>, usize)> {
         let head = |statement: &Statement, tail| Head {
             statement: (number == 0).then(|| statement.clone()),
@@ -117,10 +118,10 @@ impl Content<'_> {
             end: end.cloned(),
         };
         match self {
-            Self::Clear(lines) => Ok((frame::compress(lines)?, lines.len())),
+            Self::Clear(lines) => Ok((frame::compress(lines, effort)?, lines.len())),
             Self::Closed { vault, lines, tail } => {
                 let head = head(vault.statement(), tail);
-                let body = vault.close(number, &head, &frame::compress(lines)?)?;
+                let body = vault.close(number, &head, &frame::compress(lines, effort)?)?;
                 Ok((Encrypted::new(Holds::Lines, &head.line(), &body).stored, 0))
             }
             Self::Kept { statement, tail } => {
@@ -190,39 +191,40 @@ impl Cast {
         to_us: u64,
         end: Option<&End>,
     ) -> Result<(), SealError> {
-        let last = end.is_some();
-        let (mut stored, lines) = content
-            .store(self.tree.size(), (self.at_us, to_us), end)
-            .map_err(SealError::Write)?;
-        let mut tree = self.tree.clone();
-        tree.push(leaf_hash(&stored));
-        let trailer = Trailer::sign(
-            &signer.key,
-            origin(&self.session),
-            &tree,
-            (self.at_us, to_us),
-        )?
-        .store();
-        let mut table = self.table.clone();
-        table.add(stored.len(), lines);
-        table.add(trailer.len(), 0);
-        stored.extend_from_slice(&trailer);
-        if last {
-            stored.extend_from_slice(&table.store());
-        }
-        let length = self.length + stored.len() as u64;
+        let mut batch = self.batch();
+        batch.add(signer, content, to_us, end, Effort::Small)?;
+        self.write(disk, batch)
+    }
 
-        disk.write(&self.file, &stored, self.length)
+    /// Begins frames that are written and made durable at once.
+    pub(super) fn batch(&self) -> Batch {
+        Batch {
+            session: self.session.clone(),
+            stored: Vec::new(),
+            tree: self.tree.clone(),
+            table: self.table.clone(),
+            at_us: self.at_us,
+            last: false,
+        }
+    }
+
+    /// Writes the frames of a batch that was begun since the last one was written. Returns when they are durable.
+    ///
+    /// After an error nothing has changed that counts: the next batch is written over the same place.
+    pub(super) fn write(&mut self, disk: &dyn Disk, batch: Batch) -> Result<(), SealError> {
+        let length = self.length + batch.stored.len() as u64;
+        disk.write(&self.file, &batch.stored, self.length)
             .map_err(SealError::Write)?;
-        // If we die here, the frame stands twice: in part or whole in this file, and in its tail. Recovery keeps
-        // it here if it is whole and signed, else cuts it off and seals the tail again.
-        if last {
+        // If we die here, the frames stand twice: in part or whole in this file, and in their tails. Recovery keeps
+        // those here that are whole and signed, cuts the rest off and seals their tails again.
+        if batch.last {
             self.file.set_len(length).map_err(SealError::Write)?;
             // Gives back the reserve. If we die here, nothing has changed that a reader sees.
         }
         disk.sync(&self.file).map_err(SealError::Sync)?;
-        // From here on the tail is not needed. If we die here, recovery removes it.
-        (self.length, self.tree, self.table, self.at_us) = (length, tree, table, to_us);
+        // From here on the tails are not needed. If we die here, recovery removes them.
+        self.length = length;
+        (self.tree, self.table, self.at_us) = (batch.tree, batch.table, batch.at_us);
         Ok(())
     }
 
@@ -248,5 +250,53 @@ impl Cast {
             duration: Duration::from_micros(self.at_us),
             end,
         }
+    }
+}
+
+/// Frames that are sealed and not written.
+#[derive(Debug)]
+pub(super) struct Batch {
+    session: SessionId,
+    stored: Vec<u8>,
+    tree: Tree,
+    table: SeekTable,
+    at_us: u64,
+    /// It holds the End.
+    last: bool,
+}
+
+impl Batch {
+    /// The number of the tail that is sealed next.
+    pub(super) fn next(&self) -> u32 {
+        u32::try_from(self.tree.size()).unwrap_or(u32::MAX)
+    }
+
+    /// Seals the content of tail [`Self::next`], whose last event was at `to_us`. With an End, the seek table follows, and
+    /// nothing else may. After an error the batch is as it was.
+    pub(super) fn add(
+        &mut self,
+        signer: &Signer,
+        content: Content<'_>,
+        to_us: u64,
+        end: Option<&End>,
+        effort: Effort,
+    ) -> Result<(), SealError> {
+        let times = (self.at_us, to_us);
+        let (frame, lines) = content
+            .store(self.tree.size(), times, end, effort)
+            .map_err(SealError::Write)?;
+        let mut tree = self.tree.clone();
+        tree.push(leaf_hash(&frame));
+        let trailer = Trailer::sign(&signer.key, origin(&self.session), &tree, times)?.store();
+        self.table.add(frame.len(), lines);
+        self.table.add(trailer.len(), 0);
+        self.stored.extend_from_slice(&frame);
+        self.stored.extend_from_slice(&trailer);
+        self.last = end.is_some();
+        if self.last {
+            self.stored.extend_from_slice(&self.table.store());
+        }
+        (self.tree, self.at_us) = (tree, to_us);
+        Ok(())
     }
 }

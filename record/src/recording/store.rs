@@ -313,7 +313,10 @@ impl Shared {
                 live.end_if_abandoned(self, &|| self.pace.turn());
                 live.rotate_if_old(self);
             });
-            while self.pace.keep(|| live.seal_one(self)) {
+            while self
+                .pace
+                .keep(|| live.seal_some(self, &|| self.pace.turn()))
+            {
                 if began.elapsed() >= limits::SYNC_EVERY {
                     more = true;
                     break;

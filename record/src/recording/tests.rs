@@ -1,5 +1,6 @@
 mod clear;
 mod closed;
+mod flood;
 mod forged;
 mod format;
 mod forwards;

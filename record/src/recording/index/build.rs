@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use config::limits;
 
 use super::super::crypt::Vault;
-use super::super::frame::{self, Encrypted, Holds, Trailer};
+use super::super::frame::{self, Effort, Encrypted, Holds, Trailer};
 use super::super::reader::{ReadError, ReadState, Reader};
 use super::super::seal::Signer;
 use super::{chunk_line, letter, origin, part_path, path, preamble};
@@ -219,7 +219,7 @@ impl Blocks<'_> {
         let Some(snapshot) = screen.and_then(Screen::snapshot) else {
             return Ok(());
         };
-        let mut body = frame::compress(&snapshot.to_bytes())?;
+        let mut body = frame::compress(&snapshot.to_bytes(), Effort::Small)?;
         if let Some(vault) = self.vault {
             body = vault.close_block(self.tree.size(), &body)?;
         }
@@ -241,7 +241,7 @@ impl Blocks<'_> {
         }
         let text = std::mem::take(&mut self.text);
         self.at_us = 0;
-        let mut stored = frame::compress(&text)?;
+        let mut stored = frame::compress(&text, Effort::Small)?;
         if let Some(vault) = self.vault {
             let body = vault.close_block(self.tree.size(), &stored)?;
             stored = Encrypted::new(Holds::Lines, &[], &body).stored;

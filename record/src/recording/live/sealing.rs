@@ -3,13 +3,23 @@
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::Ordering;
-use std::sync::{PoisonError, TryLockError};
+use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::Instant;
+
+use config::limits;
 
 use super::super::event::End;
+use super::super::frame::Effort;
 use super::super::recorder::RecordError;
-use super::super::seal::{self, Cast, Content, SealError, Sealed};
+use super::super::seal::{self, Batch, Cast, Content, SealError, Sealed};
 use super::super::store::Shared;
 use super::{Live, State, Tail};
+
+/// Most tails that are made durable at once: each sync takes some milliseconds of a disk, whatever it has to write.
+const AT_ONCE: usize = 8;
+
+/// While so many tails wait, 4 MiB, catching up comes before size.
+const MANY: usize = 16;
 
 impl Live {
     /// Seals every full tail, and calls `turn` after each.
@@ -21,10 +31,12 @@ impl Live {
     ) -> Result<Sealed, RecordError> {
         let mut cast = self.cast.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let sealed = self.seal_next(shared, &mut cast).or_else(|e| match e {
-                SealError::Write(_) => self.seal_next(shared, &mut cast),
-                other => Err(other),
-            });
+            let sealed = self
+                .seal_next(shared, &mut cast, turn)
+                .or_else(|e| match e {
+                    SealError::Write(_) => self.seal_next(shared, &mut cast, turn),
+                    other => Err(other),
+                });
             match sealed {
                 Ok(true) => turn(),
                 Ok(false) => return Ok(cast.sealed(end)),
@@ -33,8 +45,8 @@ impl Live {
         }
     }
 
-    /// Seals one full tail, if there is one; says so. Never waits for another who seals.
-    pub(in crate::recording) fn seal_one(&self, shared: &Shared) -> bool {
+    /// Seals some full tails, if there are any; says so, and calls `turn` after each. Never waits for another who seals.
+    pub(in crate::recording) fn seal_some(&self, shared: &Shared, turn: &dyn Fn()) -> bool {
         let mut cast = match self.cast.try_lock() {
             Ok(cast) => cast,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -44,7 +56,7 @@ impl Live {
         if self.writing().state == State::Failed {
             return false;
         }
-        let sealed = self.seal_next(shared, &mut cast).and_then(|sealed| {
+        let sealed = self.seal_next(shared, &mut cast, turn).and_then(|sealed| {
             if sealed {
                 cast.reserve(shared.disk.as_ref())
                     .map_err(SealError::Write)?;
@@ -57,21 +69,58 @@ impl Live {
         })
     }
 
-    fn seal_next(&self, shared: &Shared, cast: &mut Cast) -> Result<bool, SealError> {
-        let (tail, end) = {
-            let writing = self.writing();
-            let Some(tail) = writing.full.front().cloned() else {
-                return Ok(false);
-            };
-            let end = match &writing.state {
-                State::Ended(end) if writing.full.len() == 1 => Some(end.clone()),
-                _ => None,
-            };
-            (tail, end)
+    /// Seals the full tails that come next, as many as are made durable at once. A tail is removed when its frame is durable.
+    fn seal_next(
+        &self,
+        shared: &Shared,
+        cast: &mut Cast,
+        turn: &dyn Fn(),
+    ) -> Result<bool, SealError> {
+        let (tails, end) = self.next_tails();
+        let Some(last) = tails.last().map(|tail| tail.number) else {
+            return Ok(false);
         };
-        if tail.number == cast.next() {
-            self.seal_tail(shared, cast, &tail, end.as_ref())?;
+        let effort = if self.waiting.load(Ordering::Relaxed) >= MANY {
+            Some(Effort::Fast)
+        } else {
+            None
+        };
+        let (began, mut batch) = (Instant::now(), cast.batch());
+        for tail in &tails {
+            // One whose file could not be removed is sealed already.
+            if tail.number != batch.next() {
+                continue;
+            }
+            let end = end.as_ref().filter(|_| tail.number == last);
+            self.seal_tail(shared, &mut batch, tail, end, effort.unwrap_or(tail.effort))?;
+            turn();
+            if began.elapsed() >= limits::SYNC_EVERY / 2 {
+                break;
+            }
         }
+        let sealed = batch.next();
+        if sealed > cast.next() {
+            cast.write(shared.disk.as_ref(), batch)?;
+        }
+        for tail in tails.iter().filter(|tail| tail.number < sealed) {
+            self.remove(shared, tail)?;
+        }
+        Ok(true)
+    }
+
+    /// The full tails that come next, in order, and the End if the last one of them holds it.
+    fn next_tails(&self) -> (Vec<Tail>, Option<End>) {
+        let writing = self.writing();
+        let tails: Vec<Tail> = writing.full.iter().take(AT_ONCE).cloned().collect();
+        let end = match &writing.state {
+            State::Ended(end) if tails.len() == writing.full.len() => Some(end.clone()),
+            _ => None,
+        };
+        (tails, end)
+    }
+
+    /// Removes the file of a tail whose frame is durable.
+    fn remove(&self, shared: &Shared, tail: &Tail) -> Result<(), SealError> {
         shared
             .disk
             .remove(&seal::tail_path(&shared.dir, &self.session, tail.number))
@@ -84,25 +133,32 @@ impl Live {
             })
             .map_err(SealError::Write)?;
         // If we die here or before, recovery removes a tail that is sealed.
-        self.writing().full.pop_front();
+        let mut writing = self.writing();
+        writing.full.pop_front();
+        // What it held is durable elsewhere.
+        writing
+            .unsynced
+            .retain(|file| !Arc::ptr_eq(file, &tail.file));
+        drop(writing);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        Ok(true)
+        Ok(())
     }
 
     fn seal_tail(
         &self,
         shared: &Shared,
-        cast: &mut Cast,
+        batch: &mut Batch,
         tail: &Tail,
         end: Option<&End>,
+        effort: Effort,
     ) -> Result<(), SealError> {
         let mut bytes = vec![0; usize::try_from(tail.length).unwrap_or_default()];
         tail.file
             .read_exact_at(&mut bytes, 0)
             .map_err(SealError::Write)?;
-        let (disk, signer) = (shared.disk.as_ref(), &shared.signer);
+        let signer = &shared.signer;
         let Some(vault) = &self.vault else {
-            return cast.seal(disk, signer, Content::Clear(&bytes), tail.to_us, end);
+            return batch.add(signer, Content::Clear(&bytes), tail.to_us, end, effort);
         };
         let read = vault.tail(tail.number, &bytes);
         if !read.whole {
@@ -114,7 +170,7 @@ impl Live {
             lines: &read.lines,
             tail: tail.length,
         };
-        cast.seal(disk, signer, content, tail.to_us, end)
+        batch.add(signer, content, tail.to_us, end, effort)
     }
 
     fn failed(&self, shared: &Shared, error: SealError) -> RecordError {

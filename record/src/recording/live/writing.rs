@@ -3,13 +3,22 @@
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::words::SessionId;
 
 use super::super::event::{self, Data, End, Event};
+use super::super::frame::Effort;
 use super::super::seal;
 use super::super::store::Shared;
 use super::{Live, Tail, Writing, follows};
+
+/// A tail that is full after less than this is filled faster than anybody reads: 1 MiB/s.
+const QUICK: Duration = Duration::from_millis(250);
+
+/// So many of them after each other are a listing that somebody asked for, 2 MiB; what follows is a flood, whose frames are
+/// compressed fast.
+const BURST: u32 = 8;
 
 impl Writing {
     /// Writes events, beginning a new tail where one has `full` bytes.
@@ -88,8 +97,17 @@ impl Writing {
         // If we die here, the new tail has no events; recovery ends the recording in it.
         self.unsynced.push(Arc::clone(&next.file));
         self.entries = true;
+        let quick = next.opened.saturating_sub(self.tail.opened) < QUICK;
+        self.quick = if quick {
+            self.quick.saturating_add(1)
+        } else {
+            0
+        };
         let mut last = std::mem::replace(&mut self.tail, next);
         last.to_us = self.at_us;
+        if self.quick > BURST {
+            last.effort = Effort::Fast;
+        }
         live.queue(self, last);
         Ok(())
     }
@@ -123,6 +141,7 @@ impl Tail {
             opened,
             to_us: 0,
             chunks: 0,
+            effort: Effort::Small,
         })
     }
 }

@@ -8,6 +8,8 @@ fn recipients() -> Recipients {
     Recipients::nobody()
 }
 
+#[path = "batch.rs"]
+mod batch;
 #[path = "crash.rs"]
 mod crash;
 #[path = "disk.rs"]

@@ -5,7 +5,7 @@ use crate::recording::crypt::Vault;
 use crate::recording::crypt::chunk;
 use crate::recording::crypt::keys::Keys;
 use crate::recording::crypt::statement::Head;
-use crate::recording::frame::{self, Encrypted, Holds, SeekTable, Trailer};
+use crate::recording::frame::{self, Effort, Encrypted, Holds, SeekTable, Trailer};
 use crate::recording::live::follows;
 use crate::recording::seal;
 use crate::tree::{Tree, leaf_hash};
@@ -40,7 +40,11 @@ impl Forge {
     }
 
     fn lines(&self, number: u64, head: &Head, lines: &[u8]) -> Frame {
-        self.compressed(number, head, &frame::compress(lines).unwrap())
+        self.compressed(
+            number,
+            head,
+            &frame::compress(lines, Effort::Small).unwrap(),
+        )
     }
 
     fn compressed(&self, number: u64, head: &Head, body: &[u8]) -> Frame {

@@ -6,7 +6,7 @@ use std::process::Command;
 use config::limits;
 
 use super::*;
-use crate::recording::frame::{self, SeekTable, Trailer};
+use crate::recording::frame::{self, Effort, SeekTable, Trailer};
 use crate::recording::seal;
 use crate::tree::{Tree, leaf_hash};
 
@@ -52,7 +52,7 @@ fn continued_by(other: &PrivateKey) -> Vec<u8> {
     let (mut tree, mut table) = (Tree::new(), SeekTable::default());
     table.add(bytes.len(), 0);
     for (lines, key, times) in [(first, &*KEY, (0, 5)), (second, other, (5, 9))] {
-        let stored = frame::compress(&lines).unwrap();
+        let stored = frame::compress(&lines, Effort::Small).unwrap();
         tree.push(leaf_hash(&stored));
         let trailer = Trailer::sign(key, seal::origin(&id(1)), &tree, times)
             .unwrap()

@@ -13,6 +13,8 @@ fn recipients() -> Recipients {
     reviewer()
 }
 
+#[path = "batch.rs"]
+mod batch;
 #[path = "crash.rs"]
 mod crash;
 #[path = "disk.rs"]

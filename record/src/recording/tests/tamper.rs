@@ -220,7 +220,10 @@ fn promise_38_a_frame_that_grows_beyond_the_limit_is_refused() {
         Fault::Altered(why) => why,
         other => panic!("{other:?}"),
     };
-    let compress = |size: usize| crate::recording::frame::compress(&vec![b' '; size]).unwrap();
+    let compress = |size: usize| {
+        use crate::recording::frame::{Effort, compress};
+        compress(&vec![b' '; size], Effort::Small).unwrap()
+    };
     assert_eq!(
         altered(&hostile(&compress(FRAME_MAX_BYTES + 1))),
         "a frame holds more than any that is recorded"

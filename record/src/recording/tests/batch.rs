@@ -1,0 +1,55 @@
+//! Frames that were written at once and never made durable.
+
+use super::*;
+
+/// Four full tails that wait, and the last one; how the file of the recording stood then; and what was forwarded.
+fn waiting(dir: &Path) -> (tempfile::TempDir, Vec<u8>, Vec<u8>) {
+    let (store, _) = open(dir);
+    let mut recorder = store.create(&header(id(1)), &recipients()).unwrap();
+    let live = Arc::clone(recorder.live());
+    let sealing = live.sealing();
+    let mut forwarded = Vec::new();
+    for n in 0..5_u32 {
+        let lines = (0..12_000_u32).map(|line| format!("{n} {:x}\r\n", line.pow(2)));
+        let text = lines.collect::<String>().into_bytes();
+        for piece in text.chunks(60_000) {
+            forwarded.extend(recorder.output(piece.to_vec()).unwrap().into_inner());
+        }
+    }
+    assert!(live.waits() >= 2);
+    let before = snapshot(dir);
+    drop(sealing);
+    recorder.finish(EndReason::Exit).unwrap();
+    drop(store);
+    let sealed = fs::read(dir.join(format!("{}.cast.zst", id(1)))).unwrap();
+    (before, sealed, forwarded)
+}
+
+/// The power goes while a batch is written: any part of it is there, and blocks of it may be nothing but zeros. Its tails
+/// are all there, because none is removed before the batch is durable.
+#[test]
+fn promise_05_a_batch_of_frames_may_be_torn_anywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, sealed, forwarded) = waiting(dir.path());
+    let cast = format!("{}.cast.zst", id(1));
+    let begins = fs::read(before.path().join(&cast)).unwrap().len();
+    let blocks = begins.div_ceil(512)..sealed.len().div_ceil(512);
+    let step = blocks.len() / 24;
+    for block in blocks.step_by(step.max(1)) {
+        let (from, to) = (block * 512, (block * 512 + 512).min(sealed.len()));
+        let mut dropped = sealed.clone();
+        dropped[from..to].fill(0);
+        let cut = sealed[..from + 7].to_vec();
+        for torn in [dropped, cut] {
+            let copy = snapshot(before.path());
+            fs::write(copy.path().join(&cast), torn).unwrap();
+            let (_, recovered) = open(copy.path());
+            assert!(recovered.set_aside.is_empty(), "{from}: {recovered:?}");
+            assert_eq!(recovered.sealed.len(), 1, "{from}");
+            let kept = stream(&events(copy.path(), &id(1)), Stream::Output);
+            assert_eq!(kept.len(), forwarded.len(), "{from}");
+            assert!(kept == forwarded, "{from}");
+            assert_finished(copy.path(), &id(1));
+        }
+    }
+}
