@@ -10,6 +10,7 @@ mod passing;
 mod shared;
 mod silence;
 mod source;
+mod together;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -234,14 +235,14 @@ impl Relay<'_> {
         first: Option<ChannelMsg>,
         target: &mut Source<'_>,
     ) -> Result<(), Over> {
-        let mut next = first;
+        let mut next = target.together(first);
         for _ in 1..AT_ONCE {
             self.target_said(next)?;
             if self.target_closed || self.flow.take() != Take::Now {
                 return Ok(());
             }
             match target.ready() {
-                Some(more) => next = Some(more),
+                Some(more) => next = target.together(Some(more)),
                 None => return Ok(()),
             }
         }

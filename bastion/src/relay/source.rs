@@ -10,6 +10,7 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::task::unconstrained;
 use tokio::time::Instant;
 
+use super::together::together;
 use crate::flow::{Gate, Take};
 
 /// How long to wait before each message when sealing has fallen behind.
@@ -67,6 +68,15 @@ impl<'a> Source<'a> {
             Poll::Ready(message) => message,
             Poll::Pending => None,
         }
+    }
+
+    /// Puts bytes that are there already behind those of a message. Never waits, and brings nothing out of order.
+    pub(super) fn together(&mut self, message: Option<ChannelMsg>) -> Option<ChannelMsg> {
+        let (together, left) = together(message?, || self.ready());
+        if let Some(left) = left {
+            self.said.push_front(left);
+        }
+        Some(together)
     }
 
     /// Whether a message is there already, or the end.

@@ -14,6 +14,9 @@ const PACE: Duration = Duration::from_millis(20);
 /// would cost a processor.
 const RATE: u64 = 2 << 20;
 
+/// The same while nobody looks on: enough that whoever comes finds what programs draw, and a flood costs a quarter as much.
+const RATE_UNSEEN: u64 = RATE / 4;
+
 /// Up to so many bytes are drawn without a thread of their own: a tenth of a millisecond.
 const LITTLE: usize = 512;
 
@@ -38,7 +41,8 @@ pub(crate) async fn follow(stage: Arc<Stage>) {
             continue;
         }
         let bytes: usize = bits.iter().map(weight).sum();
-        let rest = Duration::from_micros(bytes as u64 * 1_000_000 / RATE);
+        let rate = if stage.is_seen() { RATE } else { RATE_UNSEEN };
+        let rest = Duration::from_micros(bytes as u64 * 1_000_000 / rate);
         let due = Instant::now() + rest;
         if bytes <= LITTLE {
             stage.draw(bits);
