@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
                              --size MIB, --runs N, --idle SESSIONS, --only LETTERS for less of it
   bench bastion --soak MIN   sessions of all kinds for so many minutes: whether memory, descriptors, threads or files grow
   bench record [--json]      what recordings cost: sizes of seven sessions beside asciicast and gzip, time, search, seeking;
-                             --minutes N, --megabytes N, --only st (s: the sessions, t: the times) for less of it
+                             --minutes N, --megabytes N, --only sbt (s: the sessions, b: bulk, t: the times) for less of it
   bench krl [--json]         the size of 100,000 revocations, and how long OpenSSH takes to load them
 ";
 

@@ -157,7 +157,12 @@ impl Drop for Ended {
 
 /// The processor time that a process has used, in seconds.
 pub(super) fn processor(id: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    spent(Path::new(&format!("/proc/{id}")))
+}
+
+/// The same, of a process or a thread by its directory of `/proc`.
+pub(super) fn spent(task: &Path) -> Result<f64> {
+    let stat = fs::read_to_string(task.join("stat"))?;
     // After the name, which ends at the last parenthesis: state is the 3rd field, and utime and stime the 14th and 15th.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let ticks: f64 = fields

@@ -2,6 +2,7 @@
 //!
 //! * [`bastion`] is what `cargo xtask bench bastion` measures, row by row.
 //! * [`record`] is what `cargo xtask bench record` measures, over [`sessions`] of real programs.
+//! * [`share`] is what recording takes of a bulk session.
 //! * [`ways`] are the ways to a target that it compares, [`delay`] makes one of them longer.
 //! * [`measure`] takes one measurement.
 //! * [`soak`] is load for an hour, under which nothing may grow.
@@ -12,6 +13,7 @@ mod delay;
 mod measure;
 mod record;
 mod sessions;
+mod share;
 mod soak;
 mod table;
 mod ways;

@@ -13,8 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::sessions::{self, ALL};
 use super::table::{Goal, Row, median};
-use super::ways::{PLAIN, Way, Ways};
-use super::{measure, with_release};
+use super::{share, with_release};
 use crate::install;
 
 /// What the sessions run.
@@ -42,7 +41,7 @@ impl Plan {
             json: false,
             minutes: 10,
             megabytes: "250".to_owned(),
-            only: "st".to_owned(),
+            only: "sbt".to_owned(),
         };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -78,8 +77,13 @@ pub(crate) fn record(args: &[&str]) -> Result<()> {
     if plan.only.contains('s') {
         sizes(&plan)?;
     }
+    let rate = if plan.only.contains('b') {
+        Some(share::rows(plan.json, RUNS)?)
+    } else {
+        None
+    };
     if plan.only.contains('t') {
-        times(&plan)?;
+        times(&plan, rate)?;
     }
     Ok(())
 }
@@ -182,9 +186,8 @@ fn measured(bytes: usize) -> f64 {
     bytes as f64
 }
 
-/// What `player/benches/recording` measures, and how long the player takes to its first screen.
-fn times(plan: &Plan) -> Result<()> {
-    let rate = bulk()?;
+/// What `player/benches/recording` measures, and how long the player takes to its first screen; `bulk` is what [`share`] found.
+fn times(plan: &Plan, bulk: Option<f64>) -> Result<()> {
     let kept = tempfile::tempdir()?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut bench = Command::new(cargo);
@@ -198,14 +201,11 @@ fn times(plan: &Plan) -> Result<()> {
         "recording",
         "--",
     ]);
-    bench.args([
-        "--megabytes",
-        &plan.megabytes,
-        "--bulk",
-        &rate.to_string(),
-        "--keep",
-    ]);
-    bench.arg(kept.path());
+    bench.args(["--megabytes", &plan.megabytes]);
+    if let Some(rate) = bulk {
+        bench.args(["--bulk", &rate.to_string()]);
+    }
+    bench.arg("--keep").arg(kept.path());
     if plan.json {
         bench.arg("--json");
     }
@@ -213,20 +213,6 @@ fn times(plan: &Plan) -> Result<()> {
         return Err(Failure::new("the measurement failed"));
     }
     first_screen(plan, kept.path())
-}
-
-/// MiB/s of a command's output through the bastion, without a terminal.
-fn bulk() -> Result<f64> {
-    const MEBIBYTES: u32 = 256;
-    let ways = Ways::new()?;
-    let spring = measure::spring(u64::from(MEBIBYTES) << 20);
-    let mut rates = Vec::new();
-    for _ in 0..RUNS {
-        let took = measure::transfer(&mut ways.ssh(Way::Door, PLAIN, &[&spring])?, None)?;
-        rates.push(f64::from(MEBIBYTES) / took);
-    }
-    ways.world.end()?;
-    Ok(median(rates))
 }
 
 /// `hallpass play --at`, from its start to the screen of that time.

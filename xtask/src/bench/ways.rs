@@ -65,6 +65,11 @@ pub(super) struct Ways {
 impl Ways {
     /// A world that runs, with Alice's certificate for `web1.prod`.
     pub(super) fn new() -> Result<Self> {
+        Self::with("")
+    }
+
+    /// The same, whose configuration has these lines too.
+    pub(super) fn with(extra: &str) -> Result<Self> {
         let peer = tempfile::Builder::new().prefix("hp-peer-").tempdir()?;
         let key = peer.path().join("key");
         keys::make(&key, "peer")?;
@@ -74,6 +79,7 @@ impl Ways {
         );
         let world = World::with(&Setup {
             sshd: own.clone(),
+            extra: extra.to_owned(),
             ..Setup::default()
         })?;
         let mut jump = Target::new("jump.prod", &peer.path().join("jump"))?;
