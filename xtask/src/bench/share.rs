@@ -1,5 +1,6 @@
 //! What recording takes of a bulk session, end to end.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -142,8 +143,10 @@ fn text() -> Result<NamedTempFile> {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         let at = piece.len() >> 12;
-        piece += &format!(
-            "Nov 22 10:{:02}:{:02} db1 postgres[{}]: connection {:08x} of worker {} authorized, lag {} ms\n",
+        // A string takes everything.
+        let _ = writeln!(
+            piece,
+            "Nov 22 10:{:02}:{:02} db1 postgres[{}]: connection {:08x} of worker {} authorized, lag {} ms",
             at / 60 % 60,
             at % 60,
             random >> 50,

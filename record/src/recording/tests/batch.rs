@@ -1,5 +1,7 @@
 //! Frames that were written at once and never made durable.
 
+use std::io::Write as _;
+
 use super::*;
 
 /// Four full tails that wait, and the last one; how the file of the recording stood then; and what was forwarded.
@@ -10,8 +12,10 @@ fn waiting(dir: &Path) -> (tempfile::TempDir, Vec<u8>, Vec<u8>) {
     let sealing = live.sealing();
     let mut forwarded = Vec::new();
     for n in 0..5_u32 {
-        let lines = (0..12_000_u32).map(|line| format!("{n} {:x}\r\n", line.pow(2)));
-        let text = lines.collect::<String>().into_bytes();
+        let mut text = Vec::new();
+        for line in 0..12_000_u32 {
+            write!(text, "{n} {:x}\r\n", line.pow(2)).unwrap();
+        }
         for piece in text.chunks(60_000) {
             forwarded.extend(recorder.output(piece.to_vec()).unwrap().into_inner());
         }

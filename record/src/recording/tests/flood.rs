@@ -1,5 +1,6 @@
 //! More is written than anybody reads: how its tails are compressed, and that many are made durable at once.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,10 +17,12 @@ fn text(n: u64) -> Vec<u8> {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         let (id, worker) = (random >> 32, random >> 57);
-        lines += &format!(
-            "10:{:02} connection {id:08x} of worker {worker} accepted\r\n",
-            n % 60
-        );
+        let minute = n % 60;
+        write!(
+            lines,
+            "10:{minute:02} connection {id:08x} of worker {worker} accepted\r\n"
+        )
+        .unwrap();
     }
     lines.into_bytes()
 }
