@@ -2,7 +2,7 @@
 //!
 //! * [`ask`]: what the reviewer typed, parsed.
 //! * [`desk`]: the reviewer's channel, and how long the grant lets it live.
-//! * [`table`], [`cat`]: sessions and recordings, as text that no terminal acts on.
+//! * [`table`], [`cat`]: sessions and recordings, as text that no terminal acts on; [`words`]: what is said of the bucket.
 //!
 //! The CA decides each time, and has the reading in its log before the first byte is shown: while it is away, nothing is.
 
@@ -10,6 +10,7 @@ mod ask;
 mod cat;
 mod desk;
 mod table;
+mod words;
 
 use std::io;
 use std::sync::Arc;
@@ -260,16 +261,8 @@ impl Review<'_> {
         });
         erased.await.map_err(|_| DEFECT)?.map_err(not_erased)?;
         let whose = given.session;
-        let bucket = match &self.site.uploads {
-            // What is locked nobody can remove, so that nobody is told to.
-            Some(uploads) if uploads.locks_some() => {
-                "\nits object is replaced as soon as the bucket takes it; the version before that can be opened by its recipients until its lock ends"
-            }
-            Some(_) => {
-                "\nits object is replaced as soon as the bucket takes it; a bucket that keeps versions has the one before still: remove that there"
-            }
-            None => "",
-        };
+        let locks = self.site.uploads.as_ref().map(|there| there.locks_some());
+        let bucket = words::replaced(locks);
         desk.print(&format!(
             "the recording of session {session}, {} to {}, is erased: nobody reads it here any more, and it verifies{bucket}\n",
             whose.person, whose.access

@@ -77,6 +77,43 @@ fn nothing_reaches_the_target_before_somebody_else_watches() -> Result<()> {
     world.end()
 }
 
+/// Whoever watched while the target was slow to answer, and has left by then, watches nothing.
+#[test]
+fn nothing_runs_on_a_target_that_is_reached_after_the_last_one_has_left() -> Result<()> {
+    let mut world = world()?;
+    let flag = world.root().join("flag");
+    let command = format!(
+        "if [ -e {} ]; then echo ran-$((40+2)); else echo ran-alone; fi",
+        flag.display()
+    );
+    // The target is given ten seconds. On a busy machine somebody may take longer to come and go.
+    for _ in 0..10 {
+        let before = world.db1.logins();
+        let (mut session, id) = waiting(&world, &command)?;
+        world.db1.sshd()?.signal("STOP")?;
+        let mut watcher = look_on(&world, &id)?;
+        watcher.send("q")?;
+        watcher.finish(LIMIT)?.ok()?;
+        world.db1.sshd()?.signal("CONT")?;
+        hallpass_tests::watch::until("the target is reached, or too late", || {
+            Ok(world.db1.logins() > before || !session.runs())
+        })?;
+        if !session.runs() {
+            session.finish(LIMIT)?.says("does not answer")?;
+            continue;
+        }
+        // Far longer than the request for the command takes after the login.
+        sleep(Duration::from_secs(1));
+        assert!(!session.out().contains("ran"), "{}", session.out());
+        std::fs::write(&flag, "")?;
+        let watcher = look_on(&world, &id)?;
+        session.finish(LIMIT)?.ok()?.prints("ran-42")?;
+        watcher.finish(LIMIT)?.ok()?;
+        return world.end();
+    }
+    Err(Failure::new("the target was never reached in time"))
+}
+
 #[test]
 fn no_byte_passes_while_nobody_watches_and_all_of_them_do_afterwards() -> Result<()> {
     let world = world()?;

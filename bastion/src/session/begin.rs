@@ -210,6 +210,7 @@ impl Way {
             &self.until,
         );
         let deadline = self.permission.deadline;
+        let watched = self.observed();
         let pty = self.prelude.terminal.is_some();
         let rules = self.permission.given.files.clone();
         let files = match self.copy {
@@ -231,7 +232,14 @@ impl Way {
         let alarm = Alarm::watch(site, subject, teller.clone());
         let observer = self.permission.given.terms.observer;
         let beside = SharedBounds::new(bounds.beside(), site.spools.of(&given.person));
-        let reaching = reach(site, route, self.permission, self.prelude, &self.command);
+        let reaching = reach(
+            site,
+            route,
+            self.permission,
+            self.prelude,
+            &self.command,
+            watched,
+        );
         let Reached {
             mut target,
             channel,

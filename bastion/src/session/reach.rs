@@ -36,13 +36,14 @@ pub(super) enum Asked {
     Sftp,
 }
 
-/// Connects to the target, and has it run what it should.
+/// Connects to the target, and has it run what it should once `watched` is ready.
 pub(super) async fn reach(
     site: &Site,
     route: &Route,
     permission: Permission,
     prelude: Prelude,
     command: &Asked,
+    watched: impl Future<Output = ()>,
 ) -> Result<Reached, Fault> {
     let access = route.access();
     let mut guests = Guests {
@@ -51,6 +52,8 @@ pub(super) async fn reach(
         x11: prelude.display.is_some(),
     };
     let target = connect(site, route, permission, guests).await?;
+    // Who looked on may have left while the target was slow to answer.
+    watched.await;
     let mut unwilling = Vec::new();
     let opening = open(
         &target,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::sync::mpsc;
 
 use config::bucket::Place;
 use record::clock::UnixTime;
@@ -11,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::*;
 use crate::bucket::tests::answered;
 use crate::doorman::tests::House;
+use crate::fetch::{self, FetchError};
 
 const OBJECT: &str = "an object";
 
@@ -44,7 +46,12 @@ fn uploads(data: &Path, lock: Option<Duration>) -> (tempfile::TempDir, Arc<Uploa
         );
         let _ = stream.write_all(text.as_bytes());
     });
-    let given = config::bucket::Bucket {
+    let uploads = Uploads::open(&given(lock), data, bucket).unwrap();
+    (dir, Arc::new(uploads))
+}
+
+fn given(lock: Option<Duration>) -> config::bucket::Bucket {
+    config::bucket::Bucket {
         place: Place::parse("s3://recordings").unwrap(),
         region: String::new(),
         endpoint: None,
@@ -53,8 +60,7 @@ fn uploads(data: &Path, lock: Option<Duration>) -> (tempfile::TempDir, Arc<Uploa
         credentials: None,
         keep_local: Some(Duration::ZERO),
         lock,
-    };
-    (dir, Arc::new(Uploads::open(&given, data, bucket).unwrap()))
+    }
 }
 
 fn stored() -> Progress {
@@ -123,4 +129,82 @@ async fn what_is_erased_meanwhile_does_not_leave_this_disk() {
     going::leave(&house.site, &uploads, &all, &here, &mut failures).await;
     assert!(failures.is_empty(), "{failures:?}");
     assert!(path.exists(), "the bucket has the one before");
+}
+
+/// A store that begins uploads under the name `u-7`, lets all be removed, and the first lines of what it was asked.
+fn asked(data: &Path) -> (tempfile::TempDir, Arc<Uploads>, mpsc::Receiver<String>) {
+    let (said, lines) = mpsc::channel();
+    let (dir, bucket) = answered(move |line, stream| {
+        let begun = "<InitiateMultipartUploadResult><Bucket>recordings</Bucket><Key>k</Key><UploadId>u-7</UploadId></InitiateMultipartUploadResult>";
+        let (status, body) = match line.split(' ').next() {
+            Some("POST") => ("200 OK", begun),
+            Some("DELETE") => ("204 No Content", ""),
+            _ => ("403 Forbidden", ""),
+        };
+        let _ = said.send(line.to_owned());
+        let length = body.len();
+        let text = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        let _ = stream.write_all(text.as_bytes());
+    });
+    let uploads = Uploads::open(&given(None), data, bucket).unwrap();
+    (dir, Arc::new(uploads), lines)
+}
+
+/// Whether the store was told to forget the upload `u-7` of this recording.
+fn is_aborted(lines: &mpsc::Receiver<String>, session: &SessionId) -> bool {
+    let session = session.to_string();
+    let abort = |line: &String| line.starts_with("DELETE ") && line.contains("uploadId=u-7");
+    lines
+        .try_iter()
+        .any(|line| abort(&line) && line.contains(&session))
+}
+
+#[tokio::test]
+async fn the_upload_of_what_is_removed_is_aborted() {
+    let house = House::new();
+    let (_dir, uploads, lines) = asked(house.dir.path());
+    let parts = Progress::Parts {
+        upload: "u-7".to_owned(),
+        parts: vec!["a".to_owned()],
+    };
+    uploads.journal.write(&id(3), &parts).unwrap();
+    uploads.remove(&id(3)).unwrap();
+    let mut failures = Vec::new();
+    let came = everything(&house.site, &uploads, 1, &mut failures).await;
+    came.unwrap();
+    assert!(failures.is_empty(), "{failures:?}");
+    assert!(is_aborted(&lines, &id(3)));
+    assert_eq!(uploads.journal.read(&id(3)).unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_begun_for_what_is_removed_meanwhile_is_aborted() {
+    let house = House::new();
+    let (_dir, uploads, lines) = asked(house.dir.path());
+    uploads.remove(&id(3)).unwrap();
+    let one = one::One {
+        site: &house.site,
+        uploads: &uploads,
+        session: id(3),
+    };
+    let went = one.go_on(limits::UPLOAD_PART_BYTES).await;
+    assert!(matches!(went, Err(Fault::Over)), "{went:?}");
+    assert!(is_aborted(&lines, &id(3)));
+}
+
+#[tokio::test]
+async fn what_is_to_be_removed_is_neither_held_nor_found_though_it_lies_here() {
+    let mut house = House::new();
+    let (_dir, uploads) = uploads(house.dir.path(), None);
+    let path = both(&house.site, &uploads, &id(3));
+    Arc::get_mut(&mut house.site).unwrap().uploads = Some(Arc::clone(&uploads));
+    fetch::is_kept(&house.site, &id(3)).await.unwrap();
+    uploads.remove(&id(3)).unwrap();
+    assert!(path.exists());
+    let kept = fetch::is_kept(&house.site, &id(3)).await;
+    assert!(matches!(kept, Err(FetchError::Nowhere)), "{kept:?}");
+    let found = fetch::find(&house.site, &id(3)).await;
+    assert!(matches!(found, Err(FetchError::Nowhere)));
 }
