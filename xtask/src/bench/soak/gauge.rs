@@ -65,6 +65,19 @@ impl Gauge {
             Self::Descriptors | Self::Threads | Self::CaDescriptors | Self::CaThreads => "",
         }
     }
+
+    /// How much more there may be of what is counted in ones or in a few KiB: one session has four descriptors, and a thread
+    /// that waits for work comes and goes.
+    pub(super) const fn slack(self) -> f64 {
+        match self {
+            Self::Memory | Self::CaMemory | Self::Recordings => 0.0,
+            Self::Spool
+            | Self::Descriptors
+            | Self::Threads
+            | Self::CaDescriptors
+            | Self::CaThreads => 4.0,
+        }
+    }
 }
 
 /// What one look saw, in the order of [`ALL`].
