@@ -8,6 +8,7 @@ mod kept;
 mod keygen;
 mod people;
 mod policy;
+mod reach;
 mod retired;
 mod revoked;
 mod rotation;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use record::clock::UnixTime;
+use record::when::When;
 
 use super::call::{Call, Stop};
 use super::command;
@@ -16,13 +17,9 @@ const PERIOD: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Prints the report of a period.
 pub(super) async fn report(call: &Call, typed: command::Report) -> Result<(), Stop> {
     let now = call.now();
-    // What was asked within this very second counts too.
-    let through_now = now.after(Duration::from_secs(1));
-    let until = typed.until.map_or(through_now, |until| until.before(now));
+    let (since, until) = period(typed.since.as_ref(), typed.until.as_ref(), now);
     let scope = Scope {
-        since: typed
-            .since
-            .map_or(now.before(PERIOD), |since| since.before(now)),
+        since,
         until,
         person: typed.person,
         role: typed.role,
@@ -41,6 +38,16 @@ pub(super) async fn report(call: &Call, typed: command::Report) -> Result<(), St
         (_, _, true) => requests(&found, now),
     };
     Ok(call.peer.print(&text).await?)
+}
+
+/// From the first moment on, and before the second one.
+fn period(since: Option<&When>, until: Option<&When>, now: UnixTime) -> (UnixTime, UnixTime) {
+    // What was asked within this very second counts too.
+    let through_now = now.after(Duration::from_secs(1));
+    (
+        since.map_or(now.before(PERIOD), |since| since.before(now)),
+        until.map_or(through_now, |until| until.before(now)),
+    )
 }
 
 fn summary(report: &Report, now: UnixTime) -> String {
@@ -147,4 +154,17 @@ fn requests(report: &Report, now: UnixTime) -> String {
         ]
     });
     table(&header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_without_an_end_holds_what_was_asked_within_this_second() {
+        let now: UnixTime = "2026-11-22T15:28:04Z".parse().unwrap();
+        let (since, until) = period(None, None, now);
+        assert_eq!(until, now.after(Duration::from_secs(1)));
+        assert_eq!(since, now.before(PERIOD));
+    }
 }
