@@ -4,9 +4,10 @@
 //! * `init`, `check`, `keys`, `target`, `trust`: setting a site up.
 //! * `serve`: the two services.
 //! * `policy`: what a configuration would say.
-//! * `evidence`, `log`, `review`, `search`, `index`: verifying, proving, replaying, exporting and finding.
+//! * `evidence`, `log`, `review`, `search`, `index`: verifying, proving, replaying, exporting and finding; `brought`: of what lies in a bucket.
 //! * `generate`: completions and man pages.
 
+mod brought;
 mod check;
 mod cli;
 mod evidence;

@@ -12,7 +12,7 @@ use record::recording::crypt::reissue::{self, Shared};
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
-use crate::review::find;
+use crate::review::{find, find_anywhere};
 
 /// Private keys that open sealed recordings.
 #[derive(Args, Default)]
@@ -30,7 +30,7 @@ pub(crate) struct KeyArgs {
     shares the copy of the one before, until as many have as it takes."
 )]
 pub(crate) struct ShareArgs {
-    /// A recording's file, or a session's identifier
+    /// A recording's file, a session's identifier, or one in a bucket (`s3://BUCKET/PREFIX/SESSION`)
     recording: String,
     /// Who can open the copy: an ssh-ed25519 public key or a key of age (age1…), or a file with one; may be repeated
     #[arg(long, required = true, value_name = "RECIPIENT")]
@@ -76,7 +76,8 @@ impl KeyArgs {
 
 /// Copies a recording for others.
 pub(crate) fn share(site: &Site, args: &ShareArgs) -> Result<()> {
-    let path = find(site, &args.recording)?;
+    let found = find_anywhere(site, &args.recording)?;
+    let path = found.path();
     let recipients: Vec<Recipient> = args
         .to
         .iter()
@@ -91,7 +92,7 @@ pub(crate) fn share(site: &Site, args: &ShareArgs) -> Result<()> {
     let to = args.output.join(path.file_name().unwrap_or_default());
     let recipients = Recipients::any(recipients).map_err(|e| Failure::new(format!("--to: {e}")))?;
     let identities = args.keys.read()?;
-    let shared = reissue::share(&path, &identities, &recipients, &to).map_err(|e| match e {
+    let shared = reissue::share(path, &identities, &recipients, &to).map_err(|e| match e {
         reissue::ReissueError::Io(e) => Failure::file("written", &to, &e),
         other => other.into(),
     })?;

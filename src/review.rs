@@ -4,14 +4,17 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bastion::bucket::Stored;
 use clap::{Args, ValueEnum};
 use config::words::{SessionId, shown};
 use player::view::parse_time;
 use player::{Format, PlayOptions};
-use record::recording::ReadState;
+use record::recording::{ReadState, Reader};
 
+use crate::brought::{self, Brought, Source};
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
 use crate::reissue::KeyArgs;
@@ -22,10 +25,10 @@ use crate::search::believed;
 #[command(
     after_help = "Keys: space holds, arrows go 5 s, page keys a minute, 0-9 to tenths, g to a time, + and - \
     change the speed, i cuts long waits, / looks for text, c lists commands, ? shows all of them, q leaves. \
-    A recording that still grows is followed at its end."
+    A recording that still grows is followed at its end, and one in a bucket plays while it comes (found as `hallpass verify` finds it)."
 )]
 pub(crate) struct PlayArgs {
-    /// A recording's file, or a session's identifier
+    /// A recording's file, a session's identifier, or one in a bucket (`s3://BUCKET/PREFIX/SESSION`)
     recording: String,
     /// Where to begin, as 1:23 or seconds
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = time)]
@@ -50,7 +53,7 @@ pub(crate) struct PlayArgs {
 /// The arguments of `hallpass export`.
 #[derive(Args)]
 pub(crate) struct ExportArgs {
-    /// A recording's file, or a session's identifier
+    /// A recording's file, a session's identifier, or one in a bucket (`s3://BUCKET/PREFIX/SESSION`)
     recording: String,
     /// What to write
     #[arg(long, value_enum)]
@@ -61,6 +64,12 @@ pub(crate) struct ExportArgs {
     /// Of html: cut waits that are longer than this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = time)]
     idle: Option<Duration>,
+    /// Of html: from when on, as 1:23 or seconds; the screen of that moment stands there
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<Duration>,
+    /// Of html: up to when
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    to: Option<Duration>,
     /// Where to; standard output if left out
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -98,6 +107,8 @@ impl ExportArgs {
                 Format::Html {
                     at,
                     idle: self.idle,
+                    from: self.from.unwrap_or_default(),
+                    to: self.to,
                 },
                 true,
                 true,
@@ -108,10 +119,13 @@ impl ExportArgs {
                 "--at is for svg and html: the others hold the whole session",
             ));
         }
-        if self.idle.is_some() && !uses_idle {
+        if (self.idle.is_some() || self.from.is_some() || self.to.is_some()) && !uses_idle {
             return Err(Failure::new(
-                "--idle is for html: the others keep every time as it was",
+                "--idle, --from and --to are for html: the others keep all of it as it was",
             ));
+        }
+        if self.to.is_some_and(|to| to < self.from.unwrap_or_default()) {
+            return Err(Failure::new("--to is before --from"));
         }
         Ok(format)
     }
@@ -119,21 +133,38 @@ impl ExportArgs {
 
 /// Replays a recording.
 pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
-    let path = find(site, &args.recording)?;
     let identities = args.keys.read()?.unmasking(args.original);
+    let trusted = believed(site, args.trust.as_deref())?;
     let options = PlayOptions {
         at: args.at,
         speed: args.speed,
         idle: args.idle,
+        coming: None,
     };
-    let trusted = believed(site, args.trust.as_deref())?;
-    told(player::play(&path, identities, &trusted, options)?)
+    let Some(named) = brought::named(&args.recording)? else {
+        let path = find(site, &args.recording)?;
+        return told(player::play(&path, identities, &trusted, options)?);
+    };
+    let (source, stored) = one(named)?;
+    let readable = |path: &Path| Reader::open(path, &identities).is_ok();
+    let Brought { path, coming } = source.play(&stored, &readable)?;
+    let options = PlayOptions {
+        coming: Some(Arc::clone(&coming)),
+        ..options
+    };
+    let state = player::play(&path, identities, &trusted, options)?;
+    match (coming.failed(), coming.percent()) {
+        (Some(why), _) => Err(Failure::new(format!("not all of it was brought: {why}"))),
+        (None, Some(_)) => Ok(()),
+        (None, None) => told(state),
+    }
 }
 
 /// Writes a recording in another format.
 pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
     let format = args.format()?;
-    let path = find(site, &args.recording)?;
+    let found = find_anywhere(site, &args.recording)?;
+    let path = found.path();
     let identities = args.keys.read()?.unmasking(args.original);
     let Some(output) = &args.output else {
         if io::stdout().is_terminal() && !matches!(format, Format::Txt) {
@@ -142,7 +173,7 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
             ));
         }
         let mut out = BufWriter::new(io::stdout().lock());
-        return match player::export(&path, &identities, format, &mut out) {
+        return match player::export(path, &identities, format, &mut out) {
             Ok(state) => told(state),
             Err(e) => if_somebody_reads(e),
         };
@@ -155,7 +186,7 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
         .mode(0o600)
         .open(output)
         .map_err(|e| failed(&e))?;
-    let written = player::export(&path, &identities, format, &mut BufWriter::new(file));
+    let written = player::export(path, &identities, format, &mut BufWriter::new(file));
     if written.is_err() {
         // Half an export would pass for a whole one.
         let _ = fs::remove_file(output);
@@ -185,8 +216,58 @@ fn if_somebody_reads(error: player::export::ExportError) -> Result<()> {
     }
 }
 
+/// A recording that was named, as a file to read.
+pub(crate) enum Found {
+    /// It lies here.
+    Here(PathBuf),
+    /// It was brought from a bucket, and goes with this.
+    Brought(
+        PathBuf,
+        #[expect(dead_code, reason = "the file goes with it")] Source,
+    ),
+}
+
+impl Found {
+    /// Where it can be read.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Here(path) | Self::Brought(path, _) => path,
+        }
+    }
+}
+
+/// The file or the session that was named, or the object, which is brought here whole.
+pub(crate) fn find_anywhere(site: &Site, given: &str) -> Result<Found> {
+    let Some(named) = brought::named(given)? else {
+        return find(site, given).map(Found::Here);
+    };
+    let (source, stored) = one(named)?;
+    match source.bring(&stored, &|_| true)? {
+        Some(path) => Ok(Found::Brought(path, source)),
+        None => Err(Failure::new("it was not brought")),
+    }
+}
+
+/// The one recording that is named in a bucket.
+fn one(named: brought::Named) -> Result<(Source, Stored)> {
+    let (source, listed) = Source::open(named)?;
+    match <[Stored; 1]>::try_from(listed) {
+        Ok([stored]) => Ok((source, stored)),
+        Err(several) => Err(Failure::new(format!(
+            "{} recordings lie there: say which by s3://BUCKET/PREFIX/BASTION/SESSION",
+            several.len()
+        ))),
+    }
+}
+
 /// The file that was named, or that of the session that was.
 pub(crate) fn find(site: &Site, given: &str) -> Result<PathBuf> {
+    if given.starts_with(brought::SCHEME) {
+        return Err(Failure::new(format!(
+            "{} is not on this machine, where this is done: copy it here with a tool for S3 first",
+            shown(given)
+        )));
+    }
     let path = Path::new(given);
     if path.exists() {
         return Ok(path.to_owned());

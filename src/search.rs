@@ -1,5 +1,7 @@
 //! `hallpass search`.
 
+mod places;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use record::age::Identities;
 use record::clock::{Clock as _, SystemClock, UnixTime};
 use record::recording::reader::ReadError;
 use record::recording::verify::Trusted;
-use record::recording::{Header, ReadState};
+use record::recording::{Header, ReadState, Reader};
 use record::when::When;
 use serde_json::json;
 
@@ -24,10 +26,9 @@ use crate::cli::Site;
 use crate::evidence::SIGNERS;
 use crate::failure::{Failure, Result, safe};
 use crate::reissue::KeyArgs;
-use crate::review::find;
 
-/// How a recording's file is named behind its session.
-const CAST: &str = ".cast.zst";
+pub(crate) use places::recordings;
+use places::{Somewhere, everywhere};
 
 /// The arguments of `hallpass search`.
 #[derive(Args)]
@@ -35,14 +36,15 @@ const CAST: &str = ".cast.zst";
     after_help = "Exit status: 0 something was found, 1 nothing was, or not everything could be read, 2 usage.\n\
     A time that is shown is one for `hallpass play --at`. What was typed and never shown is not looked through.\n\
     A recording whose index the bastion has signed is searched by it; any other is read whole, and the same is found\n\
-    (`hallpass index` makes indexes that are missing)."
+    (`hallpass index` makes indexes that are missing). One in a bucket is brought here first, into a directory that goes with this (TMPDIR),\n\
+    with its index; --session and --since name those that are not brought. Buckets are found as `hallpass verify` finds them."
 )]
 pub(crate) struct SearchArgs {
     /// A regular expression, as the crate `regex` reads it; (?i) ignores case
     #[arg(value_parser = str::parse::<Pattern>)]
     pattern: Pattern,
-    /// Recordings, sessions' identifiers, and directories of recordings; those of the site's bastions on this machine
-    /// if left out
+    /// Recordings, sessions' identifiers, directories of recordings, and buckets (`s3://BUCKET/PREFIX`, `…/SESSION`); the recordings of
+    /// the site's bastions on this machine if left out
     #[arg(value_name = "PLACE")]
     places: Vec<String>,
     /// Only this person's sessions
@@ -76,7 +78,7 @@ pub(crate) struct SearchArgs {
 
 /// Looks through recordings on all cores, and tells what was found in the order of the sessions.
 pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
-    let paths = recordings(site, &args.places, args.session.as_ref())?;
+    let places = everywhere(site, &args.places, args.session.as_ref())?;
     let looking = Looking {
         query: Query::new(&args.pattern, args.context.into())
             .map_err(|e| Failure::new(e.to_string()))?
@@ -90,10 +92,10 @@ pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
     let mut tally = Tally::default();
     let mut out = io::stdout().lock();
     in_order(
-        &paths,
-        |path| looking.through(path),
-        |path, outcome| {
-            tally.add(path, &outcome)?;
+        &places,
+        |place| looking.through(place),
+        |place, outcome| {
+            tally.add(place, &outcome)?;
             match outcome {
                 Ok(Some(found)) if args.json => told_json(&found, &mut out),
                 Ok(Some(found)) => told(&found, args.context > 0, &mut out),
@@ -114,8 +116,22 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    fn through(&self, path: &Path) -> std::result::Result<Option<Found>, ReadError> {
-        player::search::search(path, &self.identities, &self.query, |of| self.wants(of))
+    fn through(&self, place: &Somewhere) -> std::result::Result<Option<Found>, ReadError> {
+        let search = |path: &Path| {
+            player::search::search(path, &self.identities, &self.query, |of| self.wants(of))
+        };
+        match place {
+            Somewhere::Here(path) => search(path),
+            Somewhere::There(source, stored) => {
+                let wanted = |path: &Path| {
+                    Reader::open(path, &self.identities)
+                        .map_or(true, |reader| self.wants(reader.header()))
+                };
+                let found = source.bring(stored, &wanted)?.map(|path| search(&path));
+                source.forget(stored);
+                found.transpose().map(Option::flatten)
+            }
+        }
     }
 
     fn wants(&self, of: &Header) -> bool {
@@ -142,7 +158,7 @@ struct Tally {
 impl Tally {
     fn add(
         &mut self,
-        path: &Path,
+        place: &Somewhere,
         outcome: &std::result::Result<Option<Found>, ReadError>,
     ) -> Result<()> {
         match outcome {
@@ -152,7 +168,7 @@ impl Tally {
                 self.with_hits += usize::from(!found.hits.is_empty());
                 if found.state == ReadState::Damaged {
                     self.unread += 1;
-                    let path = safe(&path.display().to_string(), "");
+                    let path = safe(&place.to_string(), "");
                     writeln!(
                         io::stderr(),
                         "{path} is damaged: searched up to there (`hallpass verify` says more)"
@@ -162,7 +178,7 @@ impl Tally {
             Err(ReadError::Locked(_) | ReadError::Original(_)) => self.locked += 1,
             Err(e) => {
                 self.unread += 1;
-                let line = safe(&format!("{}: {e}", path.display()), "");
+                let line = safe(&format!("{place}: {e}"), "");
                 writeln!(io::stderr(), "not searched: {line}")?;
             }
         }
@@ -197,43 +213,6 @@ fn counted(count: usize) -> (String, &'static str) {
     }
 }
 
-/// The files to look through, each once, by their sessions' names: the oldest first.
-pub(crate) fn recordings(
-    site: &Site,
-    places: &[String],
-    session: Option<&SessionId>,
-) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    if places.is_empty() {
-        for bastion in site.load()?.bastions.values() {
-            let dir = bastion.data.join("recordings");
-            if dir.is_dir() {
-                paths.extend(inside(&dir)?);
-            }
-        }
-        if paths.is_empty() {
-            return Err(Failure::new(
-                "there are no recordings on this machine: name a directory that holds some",
-            ));
-        }
-    }
-    for place in places {
-        let dir = Path::new(place);
-        if dir.is_dir() {
-            paths.extend(inside(dir)?);
-        } else {
-            paths.push(find(site, place)?);
-        }
-    }
-    if let Some(session) = session {
-        let name = format!("{session}{CAST}");
-        paths.retain(|path| path.file_name().is_some_and(|own| *own == *name));
-    }
-    paths.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
-    paths.dedup();
-    Ok(paths)
-}
-
 /// Whose indexes are believed, and whose recordings where what they say is acted on. A list that lies beside the recordings counts for
 /// nothing: whoever could put a forged one there could put that there, too.
 pub(crate) fn believed(site: &Site, given: Option<&Path>) -> Result<Trusted> {
@@ -248,25 +227,12 @@ pub(crate) fn believed(site: &Site, given: Option<&Path>) -> Result<Trusted> {
     }
 }
 
-fn inside(dir: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |e| Failure::file("read", dir, &e);
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.ends_with(CAST)) {
-            paths.push(path);
-        }
-    }
-    Ok(paths)
-}
-
-/// Does the work for each path on all cores, and hands what comes of it over in the order of the paths. Each core is at most
-/// two paths ahead of what was handed over.
-fn in_order<T: Send>(
-    paths: &[PathBuf],
-    work: impl Fn(&Path) -> T + Sync,
-    mut done: impl FnMut(&Path, T) -> Result<()>,
+/// Does the work for each place on all cores, and hands what comes of it over in the order of the places. Each core is at most
+/// two ahead of what was handed over.
+fn in_order<P: Sync, T: Send>(
+    places: &[P],
+    work: impl Fn(&P) -> T + Sync,
+    mut done: impl FnMut(&P, T) -> Result<()>,
 ) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -276,16 +242,16 @@ fn in_order<T: Send>(
             told.push(hear);
             let work = &work;
             scope.spawn(move || {
-                for path in paths.iter().skip(first).step_by(cores) {
-                    if tell.send(work(path)).is_err() {
+                for place in places.iter().skip(first).step_by(cores) {
+                    if tell.send(work(place)).is_err() {
                         return;
                     }
                 }
             });
         }
-        for (path, hear) in paths.iter().zip(told.iter().cycle()) {
+        for (place, hear) in places.iter().zip(told.iter().cycle()) {
             match hear.recv() {
-                Ok(outcome) => done(path, outcome)?,
+                Ok(outcome) => done(place, outcome)?,
                 // Its thread has panicked, and so does this scope in a moment.
                 Err(_) => break,
             }

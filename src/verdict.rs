@@ -3,19 +3,20 @@
 use std::fs::File;
 use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use config::words::RequestId;
 use record::recording::verify;
 use record::recording::{Header, Reader};
+use record::review::{Review, Seen};
 use record::text::Remark;
 
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
 use crate::reissue::KeyArgs;
-use crate::review::find;
+use crate::review::find_anywhere;
 use crate::search::believed;
 
 /// The arguments of `hallpass review`.
@@ -23,11 +24,12 @@ use crate::search::believed;
 #[command(
     group(ArgGroup::new("verdict").required(true).multiple(false)),
     after_help = "This runs `ssh -A CA review REQUEST`: the CA shows what was done, your agent signs what you say of it, and the\n\
-    signed note becomes an entry of the issuance log. `ssh ca pending --reviews` lists what waits for you. Without an agent:\n\
+    signed note becomes an entry of the issuance log. A recording that is named has to be the one that the log and so the note speak of. `ssh ca pending --reviews` lists what waits for you. Without an agent:\n\
     `ssh ca review REQUEST --text` prints what `ssh-keygen -Y sign -n review@hallpass` is to sign."
 )]
 pub(crate) struct ReviewArgs {
-    /// A request's identifier; or a recording's file or a session's identifier, for the request behind it
+    /// A request's identifier; or a recording's file, a session's identifier or one in a bucket (`s3://BUCKET/PREFIX/SESSION`), for the
+    /// request behind it
     id: String,
     /// It was right, and why you think so
     #[arg(long, value_name = "TEXT", group = "verdict")]
@@ -48,7 +50,7 @@ pub(crate) struct ReviewArgs {
 
 /// Has the CA take a signed review; its exit status is that of `ssh`.
 pub(crate) fn review(site: &Site, args: &ReviewArgs) -> Result<ExitCode> {
-    let request = request(site, args)?;
+    let (request, seen) = request(site, args)?;
     let (verdict, remark) = match (&args.accept, &args.reject) {
         (Some(remark), _) => ("--accept", remark),
         (None, Some(remark)) => ("--reject", remark),
@@ -65,31 +67,61 @@ pub(crate) fn review(site: &Site, args: &ReviewArgs) -> Result<ExitCode> {
             "no word of the remark may begin with --: write it another way",
         ));
     }
+    let request = request.to_string();
+    if let Some(seen) = seen {
+        let text = ["--text", verdict, remark.as_str()];
+        let mut ssh = Command::new("ssh");
+        ssh.args(["--", &args.ca, "review", &request]).args(text);
+        if let Some(status) = is_signed(&seen, &mut ssh)? {
+            return Ok(status);
+        }
+    }
     let mut ssh = Command::new("ssh");
-    ssh.args([
-        "-A",
-        "--",
-        &args.ca,
-        "review",
-        &request.to_string(),
-        verdict,
-        remark.as_str(),
-    ]);
+    ssh.args(["-A", "--", &args.ca, "review", &request]);
+    ssh.args([verdict, remark.as_str()]);
     let status = ssh
         .status()
         .map_err(|e| Failure::new(format!("ssh cannot be run: {e}")))?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(ExitCode::from(code.unwrap_or(1)))
+    Ok(ended(status))
 }
 
-/// The request that was named, or that of the recording that was.
-fn request(site: &Site, args: &ReviewArgs) -> Result<RequestId> {
+fn ended(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    ExitCode::from(code.unwrap_or(1))
+}
+
+/// Whether the note that the CA has signed names the very recording that was looked at; the exit status of `ssh` if it told no note.
+fn is_signed(seen: &Seen, ssh: &mut Command) -> Result<Option<ExitCode>> {
+    let told = ssh.stderr(Stdio::inherit()).output();
+    let told = told.map_err(|e| Failure::new(format!("ssh cannot be run: {e}")))?;
+    if !told.status.success() {
+        return Ok(Some(ended(told.status)));
+    }
+    let text = String::from_utf8_lossy(&told.stdout);
+    let note = Review::parse(&text)
+        .map_err(|e| Failure::new(format!("what the CA would have you sign: {e}")))?;
+    let named = note.seen.iter().find(|one| one.session == seen.session);
+    let why = match named.map(|one| one.recording) {
+        Some(recording) if recording == seen.recording => return Ok(None),
+        Some(None) => "the log has no end of its session yet: wait a moment, and do it again",
+        Some(Some(_)) => {
+            "the log says that its session's recording is another one: run `hallpass verify` with the log, and sign nothing for this file"
+        }
+        None => {
+            "the note that you would sign does not name its session: give the request's identifier to review it without a recording"
+        }
+    };
+    Err(Failure::new(format!("nothing is signed: {why}")))
+}
+
+/// The request that was named, or that of the recording that was, and what that recording is.
+fn request(site: &Site, args: &ReviewArgs) -> Result<(RequestId, Option<Seen>)> {
     // First, so that no file called like a request takes its place.
     if let Ok(request) = RequestId::from_typed(&args.id) {
-        return Ok(request);
+        return Ok((request, None));
     }
-    let path = find(site, &args.id)?;
-    let header = sealed_header(site, args, &path)?;
+    let found = find_anywhere(site, &args.id)?;
+    let (header, seen) = sealed_header(site, args, found.path())?;
     writeln!(
         io::stderr(),
         "session {} of {}, {}, was let in by request {}",
@@ -98,12 +130,12 @@ fn request(site: &Site, args: &ReviewArgs) -> Result<RequestId> {
         header.access,
         header.request
     )?;
-    Ok(header.request)
+    Ok((header.request, Some(seen)))
 }
 
 /// What the recording says of its session, where a bastion that is trusted has signed it: a file that says otherwise would choose
 /// what the reviewer signs.
-fn sealed_header(site: &Site, args: &ReviewArgs, path: &Path) -> Result<Header> {
+fn sealed_header(site: &Site, args: &ReviewArgs, path: &Path) -> Result<(Header, Seen)> {
     let trusted = believed(site, args.trust.as_deref())?;
     let identities = args.keys.read()?;
     let session = Reader::open(path, &identities)?.header().session.clone();
@@ -115,7 +147,14 @@ fn sealed_header(site: &Site, args: &ReviewArgs, path: &Path) -> Result<Header> 
              trust` prints them), or give the request's identifier"
         ))
     })?;
-    checked.header.ok_or_else(|| {
-        Failure::new("nothing of the recording is signed yet: wait for its end, or give the request's identifier")
-    })
+    if checked.end.is_none() {
+        return Err(Failure::new(
+            "the recording has no end yet: wait for it, or give the request's identifier",
+        ));
+    }
+    let header = checked.header.ok_or_else(|| {
+        Failure::new("the recording does not open: give --identity, or the request's identifier")
+    })?;
+    let recording = Some((checked.root, checked.frames));
+    Ok((header, Seen { session, recording }))
 }

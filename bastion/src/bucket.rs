@@ -2,14 +2,16 @@
 //!
 //! * [`wire`]: HTTP to the store, every answer of it bounded in size and time.
 //! * [`credentials`]: who we are there.
+//! * [`name`]: what objects are called.
 //! * [`lock`]: what keeps an object from being overwritten and removed.
 //! * [`reading`]: an object as a file that is read from its beginning.
 //!
-//! A recording is the object `PREFIX/BASTION/SESSION.cast.zst`. What a store says is never believed beyond what it is asked for: names
-//! that are none of ours are passed over, and contents are judged by whoever reads them.
+//! What a store says is never believed beyond what it is asked for: names that are none of ours are passed over, and contents are judged
+//! by whoever reads them.
 
 mod credentials;
 mod lock;
+mod name;
 mod reading;
 mod wire;
 
@@ -21,7 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::bucket::Place;
 use config::limits;
-use config::words::{BastionName, SessionId};
+use config::words::BastionName;
 use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::multipart::{MultipartStore as _, PartId};
@@ -35,6 +37,7 @@ use credentials::Credentials;
 
 pub use credentials::CredentialsError;
 pub use lock::Locking;
+pub use name::{Name, Part};
 pub use reading::Reading;
 
 /// Longest name that a store gives to an upload or to a part of one.
@@ -85,15 +88,6 @@ fn said(words: &str) -> String {
         text.push('…');
     }
     text
-}
-
-/// Which recording of which bastion.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name {
-    /// The session.
-    pub session: SessionId,
-    /// The bastion that wrote it.
-    pub bastion: BastionName,
 }
 
 /// An object, as its store says.
@@ -250,7 +244,8 @@ impl Bucket {
 
     /// The recordings in the bucket, of one bastion or of all, the oldest first; at most [`limits::BUCKET_LISTED`].
     pub async fn list(&self, bastion: Option<&BastionName>) -> Result<Vec<Stored>, BucketError> {
-        let mut prefix = self.prefix();
+        let own = self.prefix();
+        let mut prefix = own.clone();
         if let Some(bastion) = bastion {
             prefix += bastion.as_str();
             prefix.push('/');
@@ -267,7 +262,8 @@ impl Bucket {
             pages += 1;
             objects += page.result.objects.len();
             let named = page.result.objects.into_iter().filter_map(|object| {
-                let name = self.name(object.location.as_ref())?;
+                let below = object.location.as_ref().strip_prefix(own.as_str())?;
+                let name = Name::parse(below)?;
                 let bytes = object.size;
                 Some(Stored { name, bytes })
             });
@@ -311,22 +307,8 @@ impl Bucket {
     }
 
     fn path(&self, name: &Name) -> Result<Path, BucketError> {
-        let text = format!(
-            "{}{}/{}.cast.zst",
-            self.prefix(),
-            name.bastion,
-            name.session
-        );
+        let text = format!("{}{}", self.prefix(), name.path());
         Path::parse(text).map_err(|e| BucketError::Setup(said(&e.to_string())))
-    }
-
-    /// The recording of this name; none if it is something else.
-    fn name(&self, path: &str) -> Option<Name> {
-        let (bastion, file) = path.strip_prefix(&self.prefix())?.split_once('/')?;
-        Some(Name {
-            session: file.strip_suffix(".cast.zst")?.parse().ok()?,
-            bastion: bastion.parse().ok()?,
-        })
     }
 }
 

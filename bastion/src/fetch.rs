@@ -189,8 +189,5 @@ fn file(dir: &Path, session: &SessionId) -> PathBuf {
 }
 
 fn name(site: &Site, session: &SessionId) -> Name {
-    Name {
-        session: session.clone(),
-        bastion: site.name.clone(),
-    }
+    Name::recording(session.clone(), site.name.clone())
 }

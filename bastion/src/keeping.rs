@@ -141,10 +141,7 @@ mod tests {
     fn how_large_it_is_never_says_the_bucket_and_what_is_removed_goes_once() {
         let id = |n| SessionId::from_parts(n, [0; 10]);
         let there = |n| Stored {
-            name: Name {
-                session: id(n),
-                bastion: "edge".parse().unwrap(),
-            },
+            name: Name::recording(id(n), "edge".parse().unwrap()),
             bytes: 60 << 30,
         };
         let digest = Digest::from_bytes([0; 32]);

@@ -4,6 +4,7 @@
 //! the bastion says so; whatever died half-way goes on at the next start ([`journal`]).
 
 mod going;
+mod indexes;
 mod journal;
 mod one;
 
@@ -243,7 +244,7 @@ pub(crate) async fn run(site: Arc<Site>, uploads: Arc<Uploads>) {
 }
 
 /// Whatever is due: removals, what has ended, what runs, and what need not lie here any more. Says whether something has come
-/// to the bucket. One recording that fails keeps no other back.
+/// to the bucket, or soon can. One recording that fails keeps no other back.
 async fn everything(
     site: &Arc<Site>,
     uploads: &Arc<Uploads>,
@@ -255,6 +256,9 @@ async fn everything(
     going::removed(site, uploads, &all, failures).await;
     let store = Arc::clone(&site.store);
     let here = blocking(move || store.finished()).await?;
+    let awaited = indexes::all(site, uploads, &all, &here, failures).await;
+    let journal = Arc::clone(&uploads.journal);
+    let all = blocking(move || journal.all()).await?;
     going::leave(site, uploads, &all, &here, failures).await;
     let removed = all
         .iter()
@@ -271,7 +275,7 @@ async fn everything(
     let both = finished.iter().cloned().chain(running).collect();
     each(site, uploads, both, room, failures).await;
     let known = uploads.known();
-    Ok(finished.iter().any(|(session, _)| known.contains(session)))
+    Ok(awaited || finished.iter().any(|(session, _)| known.contains(session)))
 }
 
 /// Some recordings, several at once: those that are finished with their sizes. One that fails keeps no other back, but
@@ -375,10 +379,7 @@ impl Told {
 }
 
 fn name(site: &Site, session: &SessionId) -> Name {
-    Name {
-        session: session.clone(),
-        bastion: site.name.clone(),
-    }
+    Name::recording(session.clone(), site.name.clone())
 }
 
 /// Does what blocks.

@@ -39,6 +39,10 @@ pub enum Format {
         at: Duration,
         /// Waits that are longer are cut to this.
         idle: Option<Duration>,
+        /// From when on; what stood on the screen by then stands there.
+        from: Duration,
+        /// Up to when; none for the end.
+        to: Option<Duration>,
     },
 }
 
@@ -48,6 +52,12 @@ pub enum ExportError {
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The caller's fault: a browser would not open it well.
+    #[error(
+        "a page of more than {} MiB of session is too much for a browser: take a part of it (--from and --to), or another format",
+        page::MOST >> 20
+    )]
+    Large,
     /// It cannot be written where it should go.
     #[error("cannot be written: {0}")]
     Write(#[from] io::Error),
@@ -67,7 +77,10 @@ pub fn export(
         Format::V3 => cast::v3(&reader, out)?,
         Format::Txt => text::txt(&reader, out)?,
         Format::Svg { at } => still::svg(&reader, at, out)?,
-        Format::Html { at, idle } => page::html(&reader, at, idle, out)?,
+        Format::Html { at, idle, from, to } => {
+            let span = page::Span::new(from, to);
+            page::html(&reader, at, idle, &span, out)?;
+        }
     }
     out.flush()?;
     Ok(reader.state())

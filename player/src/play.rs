@@ -1,6 +1,7 @@
 //! The thin skin: keys and ticks in, the deck's cells out.
 
 mod beside;
+mod coming;
 mod player;
 
 use std::io::{self, IsTerminal};
@@ -10,7 +11,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use record::age::Identities;
-use record::recording::index::Index;
 use record::recording::reader::ReadError;
 use record::recording::verify::Trusted;
 use record::recording::{ReadState, Reader};
@@ -18,16 +18,18 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::deck::Deck;
 use crate::export::original;
-use crate::tape::{Tape, micros};
+use crate::tape::micros;
 
 use beside::Beside;
 use player::Player;
+
+pub use coming::Coming;
 
 /// Time between two looks at whether the terminal is still there.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How to play.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PlayOptions {
     /// Where to begin.
     pub at: Duration,
@@ -35,6 +37,8 @@ pub struct PlayOptions {
     pub speed: Option<f64>,
     /// Cut waits to this.
     pub idle: Option<Duration>,
+    /// How much of its file is here, while that is not all.
+    pub coming: Option<Arc<Coming>>,
 }
 
 /// Why a recording was not replayed.
@@ -71,8 +75,7 @@ pub fn play(
         return Err(PlayError::Dumb);
     }
     let reader = Arc::new(original(Reader::open(path, &identities)?, &identities)?);
-    let screens = Index::of(&reader, trusted).map(Index::into_screens);
-    let tape = Tape::new(Arc::clone(&reader) as _).knowing(screens);
+    let tape = beside::tape_of(&reader, trusted);
     let mut deck = Deck::new(tape.clone(), options.idle);
     if let Some(speed) = options.speed {
         deck.set_speed(speed);
@@ -82,7 +85,7 @@ pub fn play(
     end_with_the_terminal();
     let beside = Beside::begin(path, Arc::new(identities), trusted.clone(), reader, tape);
     let mut terminal = ratatui::try_init()?;
-    let mut player = Player::new(deck, beside);
+    let mut player = Player::new(deck, beside, options.coming);
     let outcome = player.run(&mut terminal, &told);
     ratatui::try_restore()?;
     outcome?;
@@ -106,6 +109,9 @@ fn end_with_the_terminal() {
         while io::stdin().is_terminal() {
             std::thread::sleep(LOOK);
         }
+        // Whoever has something to put away first waits for this.
+        let _ = signal_hook::low_level::raise(SIGHUP);
+        std::thread::sleep(LOOK);
         signal_hook::low_level::emulate_default_handler(SIGHUP)
     });
 }

@@ -31,6 +31,8 @@ pub struct Look {
     pub timeline: bool,
     /// Whether what was typed is shown.
     pub typed: bool,
+    /// How many hundredths of the recording's file are here, where that is not all.
+    pub here: Option<u8>,
 }
 
 impl Look {

@@ -54,6 +54,15 @@ fn exported(path: &Path, format: Format) -> String {
     String::from_utf8(out).unwrap()
 }
 
+fn whole(at: Duration, idle: Option<Duration>) -> Format {
+    Format::Html {
+        at,
+        idle,
+        from: Duration::ZERO,
+        to: None,
+    }
+}
+
 /// The page as a browser has it after its scripts have run, and what it said to its console.
 fn opened(page: &str) -> (String, String) {
     let dir = tempfile::tempdir().unwrap();
@@ -100,7 +109,7 @@ fn opened(page: &str) -> (String, String) {
 fn promise_36_a_page_plays_in_a_browser_and_runs_nothing_of_the_recording() {
     let (_dir, path) = recording(&hostile_header(), hostile);
     let at = Duration::from_secs(60);
-    let page = exported(&path, Format::Html { at, idle: None });
+    let page = exported(&path, whole(at, None));
     let (dom, console) = opened(&page);
     assert_eq!(console, "");
     assert!(
@@ -128,13 +137,7 @@ fn promise_36_a_page_plays_in_a_browser_and_runs_nothing_of_the_recording() {
 fn a_page_names_its_scripts_and_fetches_nothing() {
     let (_dir, path) = recording(&hostile_header(), hostile);
     let at = Duration::ZERO;
-    let page = exported(
-        &path,
-        Format::Html {
-            at,
-            idle: Some(Duration::from_secs(2)),
-        },
-    );
+    let page = exported(&path, whole(at, Some(Duration::from_secs(2))));
     let (_, policy) = page
         .split_once("Content-Security-Policy\" content=\"")
         .unwrap();
@@ -164,13 +167,7 @@ fn a_session_without_a_terminal_shows_its_lines_in_a_page() {
         recorder.output("one\ntwo\n").unwrap().into_inner();
         clock.step(1000);
     });
-    let page = exported(
-        &path,
-        Format::Html {
-            at: Duration::ZERO,
-            idle: None,
-        },
-    );
+    let page = exported(&path, whole(Duration::ZERO, None));
     assert!(page.contains(r#""one\r\ntwo\r\n""#));
 }
 
@@ -224,4 +221,103 @@ fn a_picture_is_xml_that_holds_the_screen_of_that_moment() {
         },
     );
     assert!(svg.contains("fill=\"#ff0000\"/>"), "{svg}");
+}
+
+/// A session whose screen changes its size in the middle, and of which a part is taken.
+#[test]
+fn a_part_of_a_session_begins_with_its_screen_and_is_resized_as_it_was() {
+    let (_dir, path) = recording(&header(80, 24), |recorder, clock| {
+        let mut show = |text: &str| {
+            recorder.output(text).unwrap().into_inner();
+            clock.step(1_000_000);
+        };
+        show("stands there </script><b>x</b>\r\n");
+        show("\x1b[31mred\x1b[0m ");
+        recorder.resize(120, 30).unwrap().into_inner();
+        let wide = format!("\r\n{}wide\r\n", "-".repeat(110));
+        recorder.output(&wide).unwrap().into_inner();
+        clock.step(1_000_000);
+        recorder.output("too late").unwrap().into_inner();
+    });
+    let part = |from: u64, to: u64| Format::Html {
+        at: Duration::from_secs(60),
+        idle: None,
+        from: Duration::from_millis(from),
+        to: Some(Duration::from_millis(to)),
+    };
+    let page = exported(&path, part(1500, 2500));
+    assert!(page.contains("<dt>a part</dt><dd>from 0:01 to 0:02</dd>"));
+    let (dom, console) = opened(&page);
+    assert_eq!(console, "");
+    assert!(dom.contains("stands there"), "{dom}");
+    assert!(dom.contains("wide") && !dom.contains("too late"), "{dom}");
+    let page = exported(&path, part(2500, 9000));
+    assert!(page.contains("[2.5,\"r\",\"120x30\"]"), "{page}");
+    assert!(opened(&page).0.contains("too late"));
+}
+
+/// What was cut off in the middle plays up to there, and the page says that it was.
+#[test]
+fn a_page_of_a_damaged_recording_says_so() {
+    let (_dir, path) = recording(&hostile_header(), hostile);
+    let stored = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &stored[..stored.len() - 20]).unwrap();
+    let mut out = Vec::new();
+    let format = whole(Duration::from_secs(60), None);
+    let state = export(&path, &Identities::default(), format, &mut out).unwrap();
+    assert_eq!(state, ReadState::Damaged);
+    let (dom, console) = opened(&String::from_utf8(out).unwrap());
+    assert_eq!(console, "");
+    assert!(
+        dom.contains("this is what comes before the damage"),
+        "{dom}"
+    );
+    assert!(dom.contains("the last line"), "{dom}");
+}
+
+#[test]
+fn a_page_that_no_browser_opens_well_is_refused_and_its_part_is_not() {
+    let (_dir, path) = recording(&header(80, 24), |recorder, clock| {
+        let line = format!("{}\r\n", "x".repeat(998));
+        let piece = line.repeat(1 << 10);
+        for _ in 0..40 {
+            recorder.output(&piece).unwrap().into_inner();
+            clock.step(1_000_000);
+        }
+    });
+    let mut out = Vec::new();
+    let format = whole(Duration::ZERO, None);
+    let refused = export(&path, &Identities::default(), format, &mut out).unwrap_err();
+    let words = refused.to_string();
+    assert!(
+        words.contains("more than 32 MiB") && words.contains("--to"),
+        "{words}"
+    );
+    let part = Format::Html {
+        at: Duration::ZERO,
+        idle: None,
+        from: Duration::from_secs(30),
+        to: Some(Duration::from_secs(33)),
+    };
+    let page = exported(&path, part);
+    assert!(page.len() < 6 << 20, "{}", page.len());
+}
+
+/// A wide character has two cells, and one that combines has none of its own: what follows stands where it stood.
+#[test]
+fn a_picture_keeps_the_grid_under_wide_and_combining_characters() {
+    let (_dir, path) = recording(&header(20, 3), |recorder, _| {
+        let text = "\u{8907}\u{88fd}a e\u{301}b \u{1f600}\u{fe0f}c \u{200d}d\r\n";
+        recorder.output(text).unwrap().into_inner();
+    });
+    let svg = exported(
+        &path,
+        Format::Svg {
+            at: Duration::from_secs(1),
+        },
+    );
+    assert!(svg.contains("x=\"10\" y=\"25\" textLength=\"20\""), "{svg}");
+    assert!(svg.contains("x=\"30\" y=\"25\" textLength=\"20\""), "{svg}");
+    // Each run begins in the column that the emulator says.
+    assert!(svg.contains("x=\"50\" y=\"25\""), "{svg}");
 }

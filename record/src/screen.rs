@@ -43,6 +43,11 @@ impl Snapshot {
     pub fn bytes(&self) -> usize {
         self.dump.len()
     }
+
+    /// What brings another terminal of the same size to the same place.
+    pub fn drawn(&self) -> &str {
+        &self.dump
+    }
 }
 
 /// One cell, ready to be drawn.

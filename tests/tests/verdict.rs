@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -88,6 +89,18 @@ fn a_recording_is_reviewed_with_a_signed_note_in_the_log() -> Result<()> {
         .exits(1)?
         .says("what this recording says of itself is not believed")?;
     assert!(!refused.err().contains("let in by request"), "{refused}");
+    // Nor is a note signed over another recording than the one that was looked at: cut off at its end, or another session's.
+    let cut = world.root().join("cut");
+    fs::create_dir(&cut).map_err(|e| Failure::new(e.to_string()))?;
+    let cut = cut.join(Path::new(recording).file_name().unwrap_or_default());
+    let whole = fs::read(recording).map_err(|e| Failure::new(e.to_string()))?;
+    // Its last frame says where the others are.
+    let kept = whole.get(..whole.len() - 41).unwrap_or_default();
+    fs::write(&cut, kept).map_err(|e| Failure::new(e.to_string()))?;
+    let cut = cut.to_str().unwrap_or_default();
+    reviews(&world, &world.bob, &[cut, "--accept", remark])?
+        .exits(1)?
+        .says("is cut off")?;
     reviews(&world, &world.alice, &[recording, "--accept", remark])?
         .exits(1)?
         .says("nobody reviews what they did themselves")?;

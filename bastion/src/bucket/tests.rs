@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 
+use config::words::SessionId;
+
 use super::*;
 
 /// A bucket whose store answers each request with this, given its first line.
@@ -51,10 +53,7 @@ fn says(head: &str, body: &str) -> (tempfile::TempDir, Bucket) {
 }
 
 fn name() -> Name {
-    Name {
-        session: SessionId::from_parts(1, [7; 10]),
-        bastion: "edge".parse().unwrap(),
-    }
+    Name::recording(SessionId::from_parts(1, [7; 10]), "edge".parse().unwrap())
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use config::words::SessionId;
 use record::clock::UnixTime;
 
 use super::journal::Progress;
-use super::{FAILURES, Fault, Uploads, blocking, name};
+use super::{FAILURES, Fault, Uploads, blocking, indexes, name};
 use crate::bucket::{BucketError, until};
 use crate::site::Site;
 
@@ -44,6 +44,7 @@ async fn remove(
 ) -> Result<(), Fault> {
     let (bucket, name) = (&uploads.bucket, name(site, session));
     let gone = async {
+        bucket.remove(&name.index()).await?;
         bucket.remove(&name).await?;
         match upload {
             Some(upload) => bucket.abort(&name, upload).await,
@@ -101,7 +102,11 @@ pub(super) async fn lock(
     stored: &Progress,
 ) -> Result<(), Fault> {
     let &Progress::Stored {
-        bytes, digest, at, ..
+        bytes,
+        digest,
+        at,
+        indexed,
+        ..
     } = stored
     else {
         return Ok(());
@@ -120,6 +125,7 @@ pub(super) async fn lock(
         digest,
         at,
         locked: true,
+        indexed,
     };
     let _keeping = site.keeping.lock().await;
     if is_still(uploads, session, stored).await? {
@@ -141,11 +147,15 @@ async fn let_leave(
         bytes,
         digest,
         locked,
+        indexed,
         ..
     } = stored
     else {
         return Ok(());
     };
+    if !indexed && indexes::is_awaited(site, session) {
+        return Ok(());
+    }
     let locks = uploads.locks().await;
     let locks = locks.map_err(|e| of_its_own(e, Fault::Lock))?;
     if locks.is_some() && !locked {
@@ -181,7 +191,7 @@ async fn again(
 }
 
 /// Whether the journal says so still. The caller holds [`Site::keeping`].
-async fn is_still(
+pub(super) async fn is_still(
     uploads: &Uploads,
     session: &SessionId,
     progress: &Progress,

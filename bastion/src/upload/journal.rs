@@ -38,6 +38,9 @@ pub(super) enum Progress {
         at: UnixTime,
         /// Whether it is locked there.
         locked: bool,
+        /// Whether its index is there too.
+        #[serde(default)]
+        indexed: bool,
     },
     /// It is to be removed from there.
     Removed {

@@ -99,6 +99,7 @@ impl One<'_> {
             digest: theirs,
             at: self.site.clock.wall(),
             locked: false,
+            indexed: false,
         };
         if !self.stored(theirs, &stored).await? {
             return Err(self.other().await);
@@ -181,10 +182,7 @@ impl One<'_> {
     }
 
     fn name(&self) -> Name {
-        Name {
-            session: self.session.clone(),
-            bastion: self.site.name.clone(),
-        }
+        Name::recording(self.session.clone(), self.site.name.clone())
     }
 }
 

@@ -69,6 +69,7 @@ fn stored() -> Progress {
         digest: Digest::from_bytes(Sha256::digest(OBJECT).into()),
         at: UnixTime::from_secs(5),
         locked: false,
+        indexed: false,
     }
 }
 

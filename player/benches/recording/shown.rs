@@ -82,6 +82,7 @@ fn drawn(deck: &mut Deck) {
         colour: true,
         timeline: true,
         typed: true,
+        here: None,
     };
     draw(deck, look, Over::Nothing, None, area, &mut buffer);
     assert!(

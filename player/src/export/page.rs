@@ -11,13 +11,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use record::digest::Digest;
 use record::recording::{Data, Event, Header, ReadState, Reader};
+use record::screen::Screen;
 use serde_json::json;
 
 use super::ExportError;
 use super::cast::{Texts, v2_event, v2_header};
 use crate::lines::neutral;
 use crate::survey::activity::ended;
-use crate::tape::micros;
+use crate::tape::{Change, micros, size};
 use crate::view::time;
 
 /// asciinema-player as npm has it; `player/web/README.md` says from where.
@@ -30,24 +31,44 @@ const START: &str = include_str!("../../web/start.js");
 /// What is around the player.
 const AROUND: &str = include_str!("../../web/page.css");
 
+/// Most bytes of what happened that one page holds. A browser has all of it in memory several times, and plays up to `at` before it
+/// shows anything.
+pub(super) const MOST: usize = 32 << 20;
+
+/// The part of a session that a page holds, in microseconds.
+pub(super) struct Span {
+    from_us: u64,
+    to_us: u64,
+}
+
+impl Span {
+    pub(super) fn new(from: Duration, to: Option<Duration>) -> Self {
+        Self {
+            from_us: micros(from),
+            to_us: to.map_or(u64::MAX, micros),
+        }
+    }
+}
+
 /// Writes the page. It plays from `at`, and waits that are longer than `idle` are cut to it.
 pub(super) fn html(
     reader: &Reader,
     at: Duration,
     idle: Option<Duration>,
+    span: &Span,
     out: &mut impl Write,
 ) -> Result<(), ExportError> {
     let header = reader.header();
-    head(reader, out)?;
+    head(reader, span, out)?;
     let options = json!({
-        "startAt": at.min(reader.duration()).as_secs_f64(),
+        "startAt": at.max(Duration::from_micros(span.from_us)).min(reader.duration()).as_secs_f64(),
         "idleTimeLimit": idle.map(|idle| idle.as_secs_f64()),
         "keystrokeOverlay": header.record_input,
     });
     out.write_all(b"<script type=\"application/json\" id=\"options\">")?;
     writeln!(Inert(out), "{options}")?;
     out.write_all(b"</script>\n<script type=\"application/json\" id=\"recording\">")?;
-    events(reader, &mut Inert(out))?;
+    events(reader, span, &mut Inert(out))?;
     out.write_all(b"</script>\n")?;
     write!(
         out,
@@ -56,7 +77,7 @@ pub(super) fn html(
     Ok(())
 }
 
-fn head(reader: &Reader, out: &mut impl Write) -> io::Result<()> {
+fn head(reader: &Reader, span: &Span, out: &mut impl Write) -> io::Result<()> {
     let header = reader.header();
     let title = spelled(&format!("{} {}", header.person, header.access));
     write!(
@@ -68,7 +89,7 @@ fn head(reader: &Reader, out: &mut impl Write) -> io::Result<()> {
          <style>{STYLE}</style>\n<style>{AROUND}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<dl>\n",
         policy()
     )?;
-    for (name, value) in facts(reader) {
+    for (name, value) in facts(reader, span) {
         writeln!(out, "<dt>{name}</dt><dd>{}</dd>", spelled(&value))?;
     }
     write!(
@@ -80,7 +101,7 @@ fn head(reader: &Reader, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What is said about the session over its replay.
-fn facts(reader: &Reader) -> Vec<(&'static str, String)> {
+fn facts(reader: &Reader, span: &Span) -> Vec<(&'static str, String)> {
     let header: &Header = reader.header();
     let mut facts = vec![
         ("session", header.session.to_string()),
@@ -89,6 +110,13 @@ fn facts(reader: &Reader) -> Vec<(&'static str, String)> {
         ("began", began(header)),
         ("lasted", time(micros(reader.duration()))),
     ];
+    if (span.from_us, span.to_us) != (0, u64::MAX) {
+        let to = span.to_us.min(micros(reader.duration()));
+        facts.push((
+            "a part",
+            format!("from {} to {}", time(span.from_us), time(to)),
+        ));
+    }
     facts.extend(header.command.clone().map(|command| ("command", command)));
     facts.extend(header.forced.clone().map(|forced| ("forced", forced)));
     match reader.state() {
@@ -123,15 +151,31 @@ fn policy() -> String {
 }
 
 /// The recording as asciicast v2: the player knows none of the events that are a recording's own.
-fn events(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
+fn events(reader: &Reader, span: &Span, out: &mut impl Write) -> Result<(), ExportError> {
     let header = reader.header();
     writeln!(out, "{}", v2_header(header))?;
     // Without a terminal nobody returned to the first column.
     let newlines = header.term.is_none();
     let mut text = Texts::default();
+    let mut before = (span.from_us > 0).then(|| Screen::new(size(header), newlines));
+    let mut held = 0;
     for event in reader.all_events() {
         let event = event?;
-        let Some((code, mut data)) = text.v2(&event).or_else(|| end(&event)) else {
+        if event.at_us > span.to_us {
+            break;
+        }
+        let said = text.v2(&event).or_else(|| end(&event));
+        if event.at_us < span.from_us {
+            // It is not told, and what it has left on the screen is.
+            if let (Some(screen), Some(change)) = (&mut before, Change::of(event.data)) {
+                change.show(screen);
+            }
+            continue;
+        }
+        if let Some(screen) = before.take() {
+            held += stood(&screen, span.from_us, out)?;
+        }
+        let Some((code, mut data)) = said else {
             continue;
         };
         if newlines && code == "o" {
@@ -141,9 +185,25 @@ fn events(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
             data = neutral(&data);
             told(&event, &data, out)?;
         }
+        held += data.len();
+        if held > MOST {
+            return Err(ExportError::Large);
+        }
         v2_event(event.at_us, code, &data, out)?;
     }
     Ok(())
+}
+
+/// What stood on the screen when the part begins; says how long that is. In the middle of a control sequence without end, nothing did.
+fn stood(screen: &Screen, at_us: u64, out: &mut impl Write) -> io::Result<usize> {
+    let Some(snapshot) = screen.snapshot() else {
+        return Ok(0);
+    };
+    let size = screen.size();
+    let resize = format!("{}x{}", size.cols(), size.rows());
+    v2_event(at_us, "r", &resize, out)?;
+    v2_event(at_us, "o", snapshot.drawn(), out)?;
+    Ok(snapshot.drawn().len())
 }
 
 /// The end is a mark, so that the page lasts as long as the session did.

@@ -10,8 +10,10 @@ use std::time::Duration;
 use config::pattern::Pattern;
 use record::age::Identities;
 use record::recording::Reader;
+use record::recording::index::Index;
 use record::recording::verify::Trusted;
 
+use crate::export::original;
 use crate::search::{Query, search};
 use crate::survey::{News, Survey};
 use crate::tape::Tape;
@@ -47,8 +49,16 @@ impl Beside {
     ) -> Self {
         let (to, news) = channel();
         let (file, keys) = (path.to_owned(), Arc::clone(&identities));
+        let believed = trusted.clone();
         // It ends with the process, or when nobody listens any more.
-        thread::spawn(move || survey(&file, &keys, reader, tape, &to));
+        thread::spawn(move || {
+            let open = || {
+                let reader = original(Reader::open(&file, &keys).ok()?, &keys).ok()?;
+                let reader = Arc::new(reader);
+                Some((tape_of(&reader, &believed), reader))
+            };
+            survey(&open, reader, tape, &to);
+        });
         Self {
             path: path.to_owned(),
             identities,
@@ -101,8 +111,19 @@ fn look(path: &Path, identities: &Identities, query: &Query) -> Result<Found, St
     Ok(Found { hits, more })
 }
 
+/// A recording's steps, with the screens of its index if that can be believed.
+pub(super) fn tape_of(reader: &Arc<Reader>, trusted: &Trusted) -> Tape {
+    let screens = Index::of(reader, trusted).map(Index::into_screens);
+    Tape::new(Arc::clone(reader) as _).knowing(screens)
+}
+
 /// Looks through the recording, and goes on when it does.
-fn survey(path: &Path, keys: &Identities, mut reader: Arc<Reader>, tape: Tape, to: &Sender<News>) {
+fn survey(
+    open: &dyn Fn() -> Option<(Tape, Arc<Reader>)>,
+    mut reader: Arc<Reader>,
+    tape: Tape,
+    to: &Sender<News>,
+) {
     let heard = Cell::new(true);
     let mut tell = |news| heard.set(heard.get() && to.send(news).is_ok());
     let mut survey = Survey::new(tape, &mut tell);
@@ -119,9 +140,8 @@ fn survey(path: &Path, keys: &Identities, mut reader: Arc<Reader>, tape: Tape, t
         let now = reader.stored();
         if now != size || more.is_err() {
             size = now;
-            if let Ok(again) = Reader::open(path, keys) {
-                reader = Arc::new(again);
-                let tape = Tape::new(Arc::clone(&reader) as _);
+            if let Some((tape, again)) = open() {
+                reader = again;
                 survey.grow(tape.clone());
                 tell(News::Grown(tape));
             }

@@ -1,6 +1,9 @@
 //! The player's own state: what is asked of it, and what it shows over the screen.
 
+mod lists;
+
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,9 +15,10 @@ use ratatui::crossterm::execute;
 use record::recording::ReadState;
 
 use super::beside::Beside;
+use super::coming::Coming;
 use crate::deck::Deck;
 use crate::keys::{self, Ask};
-use crate::marks::{self, Kind};
+use crate::marks::Kind;
 use crate::select::{self, Selection};
 use crate::tape::micros;
 use crate::view::{self, Listing, Look, Over};
@@ -34,6 +38,7 @@ const TYPED: usize = 200;
 pub(super) struct Player {
     deck: Deck,
     beside: Beside,
+    coming: Option<Arc<Coming>>,
     look: Look,
     mode: Mode,
     message: Option<String>,
@@ -59,15 +64,17 @@ enum Asked {
 }
 
 impl Player {
-    pub(super) fn new(deck: Deck, beside: Beside) -> Self {
+    pub(super) fn new(deck: Deck, beside: Beside, coming: Option<Arc<Coming>>) -> Self {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
             deck,
             beside,
+            coming,
             look: Look {
                 colour,
                 timeline: true,
                 typed: true,
+                here: None,
             },
             mode: Mode::Play,
             message: None,
@@ -91,6 +98,7 @@ impl Player {
         let mut shown = String::new();
         while !told.load(Ordering::Relaxed) {
             self.hear();
+            self.watch();
             self.work();
             let now = view::time(self.deck.position_us());
             let ready = self.deck.caught_up() || self.drawn.elapsed() >= BEHIND;
@@ -136,6 +144,22 @@ impl Player {
                 }
                 Err(why) => self.message = Some(why),
             }
+        }
+    }
+
+    /// Sees how much of the file has come.
+    fn watch(&mut self) {
+        let Some(coming) = &self.coming else {
+            return;
+        };
+        let here = coming.percent();
+        self.dirty |= here != self.look.here;
+        self.look.here = here;
+        if here.is_none() {
+            self.coming = None;
+        } else if let Some(why) = coming.failed() {
+            self.message = Some(format!("the rest does not come: {why}"));
+            (self.coming, self.dirty) = (None, true);
         }
     }
 
@@ -242,59 +266,6 @@ impl Player {
         self.look.typed = !self.look.typed;
         if !self.deck.tape().header().record_input {
             self.message = Some("what was typed was not kept".to_owned());
-        }
-    }
-
-    fn marks(&self, wanted: impl Fn(Kind) -> bool) -> Vec<(u64, String)> {
-        let marks = self
-            .deck
-            .marks()
-            .all()
-            .iter()
-            .filter(|mark| wanted(mark.kind));
-        marks
-            .map(|mark| {
-                (
-                    mark.at_us,
-                    format!(
-                        "{} {:<7}  {}",
-                        mark.kind.sign(),
-                        mark.kind.word(),
-                        mark.text
-                    ),
-                )
-            })
-            .collect()
-    }
-
-    fn choose(&mut self, title: &str, rows: Vec<(u64, String)>, none: &str) {
-        if rows.is_empty() {
-            self.message = Some(none.to_owned());
-            return;
-        }
-        let more = if rows.len() >= marks::MOST {
-            "more than "
-        } else {
-            ""
-        };
-        let title = format!("{title}: {more}{}", rows.len());
-        self.mode = Mode::List(Listing::new(title, rows, self.deck.position_us()));
-    }
-
-    fn list(&mut self, mut listing: Listing, key: KeyEvent) {
-        match key.code {
-            KeyCode::Esc | KeyCode::Char('q') => {}
-            KeyCode::Enter => {
-                if let Some(at_us) = listing.chosen() {
-                    self.deck.seek(at_us);
-                }
-            }
-            _ => {
-                if let Some(by) = keys::rows(key) {
-                    listing.go(by);
-                }
-                self.mode = Mode::List(listing);
-            }
         }
     }
 

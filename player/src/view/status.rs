@@ -25,7 +25,7 @@ pub(super) fn line(deck: &Deck, look: Look, window: Rect, area: Rect) -> String 
         deck.speed(),
         header.person,
         header.access,
-        end(deck),
+        end(deck, look),
         part(deck, window),
     );
     if look.timeline {
@@ -36,8 +36,11 @@ pub(super) fn line(deck: &Deck, look: Look, window: Rect, area: Rect) -> String 
     left + &progress(deck, room.clamp(4, 40) as u64) + &right
 }
 
-fn end(deck: &Deck) -> String {
+fn end(deck: &Deck, look: Look) -> String {
     let tape = deck.tape();
+    if let Some(here) = look.here {
+        return format!("{here} % is here");
+    }
     match (deck.stuck(), tape.end()) {
         (Some(why), _) => clean(why),
         (None, Some(end)) => clean(end.reason.as_str()),

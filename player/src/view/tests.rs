@@ -7,6 +7,7 @@ const LOOK: Look = Look {
     colour: false,
     timeline: true,
     typed: true,
+    here: None,
 };
 
 fn deck(tape: Tape) -> Deck {

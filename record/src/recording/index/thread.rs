@@ -46,6 +46,8 @@ struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    /// Whose index is being made.
+    now: Option<SessionId>,
     stop: bool,
 }
 
@@ -78,6 +80,13 @@ impl Indexer {
         }
     }
 
+    /// Whether the index of this recording is being made, or waits for that.
+    pub(in crate::recording) fn owes(&self, session: &SessionId) -> bool {
+        let waiting = self.queue.waiting();
+        waiting.now.as_ref() == Some(session)
+            || waiting.jobs.iter().any(|job| job.session == *session)
+    }
+
     /// Gives up what waits and what is being made, and waits for the thread.
     pub(in crate::recording) fn stop(&self) {
         {
@@ -100,13 +109,17 @@ impl Queue {
 
     /// The next one, when there is one; none when it is over.
     fn next(&self) -> Option<Job> {
-        let waiting = self.waiting();
+        let mut waiting = self.waiting();
+        // The one before is done.
+        waiting.now = None;
         let idle = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.stop;
         let mut waiting = self
             .wake
             .wait_while(waiting, idle)
             .unwrap_or_else(PoisonError::into_inner);
-        waiting.jobs.pop_front()
+        let job = waiting.jobs.pop_front();
+        waiting.now = job.as_ref().map(|job| job.session.clone());
+        job
     }
 
     fn stopped(&self) -> bool {

@@ -1,9 +1,13 @@
 //! The store asks for the index of what it has finished.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use config::words::SessionId;
+
 use super::super::crypt::Vault;
+use super::super::index;
 use super::super::index::thread::Indexer;
 use super::super::recover::Recovered;
 use super::super::seal::Sealed;
@@ -20,6 +24,18 @@ impl RecordingStore {
         }
         let _ = shared.indexer.set(indexer);
         Ok(())
+    }
+
+    /// The file of a recording's index, if it has one that is finished. What it says is not looked at.
+    pub fn index_of(&self, session: &SessionId) -> Option<PathBuf> {
+        let path = index::path(&self.shared.dir, session);
+        path.is_file().then_some(path)
+    }
+
+    /// Whether a recording that has no index is about to get one.
+    pub fn owes_index(&self, session: &SessionId) -> bool {
+        let indexer = self.shared.indexer.get();
+        indexer.is_some_and(|indexer| indexer.owes(session))
     }
 }
 

@@ -1,0 +1,91 @@
+//! The indexes of recordings go to the bucket behind them, so that who reads there need not do without. They are made a moment after
+//! their recordings, and only make things faster: what fails here is tried again while the recording lies here, and is lost then.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::limits;
+use config::words::SessionId;
+
+use super::journal::Progress;
+use super::{Fault, Uploads, blocking, going, name};
+use crate::bucket::{BucketError, Name};
+use crate::site::Site;
+
+/// Uploads the indexes of recordings that are there and here; says whether more are about to be made.
+pub(super) async fn all(
+    site: &Arc<Site>,
+    uploads: &Uploads,
+    all: &[(SessionId, Progress)],
+    here: &[(SessionId, u64)],
+    failures: &mut Vec<Fault>,
+) -> bool {
+    let here: BTreeSet<_> = here.iter().map(|(session, _)| session).collect();
+    let mut awaited = false;
+    for (session, progress) in all.iter().filter(|(session, _)| here.contains(session)) {
+        let Progress::Stored { indexed: false, .. } = progress else {
+            continue;
+        };
+        if going::are_away(failures) {
+            break;
+        }
+        awaited |= site.store.owes_index(session);
+        failures.extend(one(site, uploads, session, progress).await.err());
+    }
+    awaited
+}
+
+/// Whether a recording has an index that is to be uploaded before it leaves this disk, or gets one in a moment.
+pub(super) fn is_awaited(site: &Site, session: &SessionId) -> bool {
+    site.store.owes_index(session) || site.store.index_of(session).is_some()
+}
+
+async fn one(
+    site: &Arc<Site>,
+    uploads: &Uploads,
+    session: &SessionId,
+    stored: &Progress,
+) -> Result<(), Fault> {
+    let Some(path) = site.store.index_of(session) else {
+        return Ok(());
+    };
+    let bytes = blocking(move || std::fs::read(path).map(Bytes::from)).await?;
+    put(uploads, &name(site, session).index(), bytes).await?;
+    let mut there = stored.clone();
+    if let Progress::Stored { indexed, .. } = &mut there {
+        *indexed = true;
+    }
+    let _keeping = site.keeping.lock().await;
+    if going::is_still(uploads, session, stored).await? {
+        let (journal, session) = (Arc::clone(&uploads.journal), session.clone());
+        blocking(move || journal.write(&session, &there)).await?;
+    }
+    Ok(())
+}
+
+/// Makes the object; of parts, where it is larger than one.
+async fn put(uploads: &Uploads, name: &Name, bytes: Bytes) -> Result<(), BucketError> {
+    let (bucket, part) = (&uploads.bucket, limits::UPLOAD_PART_BYTES);
+    if bytes.len() as u64 <= part {
+        return bucket.put(name, bytes).await;
+    }
+    let upload = bucket.begin(name).await?;
+    let made = async {
+        let (mut rest, mut parts) = (bytes, Vec::new());
+        while !rest.is_empty() {
+            let most = usize::try_from(part).unwrap_or(usize::MAX);
+            let some = rest.split_to(rest.len().min(most));
+            parts.push(bucket.part(name, &upload, parts.len(), some).await?);
+        }
+        bucket.complete(name, &upload, parts).await
+    };
+    match made.await {
+        Ok(()) => Ok(()),
+        Err(why) => {
+            // What made it fail is told, and most likely keeps this from being done too.
+            let _ = bucket.abort(name, &upload).await;
+            Err(why)
+        }
+    }
+}
