@@ -45,37 +45,41 @@ fn load(role: &str, table: &str) -> Result<Config, ConfigError> {
     Config::parse(Path::new("hallpass.toml"), file(role, table))
 }
 
-fn role(role: &str, table: &str) -> Role {
-    let config = load(role, table).unwrap();
-    config.roles.into_values().next().unwrap()
+fn role(role: &str, table: &str) -> Option<Role> {
+    load(role, table).ok()?.roles.into_values().next()
 }
 
 /// How many of how many read what was masked, and open the recording.
-fn counts(role: &Role) -> [(usize, usize); 2] {
+fn counts(role: Option<Role>) -> Option<[(usize, usize); 2]> {
     let counted = |of: &config::recipients::Recipients| (of.threshold(), of.of().len());
-    [
-        counted(&role.terms.mask.original),
-        counted(&role.recipients),
-    ]
+    role.map(|role| {
+        [
+            counted(&role.terms.mask.original),
+            counted(&role.recipients),
+        ]
+    })
 }
 
 #[test]
 fn who_reads_what_was_masked_opens_the_recording_too() {
     let masked = format!("mask = [\"cards\"]\nmask-original = [\"{AGE}\"]");
     // One that is not sealed is opened by everybody.
-    assert_eq!(counts(&role(&masked, "")), [(1, 1), (1, 0)]);
+    assert_eq!(counts(role(&masked, "")), Some([(1, 1), (1, 0)]));
     let table = |of: &str| format!("[recordings]\nrecipients = {of}\n");
     let one = table(&format!("[\"{KEY}\"]"));
-    assert_eq!(counts(&role(&masked, &one)), [(1, 1), (1, 2)]);
+    assert_eq!(counts(role(&masked, &one)), Some([(1, 1), (1, 2)]));
     let both = table(&format!("[\"{KEY}\", \"{AGE}\"]"));
-    assert_eq!(counts(&role(&masked, &both)), [(1, 1), (1, 2)]);
+    assert_eq!(counts(role(&masked, &both)), Some([(1, 1), (1, 2)]));
     let together = table(&format!("{{ threshold = 2, of = [\"{KEY}\", \"{AGE}\"] }}"));
-    assert_eq!(counts(&role(&masked, &together)), [(1, 1), (2, 2)]);
+    assert_eq!(counts(role(&masked, &together)), Some([(1, 1), (2, 2)]));
     let pair = format!(
         "mask = [\"cards\"]\nmask-original = {{ threshold = 2, of = [\"{KEY}\", \"{AGE}\"] }}"
     );
-    assert_eq!(counts(&role(&pair, &one)), [(2, 2), (1, 2)]);
-    assert_eq!(counts(&role("mask = [\"cards\"]", &one)), [(1, 0), (1, 1)]);
+    assert_eq!(counts(role(&pair, &one)), Some([(2, 2), (1, 2)]));
+    assert_eq!(
+        counts(role("mask = [\"cards\"]", &one)),
+        Some([(1, 0), (1, 1)])
+    );
 }
 
 #[test]

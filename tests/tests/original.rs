@@ -39,10 +39,12 @@ fn masked(sealed: bool) -> Result<Masked> {
     let mut world = World::lay_out(&Setup::default())?;
     let (reviewer, open) = keypair(world.root(), "reviewer")?;
     let (officer, original) = keypair(world.root(), "officer")?;
-    let mut keys = format!("mask = [\"cards\"]\nmask-original = [\"{original}\"]\n");
-    if sealed {
-        keys += &format!("recipients = [\"{open}\"]\n");
-    }
+    let sealed = if sealed {
+        format!("recipients = [\"{open}\"]\n")
+    } else {
+        String::new()
+    };
+    let keys = format!("mask = [\"cards\"]\nmask-original = [\"{original}\"]\n{sealed}");
     let text = fs::read_to_string(world.config())?;
     let role = format!("[role.web-look]\n{keys}");
     fs::write(world.config(), text.replace("[role.web-look]\n", &role))?;
@@ -173,7 +175,9 @@ fn forged(recording: &Path, lines: &str) -> Result<Vec<u8>> {
     let mut zstd = Command::new(programs::find("zstd")?);
     let frame = process::run(zstd.args(["-qc", "--no-check"]).arg(&plain))?.ok()?;
     fs::remove_file(&plain)?;
-    let (before, after) = (&stored[..from], &stored[to..]);
+    let (Some(before), Some(after)) = (stored.get(..from), stored.get(to..)) else {
+        return Err(Failure::new("no place"));
+    };
     Ok([before, frame.stdout.as_slice(), after].concat())
 }
 
