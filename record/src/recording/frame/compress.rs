@@ -92,7 +92,7 @@ mod tests {
     fn contexts_are_kept_and_only_so_many() {
         std::thread::scope(|scope| {
             for _ in 0..3 * KEPT {
-                scope.spawn(|| compress(&[b'x'; 100_000], Effort::Small).unwrap());
+                scope.spawn(|| compress(&vec![b'x'; 100_000], Effort::Small).unwrap());
             }
         });
         let kept = IDLE.lock().unwrap().len();
