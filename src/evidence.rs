@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use ssh_key::PublicKey;
 
 use self::signers::{checked_against, keys_of_log, signers};
-use self::words::told;
+use self::words::{UNREAD, ending, told};
 use crate::failure::{Failure, Result, safe};
 use crate::log::{Audit, Place, told_of};
 use crate::reissue::KeyArgs;
@@ -64,10 +64,12 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
 }
 
 /// How many things were looked at and found so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Found {
     good: u64,
+    /// With those that could not be read.
     bad: u64,
+    unread: u64,
 }
 
 fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result<Found> {
@@ -75,7 +77,7 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
         json: args.json,
         out,
         notes,
-        found: Found { good: 0, bad: 0 },
+        found: Found::default(),
         signers: None,
         identities: Arc::new(args.keys.read()?),
     };
@@ -264,6 +266,7 @@ impl Report<'_> {
         } else {
             &mut self.found.bad
         }) += 1;
+        self.found.unread += u64::from(facts.get(UNREAD).is_some());
         if self.json {
             writeln!(
                 self.out,
@@ -283,18 +286,7 @@ impl Report<'_> {
     }
 
     fn close(self) -> Result<Found> {
-        let Found { good, bad } = self.found;
-        let words = match (good, bad) {
-            (0, 0) => "nothing there to check".to_owned(),
-            (1, 0) => "it is whole".to_owned(),
-            (_, 0) => format!("all {good} are whole"),
-            (0, 1) => "it is wrong: keep everything as it is, and find out why".to_owned(),
-            _ => format!(
-                "{bad} of {} are wrong: keep everything as it is, and find out why",
-                good + bad
-            ),
-        };
-        writeln!(self.notes, "{words}")?;
+        writeln!(self.notes, "{}", ending(self.found))?;
         Ok(self.found)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use config::pattern::Pattern;
+use config::pattern::{Pattern, automaton};
 use record::age::Identities;
 use record::recording::index::Index;
 use record::recording::reader::ReadError;
@@ -25,6 +25,9 @@ const TRIES: usize = 3;
 #[derive(Debug, Clone)]
 pub struct Query {
     regex: Regex,
+    /// Whether a line that has the pattern still has it among others: it looks at nothing around what it finds, so that a text
+    /// without it has no line with it.
+    anywhere: bool,
     around: usize,
     trusted: Trusted,
 }
@@ -38,6 +41,7 @@ impl Query {
     pub fn new(pattern: &Pattern, around: usize) -> Result<Self, config::pattern::PatternError> {
         Ok(Self {
             regex: pattern.regex()?,
+            anywhere: automaton(&[pattern.as_str()])?.look_set_any().is_empty(),
             around,
             trusted: Trusted::nobody(),
         })
@@ -48,6 +52,11 @@ impl Query {
     pub fn trusting(mut self, trusted: Trusted) -> Self {
         self.trusted = trusted;
         self
+    }
+
+    fn finds(&self, cache: &mut Cache, text: &str) -> bool {
+        let input = Input::new(text).earliest(true);
+        self.regex.search_half_with(cache, &input).is_some()
     }
 }
 
@@ -114,7 +123,11 @@ fn once(
 fn indexed(reader: &Reader, query: &Query) -> Option<Found> {
     let index = Index::of(reader, &query.trusted)?;
     let mut sieve = Sieve::new(query);
-    let lines = index.lines(&mut |line| {
+    let mut cache = query.regex.create_cache();
+    // Who wants lines around those that have it wants all of them.
+    let all = !query.anywhere || query.around > 0;
+    let wanted = &mut |text: &str| all || query.finds(&mut cache, text);
+    let lines = index.lines_of(wanted, &mut |line| {
         sieve.take(line);
         if sieve.more {
             ControlFlow::Break(())
@@ -174,9 +187,7 @@ impl<'a> Sieve<'a> {
     }
 
     fn take(&mut self, line: &Line) {
-        let input = Input::new(line.text.as_str()).earliest(true);
-        let found = self.query.regex.search_half_with(&mut self.cache, &input);
-        let has_it = found.is_some();
+        let has_it = self.query.finds(&mut self.cache, &line.text);
         if has_it && self.count == HITS {
             self.more = true;
         }

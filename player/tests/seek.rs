@@ -11,7 +11,7 @@ use player::deck::Deck;
 use player::screen::Screen;
 use player::tape::Tape;
 use record::age::Identities;
-use record::recording::index::{self, Index};
+use record::recording::index::{self, Screens};
 use record::recording::verify::Trusted;
 use record::recording::{FileEvent, FileOp, FilePath, Reader};
 
@@ -56,7 +56,7 @@ fn an_index_shows_the_same_screen_after_less_work() {
     assert!(reader.chunks() > 2, "{}", reader.chunks());
     index::build(&reader, &signer(), &|| true).unwrap();
     let trusted = Trusted::nobody().and(&signer().name, signer().key.public_key());
-    let screens = Index::of(&reader, &trusted).unwrap().into_screens();
+    let screens = Screens::of(&reader, &trusted).unwrap();
     let tape = Tape::new(Arc::clone(&reader) as _);
     let knowing = tape.clone().knowing(Some(screens));
     let end = tape.duration_us();

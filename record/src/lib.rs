@@ -20,6 +20,7 @@ pub mod age;
 pub mod api;
 pub mod checkpoint;
 pub mod clock;
+mod cores;
 pub mod digest;
 pub mod entry;
 pub mod fingerprint;

@@ -158,20 +158,23 @@ impl Lines {
         for (row, text) in self.screen.lines().enumerate() {
             now.entry(neutral(&text)).or_insert(row);
         }
-        let before = std::mem::take(&mut self.standing);
-        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) = before
-            .into_iter()
-            .partition(|(text, _)| now.contains_key(text));
-        let over = gone.into_iter().filter(|(text, _)| {
-            let longer = now
+        let mut gone = Vec::new();
+        self.standing.retain(|text, seen| {
+            let stands = now.contains_key(text);
+            if !stands {
+                gone.push((text.clone(), *seen));
+            }
+            stands
+        });
+        gone.retain(|(text, _)| {
+            let mut longer = now
                 .range::<str, _>((Excluded(text.as_str()), Unbounded))
                 .map(|(longer, _)| longer)
                 .take_while(|longer| longer.starts_with(text));
             // It has grown.
-            !longer.into_iter().any(|longer| !kept.contains_key(longer))
+            !longer.any(|longer| !self.standing.contains_key(longer))
         });
-        told_in_order(over.collect(), tell);
-        self.standing = kept;
+        told_in_order(gone, tell);
         for (text, row) in now {
             if !text.is_empty() {
                 let seen = self.standing.entry(text);
@@ -215,8 +218,12 @@ impl Line {
 
 /// A line that can be shown anywhere: nothing invisible in it, and no blanks at its end.
 pub fn neutral(line: &str) -> String {
-    line.trim_end()
-        .chars()
+    let line = line.trim_end();
+    let strange = |byte: &u8| !matches!(byte, b' '..=b'~');
+    if line.bytes().filter(strange).count() == 0 {
+        return line.to_owned();
+    }
+    line.chars()
         .map(|c| if is_visible(c) { c } else { REPLACEMENT })
         .collect()
 }

@@ -5,6 +5,7 @@ use crate::text::is_visible;
 mod decoder;
 mod scrolled;
 mod stored;
+mod unfinished;
 
 use avt::observer::Observer;
 use avt::parser::Function;
@@ -12,6 +13,8 @@ use avt::{Parser, ScreenKind, Terminal};
 
 pub use decoder::Decoder;
 pub use scrolled::Scrolled;
+
+use unfinished::Unfinished;
 
 /// What stands for a character that cannot be shown as it is.
 pub const REPLACEMENT: char = '\u{fffd}';
@@ -154,7 +157,7 @@ impl Screen {
         scrolled.finish(&self.terminal)
     }
 
-    /// The lines of text on it, from the top; rows that were wrapped are one line.
+    /// The lines of text on it, from the top, without the blanks at their ends; rows that were wrapped are one line.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         let screen = self.terminal.screen();
         let mut row = 0;
@@ -163,12 +166,12 @@ impl Screen {
             let mut line = screen.line(row)?;
             loop {
                 row += 1;
+                let Some(next) = screen.line(row).filter(|_| line.is_wrapped()) else {
+                    push_all_but_blanks(&mut text, line.cells());
+                    return Some(text);
+                };
                 text.extend(line.chars());
-                let next = screen.line(row).filter(|_| line.is_wrapped());
-                match next {
-                    Some(next) => line = next,
-                    None => return Some(text),
-                }
+                line = next;
             }
         })
     }
@@ -230,48 +233,12 @@ impl Screen {
     }
 }
 
-/// The control sequence that the parser is in the middle of, if it is: feeding it to another parser brings
-/// that one to the same place.
-#[derive(Debug, Clone, Default)]
-struct Unfinished {
-    text: String,
-    lost: bool,
-}
-
-impl Unfinished {
-    /// Longer sequences are not kept, in bytes.
-    const MOST: usize = 64 << 10;
-
-    fn follow(&mut self, c: char, executed: bool) {
-        match c {
-            // Each of these begins a sequence, or ends one.
-            '\x1b' | '\x18' | '\x1a' | '\u{80}'..='\u{9f}' => self.begin(c),
-            '\x07' if self.is_osc() => self.clear(),
-            // Other controls are executed within a sequence, and leave it as it is.
-            _ if c < ' ' && !self.text.is_empty() => {}
-            _ if executed => self.clear(),
-            _ if self.text.len() >= Self::MOST => self.lost = true,
-            _ => self.text.push(c),
-        }
-    }
-
-    fn text(&self) -> Option<&str> {
-        (!self.lost).then_some(&self.text)
-    }
-
-    fn is_osc(&self) -> bool {
-        self.text.starts_with("\x1b]") || self.text.starts_with('\u{9d}')
-    }
-
-    fn begin(&mut self, c: char) {
-        self.clear();
-        self.text.push(c);
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.lost = false;
-    }
+/// Adds the characters of some cells, up to the last one that is no blank: most of a screen is empty.
+fn push_all_but_blanks(text: &mut String, cells: &[avt::Cell]) {
+    let last = cells.iter().rposition(|cell| cell.char() != ' ');
+    let shown = cells.iter().take(last.map_or(0, |last| last + 1));
+    text.reserve(shown.len());
+    text.extend(shown.filter(|cell| cell.width() > 0).map(avt::Cell::char));
 }
 
 fn blank(size: Size) -> Terminal {

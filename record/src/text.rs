@@ -91,6 +91,9 @@ text!(
 /// characters that look like a blank and are none (`Default_Ignorable_Code_Point`, Hangul fillers, the empty Braille
 /// pattern). Variation selectors are let through: they come with emoji.
 pub fn is_visible(c: char) -> bool {
+    if matches!(c, ' '..='~') {
+        return true;
+    }
     let format = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

@@ -4,9 +4,7 @@ use std::thread;
 use record::clock::{SystemClock, UnixTime};
 use record::entry::{Entry, Line};
 use record::log::Log;
-use record::recording::{
-    EndReason, Fault, Header, Kind, OsDisk, Problem, RecordingStore, Sealed, Signer,
-};
+use record::recording::{EndReason, Header, Kind, OsDisk, RecordingStore, Sealed, Signer};
 use record::request::Request;
 use record::retention::Rule;
 use ssh_key::PrivateKey;
@@ -222,30 +220,21 @@ fn what_expired_is_not_missed_unless_it_is_held() {
         json: false,
         out: &mut out,
         notes: &mut notes,
-        found: Found { good: 0, bad: 0 },
+        found: Found::default(),
         signers: None,
         identities: Arc::new(Identities::default()),
     };
     report.missing(&sessions, &seen).unwrap();
-    assert_eq!(report.found, Found { good: 0, bad: 1 });
+    assert_eq!(
+        report.found,
+        Found {
+            good: 0,
+            bad: 1,
+            unread: 0
+        }
+    );
     let said = String::from_utf8(out).unwrap();
     assert!(said.contains("missing: alice was let in"), "{said}");
-}
-
-#[test]
-fn what_could_not_be_read_is_not_called_altered() {
-    let problem = Problem {
-        offset: 5,
-        frame: 0,
-        at_us: 0,
-        fault: Fault::Io(io::Error::other("the bucket did not do it")),
-    };
-    let (good, said, _) = told(&Verdict::Bad(problem), None);
-    assert!(!good);
-    assert_eq!(
-        said,
-        "it could not be read, and may be whole: the bucket did not do it"
-    );
 }
 
 #[test]

@@ -5,6 +5,29 @@ use record::recording::verify::{Checked, Closed, Verdict};
 use record::recording::{Fault, Problem};
 use serde_json::{Value, json};
 
+use super::Found;
+
+/// The fact of what could not be read, and may be whole.
+pub(super) const UNREAD: &str = "unread";
+
+/// How it ends: what is wrong is kept as it is, and what could not be read is no word on the recording.
+pub(super) fn ending(found: Found) -> String {
+    let Found { good, bad, unread } = found;
+    let (all, wrong) = (good + bad, bad - unread);
+    let keep = "keep everything as it is, and find out why";
+    let again = "put that right, and check again";
+    match (good, wrong, unread) {
+        (0, 0, 0) => "nothing there to check".to_owned(),
+        (1, 0, 0) => "it is whole".to_owned(),
+        (_, 0, 0) => format!("all {good} are whole"),
+        (0, 1, 0) => format!("it is wrong: {keep}"),
+        (_, _, 0) => format!("{wrong} of {all} are wrong: {keep}"),
+        (0, 0, 1) => format!("it could not be read: {again}"),
+        (_, 0, _) => format!("{unread} of {all} could not be read: {again}"),
+        _ => format!("{wrong} of {all} are wrong, and {unread} could not be read: {keep}"),
+    }
+}
+
 /// Whether a verdict is a good one, in words and as facts. `begun` is what the log knows of the session.
 pub(super) fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, String, Value) {
     match verdict {
@@ -67,7 +90,7 @@ pub(super) fn told(verdict: &Verdict, begun: Option<&SessionFacts>) -> (bool, St
         }) => (
             false,
             format!("it could not be read, and may be whole: {e}"),
-            json!({"unread": true}),
+            json!({UNREAD: true}),
         ),
         Verdict::Bad(problem) => (
             false,
@@ -156,3 +179,6 @@ fn facts(checked: &Checked) -> Value {
         "end": checked.end.as_ref().map(|end| end.reason.as_str()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use config::recipients::Recipients;
 use player::search::{Query, search};
 use record::age::Identities;
-use record::recording::index::{self, Index};
+use record::recording::index::{self, Screens};
 use record::recording::verify;
 use record::recording::{Data, Reader, Size, Stream};
 use record::screen::Screen;
@@ -165,7 +165,7 @@ impl Plan {
 /// The screen at a time, by the nearest one that the index holds.
 fn screen_at(reader: &Reader, at_us: u64) -> Screen {
     let chunk = reader.chunk_at(at_us);
-    let screens = Index::of(reader, &trusted()).unwrap().into_screens();
+    let screens = Screens::of(reader, &trusted()).unwrap();
     let known = screens.before(chunk);
     let blank = || (0, Screen::new(Size::recorded(120, 50).unwrap(), false));
     let (from, mut screen) = known.map_or_else(blank, |(at, known)| (at, Screen::restore(&known)));

@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use record::age::Identities;
 use record::recording::Reader;
-use record::recording::index::Index;
+use record::recording::index::Screens;
 
 use crate::Plan;
 use crate::made::trusted;
@@ -23,7 +23,7 @@ impl Plan {
     pub(crate) fn shown(&self, path: &Path, kind: &str, identities: &Identities) {
         let begin = Instant::now();
         let reader = Arc::new(Reader::open(path, identities).unwrap());
-        let screens = Index::of(&reader, &trusted()).map(Index::into_screens);
+        let screens = Screens::of(&reader, &trusted());
         let tape = Tape::new(reader).knowing(screens);
         let mut deck = Deck::new(tape.clone(), None);
         drawn(&mut deck);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use config::pattern::Pattern;
 use record::age::Identities;
 use record::recording::Reader;
-use record::recording::index::Index;
+use record::recording::index::Screens;
 use record::recording::verify::Trusted;
 
 use crate::export::original;
@@ -113,7 +113,7 @@ fn look(path: &Path, identities: &Identities, query: &Query) -> Result<Found, St
 
 /// A recording's steps, with the screens of its index if that can be believed.
 pub(super) fn tape_of(reader: &Arc<Reader>, trusted: &Trusted) -> Tape {
-    let screens = Index::of(reader, trusted).map(Index::into_screens);
+    let screens = Screens::of(reader, trusted);
     Tape::new(Arc::clone(reader) as _).knowing(screens)
 }
 

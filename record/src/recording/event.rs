@@ -3,6 +3,8 @@
 //! A line is `[interval, code, data]`. Times are kept as microseconds since the session began, and the
 //! interval is the difference of two of them, so that no rounding adds up.
 
+mod quick;
+
 use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
@@ -334,6 +336,19 @@ pub(super) fn read_line(line: &str, last_us: &mut u64) -> Result<Option<Event>, 
     Ok(Some(Event {
         at_us: *last_us,
         data: Data::from_parts(code, data)?,
+    }))
+}
+
+/// Reads an event's line as [`read_line`] does, for those who only want to know whether it is one, and whether it is the End.
+pub(super) fn check_line(line: &str, last_us: &mut u64) -> Result<Option<End>, EventError> {
+    if let Some(interval_us) = quick::interval_of_text(line) {
+        *last_us = last_us.saturating_add(interval_us);
+        return Ok(None);
+    }
+    let event = read_line(line, last_us)?;
+    Ok(event.and_then(|event| match event.data {
+        Data::End(end) => Some(end),
+        _ => None,
     }))
 }
 

@@ -4,6 +4,7 @@
 mod compress;
 mod seek;
 mod trailer;
+mod walk;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,6 +15,7 @@ use config::limits;
 pub(super) use compress::{Effort, compress};
 pub(super) use seek::SeekTable;
 pub(super) use trailer::Trailer;
+pub(super) use walk::{Passed, Walk};
 
 /// What every recording begins with.
 pub const PREAMBLE: &[u8] = b"hallpass recording 1\n";
@@ -148,7 +150,10 @@ pub(super) fn read_frame(from: &mut impl Read) -> Result<Option<Stored>, FrameEr
         .ok_or(FrameError::Cut)?;
     match magic {
         ZSTD_MAGIC => {
-            read_zstd(from, &mut bytes)?;
+            pass_zstd(&mut Kept {
+                from,
+                bytes: &mut bytes,
+            })?;
             Ok(Some(Stored::Lines(bytes)))
         }
         PREAMBLE_MAGIC => read_preamble(from).map(Some),
@@ -174,11 +179,13 @@ fn more(from: &mut impl Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), F
 }
 
 fn take(from: &mut impl Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), FrameError> {
-    if bytes.len() + count > STORED_MAX.max(limits::SKIPPABLE_MAX_BYTES) {
+    if bytes.len() + count > STORED_MAX.max(SKIPPABLE_HEAD + limits::SKIPPABLE_MAX_BYTES) {
         return Err(FrameError::Foreign(
             "a frame is larger than any that is recorded",
         ));
     }
+    // Room for what most frames have: one that says more than it has gets no more.
+    bytes.reserve(count.min(limits::FRAME_BYTES));
     let read = from.by_ref().take(count as u64).read_to_end(bytes)?;
     if read == count {
         Ok(())
@@ -190,20 +197,26 @@ fn take(from: &mut impl Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), F
 fn read_skippable(from: &mut impl Read) -> Result<Vec<u8>, FrameError> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
+    let mut payload = Vec::new();
+    take(from, &mut payload, skippable_length(length)?)?;
+    Ok(payload)
+}
+
+fn skippable_length(length: [u8; 4]) -> Result<usize, FrameError> {
     let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
     if length > limits::SKIPPABLE_MAX_BYTES {
         return Err(FrameError::Foreign(
             "a skippable frame is larger than any that is recorded",
         ));
     }
-    let mut payload = Vec::new();
-    take(from, &mut payload, length)?;
-    Ok(payload)
+    Ok(length)
 }
 
 fn read_encrypted(from: &mut impl Read, magic: u32, holds: Holds) -> Result<Stored, FrameError> {
-    let payload = read_skippable(from)?;
-    let stored = skippable(magic, &payload);
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let mut stored = [magic.to_le_bytes(), length].concat();
+    take(from, &mut stored, skippable_length(length)?)?;
     Ok(Stored::Encrypted(Encrypted { holds, stored }))
 }
 
@@ -224,10 +237,34 @@ fn read_preamble(from: &mut impl Read) -> Result<Stored, FrameError> {
     }
 }
 
-/// Reads the rest of a zstd frame, whose magic number is in `bytes`, by its block headers (§3.1.1).
-fn read_zstd(from: &mut impl Read, bytes: &mut Vec<u8>) -> Result<(), FrameError> {
-    more(from, bytes, 1)?;
-    let descriptor = bytes.last().copied().unwrap_or_default();
+/// What of a frame comes next, as whoever goes over it wants it.
+trait Ahead {
+    /// Goes over the next bytes, and looks at them.
+    fn look<const N: usize>(&mut self) -> Result<[u8; N], FrameError>;
+    /// Goes over so many.
+    fn pass(&mut self, count: usize) -> Result<(), FrameError>;
+}
+
+/// All bytes are kept.
+struct Kept<'a, R> {
+    from: &'a mut R,
+    bytes: &'a mut Vec<u8>,
+}
+
+impl<R: Read> Ahead for Kept<'_, R> {
+    fn look<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
+        self.pass(N)?;
+        self.bytes.last_chunk().copied().ok_or(FrameError::Cut)
+    }
+
+    fn pass(&mut self, count: usize) -> Result<(), FrameError> {
+        more(self.from, self.bytes, count)
+    }
+}
+
+/// Goes over the rest of a zstd frame, behind its magic number, by its block headers (§3.1.1).
+fn pass_zstd(ahead: &mut impl Ahead) -> Result<(), FrameError> {
+    let [descriptor] = ahead.look()?;
     let single_segment = descriptor & 0x20 != 0;
     let window = usize::from(!single_segment);
     let dictionary = match descriptor & 3 {
@@ -239,15 +276,14 @@ fn read_zstd(from: &mut impl Read, bytes: &mut Vec<u8>) -> Result<(), FrameError
         0 => 0,
         n => 1_usize << n,
     };
-    more(from, bytes, window + dictionary + content_size)?;
+    ahead.pass(window + dictionary + content_size)?;
     loop {
-        more(from, bytes, 3)?;
-        let header = bytes.last_chunk::<3>().copied().unwrap_or_default();
-        let header = u32::from_le_bytes([header[0], header[1], header[2], 0]);
+        let [low, middle, high] = ahead.look()?;
+        let header = u32::from_le_bytes([low, middle, high, 0]);
         let size = usize::try_from(header >> 3).unwrap_or(usize::MAX);
         match header >> 1 & 3 {
-            0 | 2 => more(from, bytes, size)?,
-            1 => more(from, bytes, 1)?,
+            0 | 2 => ahead.pass(size)?,
+            1 => ahead.pass(1)?,
             _ => return Err(FrameError::Foreign("a frame has a block of no kind")),
         }
         if header & 1 == 1 {
@@ -255,7 +291,7 @@ fn read_zstd(from: &mut impl Read, bytes: &mut Vec<u8>) -> Result<(), FrameError
         }
     }
     if descriptor & 4 != 0 {
-        more(from, bytes, 4)?;
+        ahead.pass(4)?;
     }
     Ok(())
 }
@@ -302,11 +338,9 @@ pub(super) fn screen(payload: &[u8]) -> Vec<u8> {
     skippable(SCREEN_MAGIC, payload)
 }
 
-/// Takes such a frame from the beginning of some bytes, if one stands there: its payload, and what follows.
-pub(super) fn next_screen(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let rest = bytes.strip_prefix(SCREEN_MAGIC.to_le_bytes().as_slice())?;
-    let (length, rest) = rest.split_first_chunk()?;
-    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+/// The payload of such a frame, from its stored bytes.
+pub(super) fn screen_payload(stored: &[u8]) -> Option<&[u8]> {
+    stored.get(SKIPPABLE_HEAD..)
 }
 
 /// What a file of another kind begins with that is made of the same frames.

@@ -2,7 +2,7 @@
 //! says; reading is kind, and goes as far as it can.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Seek as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::crypt::keys::Keys;
 use super::crypt::original::{OriginalError, Originals};
 use super::crypt::{LockedError, Vault};
 use super::event::{self, Event};
-use super::frame::{self, FrameError, Stored, Trailer};
+use super::frame::{self, FrameError, Passed, Stored, Trailer, Walk};
 use super::header::{Header, HeaderError};
 use super::recover::{file_of, open_plain};
 use super::seal;
@@ -343,13 +343,12 @@ fn all_chunks(
     }
 }
 
-/// Finds the sealed frames of a file, and how far it goes.
+/// Finds the sealed frames of a file, and how far it goes. Reads where each begins, and what stands between them.
 fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
-    let mut from = BufReader::new(file.try_clone()?);
-    from.rewind()?;
-    let mut offset = match frame::read_frame(&mut from)? {
+    let mut from = Walk::from(file.try_clone()?, 0)?;
+    let mut offset = match from.read()? {
         Some(Stored::Preamble { encrypted: false }) => frame::preamble(None).len() as u64,
-        Some(Stored::Preamble { encrypted: true }) => match frame::read_frame(&mut from)? {
+        Some(Stored::Preamble { encrypted: true }) => match from.read()? {
             Some(Stored::Keys(payload)) => frame::preamble(Some(&payload)).len() as u64,
             _ => return Err(ReadError::NotARecording("its wrapped key is missing")),
         },
@@ -357,10 +356,9 @@ fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
     };
     let mut chunks: Vec<Chunk> = Vec::new();
     loop {
-        let stored = match frame::read_frame(&mut from) {
-            Ok(Some(Stored::Lines(stored))) => stored.len(),
-            Ok(Some(Stored::Encrypted(frame))) => frame.stored.len(),
-            Ok(Some(Stored::Seek(_))) => return Ok((chunks, ReadState::Finished)),
+        let stored = match from.pass() {
+            Ok(Some(Passed::Lines(stored))) => stored,
+            Ok(Some(Passed::Other(Stored::Seek(_)))) => return Ok((chunks, ReadState::Finished)),
             Ok(None) => return Ok((chunks, ReadState::Unfinished)),
             Err(FrameError::Io(e)) => return Err(e.into()),
             _ => return Ok((chunks, ReadState::Damaged)),
@@ -369,7 +367,7 @@ fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
             return Ok((chunks, ReadState::Damaged));
         }
         // The trailer of the last frame may be missing in part while it is being written.
-        let payload = match frame::read_frame(&mut from) {
+        let payload = match from.read() {
             Ok(Some(Stored::Trailer(payload))) => payload,
             Err(FrameError::Cut) | Ok(None) => return Ok((chunks, ReadState::Unfinished)),
             _ => return Ok((chunks, ReadState::Damaged)),

@@ -24,6 +24,7 @@ use super::scan::{Fault, Problem, Scan, Signers, Step};
 use super::store::{ASIDE, LOCK};
 use crate::age::Identities;
 use crate::checkpoint::NAMESPACE;
+use crate::cores;
 use crate::digest::Digest;
 
 pub use judged::stored;
@@ -256,7 +257,7 @@ fn with_tails(
     }
 }
 
-/// Checks all recordings of a directory, in the order of their identifiers, which is that of time. With `logged`, the sessions
+/// Checks all recordings of a directory, on all cores and in the memory of a few frames for each, and tells them in the order of their identifiers, which is that of time. With `logged`, the sessions
 /// that the issuance log says have ended, and their roots, a recording that was removed, put in or replaced whole is found
 /// too.
 pub fn directory(
@@ -277,10 +278,13 @@ pub fn directory(
     let mut verdicts: Vec<(SessionId, Verdict)> =
         missing.map(|id| (id.clone(), Verdict::Missing)).collect();
     verdicts.extend(aside.iter().map(|id| (id.clone(), Verdict::SetAside)));
-    for (session, tails) in found {
-        let verdict = judged::in_directory(dir, &session, &tails, trusted, logged);
-        verdicts.push((session, verdict));
-    }
+    let found: Vec<_> = found.into_iter().collect();
+    let judged = cores::each(found.len(), |n| {
+        let (session, tails) = found.get(n)?;
+        let verdict = judged::in_directory(dir, session, tails, trusted, logged);
+        Some((session.clone(), verdict))
+    });
+    verdicts.extend(judged.into_iter().flatten());
     verdicts.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(verdicts)
 }

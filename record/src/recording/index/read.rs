@@ -1,19 +1,20 @@
 //! Reads an index, after it was found to be the bastion's.
 
-use std::fs::OpenOptions;
-use std::io::Read as _;
+use std::fs::{File, OpenOptions};
 use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use config::limits;
 
 use super::super::crypt::Vault;
-use super::super::frame::{self, Stored, Trailer};
+use super::super::frame::{self, Passed, Stored, Trailer, Walk};
 use super::super::reader::{ReadError, ReadState, Reader};
 use super::super::recover::open_plain;
 use super::super::verify::Trusted;
 use super::{of_letter, origin, path, preamble};
 use crate::checkpoint::{Checkpoint, NAMESPACE};
+use crate::cores;
 use crate::lines::{From, Line};
 use crate::screen::Snapshot;
 use crate::sshsig;
@@ -44,6 +45,11 @@ impl Index {
     /// header names has signed it, and for exactly the frames that lie there. None in every other case, whatever is
     /// wrong: then the recording itself says what it holds.
     pub fn of(reader: &Reader, trusted: &Trusted) -> Option<Self> {
+        Self::with(reader, trusted, |_| true)
+    }
+
+    /// The same, of which only those frames are kept. All of them are checked.
+    fn with(reader: &Reader, trusted: &Trusted, keep: fn(&Frame) -> bool) -> Option<Self> {
         // It knows what was shown, and nothing of what was masked.
         if reader.state() != ReadState::Finished || reader.is_unmasked() {
             return None;
@@ -53,12 +59,14 @@ impl Index {
         if keys.is_empty() {
             return None;
         }
-        let bytes = bytes(reader)?;
-        let (blocks, tree, trailer) = split(&bytes)?;
+        let path = path(reader.dir(), reader.session());
+        let file = open_plain(&path, OpenOptions::new().read(true)).ok()?;
+        let (frames, trailer) = frames(&file)?;
         let text = &trailer.checkpoint;
         sshsig::verify(keys, NAMESPACE, text.as_bytes(), &trailer.signature).ok()?;
         let said = Checkpoint::parse(text).ok()?;
         let end_us = u64::try_from(reader.duration().as_micros()).unwrap_or(u64::MAX);
+        let (tree, blocks) = checked(&file, &frames, keep)?;
         let fits = said.size == tree.size()
             && said.root == tree.root()
             && (trailer.from_us, trailer.to_us) == (0, end_us)
@@ -71,6 +79,16 @@ impl Index {
 
     /// Tells the lines in their order, until somebody has heard enough.
     pub fn lines(&self, tell: &mut dyn FnMut(&Line) -> ControlFlow<()>) -> Result<(), ReadError> {
+        self.lines_of(&mut |_| true, tell)
+    }
+
+    /// The same, of those blocks alone whose text is wanted. It is what FORMAT.md says of a block: each of its lines, and before
+    /// it its time and its kind.
+    pub fn lines_of(
+        &self,
+        wanted: &mut dyn FnMut(&str) -> bool,
+        tell: &mut dyn FnMut(&Line) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
         let mut line = Line {
             at_us: 0,
             from: From::Screen,
@@ -82,6 +100,9 @@ impl Index {
             };
             let text = self.text(*number, stored);
             let text = text.ok_or_else(|| damaged("a block of its index does not open"))?;
+            if !wanted(&text) {
+                continue;
+            }
             line.at_us = 0;
             for written in text.split_terminator('\n') {
                 read_line(written, &mut line)
@@ -104,16 +125,14 @@ impl Index {
         };
         String::from_utf8(bytes).ok()
     }
-
-    /// Keeps the screens, and lets the lines go.
-    pub fn into_screens(mut self) -> Screens {
-        self.blocks
-            .retain(|block| matches!(block, Block::Screen(..)));
-        Screens(self)
-    }
 }
 
 impl Screens {
+    /// The screens of a recording's index, where [`Index::of`] believes it. Its lines are checked as well, and not kept.
+    pub fn of(reader: &Reader, trusted: &Trusted) -> Option<Self> {
+        Index::with(reader, trusted, |frame| frame.screen).map(Self)
+    }
+
     /// The last screen that is known at or before the beginning of a chunk of the recording, and of which chunk it is the
     /// beginning. What a replay shows there; at the beginning of the first chunk, it is blank, and stands in no index.
     pub fn before(&self, chunk: usize) -> Option<(usize, Snapshot)> {
@@ -139,43 +158,77 @@ fn damaged(why: &str) -> ReadError {
     ReadError::Damaged(why.into())
 }
 
-/// All that an index's file holds.
-fn bytes(reader: &Reader) -> Option<Vec<u8>> {
-    let path = path(reader.dir(), reader.session());
-    let file = open_plain(&path, OpenOptions::new().read(true)).ok()?;
-    let mut bytes = Vec::new();
-    file.take(limits::INDEX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    (bytes.len() as u64 <= limits::INDEX_BYTES).then_some(bytes)
+/// Where a frame of lines or a screen lies in an index.
+struct Frame {
+    screen: bool,
+    offset: u64,
+    stored: usize,
 }
 
-/// The blocks, the tree over them, and what is said of it behind.
-fn split(bytes: &[u8]) -> Option<(Vec<Block>, Tree, Trailer)> {
-    let mut from = bytes.strip_prefix(preamble().as_slice())?;
-    let (mut blocks, mut tree) = (Vec::new(), Tree::new());
-    loop {
-        let number = tree.size();
-        if let Some((payload, rest)) = frame::next_screen(from) {
-            tree.push(leaf_hash(&frame::screen(payload)));
-            let at = payload.iter().position(|byte| *byte == b'\n')?;
-            let (line, body) = payload.split_at_checked(at + 1)?;
-            let chunk = std::str::from_utf8(line).ok()?.trim_end().parse().ok()?;
-            blocks.push(Block::Screen(number, chunk, body.to_vec()));
-            from = rest;
-            continue;
-        }
-        let stored = match frame::read_frame(&mut from).ok()?? {
-            Stored::Lines(stored) => stored,
-            Stored::Encrypted(frame) => frame.stored,
-            Stored::Trailer(payload) if from.is_empty() => {
-                return Some((blocks, tree, Trailer::parse(&payload)?));
-            }
-            _ => return None,
-        };
-        tree.push(leaf_hash(&stored));
-        blocks.push(Block::Lines(number, stored));
+/// Where its frames are, and what is said of them behind.
+fn frames(file: &File) -> Option<(Vec<Frame>, Trailer)> {
+    let preamble = preamble();
+    let mut begin = vec![0; preamble.len()];
+    file.read_exact_at(&mut begin, 0).ok()?;
+    if begin != preamble {
+        return None;
     }
+    let mut offset = preamble.len() as u64;
+    let mut walk = Walk::from(file.try_clone().ok()?, offset).ok()?;
+    let mut frames = Vec::new();
+    loop {
+        let (screen, stored) = match walk.pass().ok()?? {
+            Passed::Lines(stored) => (false, stored),
+            Passed::Screen(stored) => (true, stored),
+            Passed::Other(Stored::Trailer(payload)) => {
+                let last = walk.pass().ok()?.is_none();
+                return last.then(|| Some((frames, Trailer::parse(&payload)?)))?;
+            }
+            Passed::Other(_) => return None,
+        };
+        frames.push(Frame {
+            screen,
+            offset,
+            stored,
+        });
+        offset += stored as u64;
+        if offset > limits::INDEX_BYTES {
+            return None;
+        }
+    }
+}
+
+/// Reads and hashes the frames, on all cores: the tree over them, and those that are kept.
+fn checked(file: &File, frames: &[Frame], keep: fn(&Frame) -> bool) -> Option<(Tree, Vec<Block>)> {
+    let read = cores::each(frames.len(), |n| {
+        let frame = frames.get(n)?;
+        let mut stored = vec![0; frame.stored];
+        file.read_exact_at(&mut stored, frame.offset).ok()?;
+        let leaf = leaf_hash(&stored);
+        let block = keep(frame).then(|| block(n, frame.screen, stored));
+        Some((leaf, block))
+    });
+    let (mut tree, mut blocks) = (Tree::new(), Vec::new());
+    for frame in read {
+        let (leaf, block) = frame?;
+        tree.push(leaf);
+        if let Some(block) = block {
+            blocks.push(block?);
+        }
+    }
+    Some((tree, blocks))
+}
+
+fn block(number: usize, screen: bool, stored: Vec<u8>) -> Option<Block> {
+    let number = number as u64;
+    if !screen {
+        return Some(Block::Lines(number, stored));
+    }
+    let payload = frame::screen_payload(&stored)?;
+    let at = payload.iter().position(|byte| *byte == b'\n')?;
+    let (line, body) = payload.split_at_checked(at + 1)?;
+    let chunk = std::str::from_utf8(line).ok()?.trim_end().parse().ok()?;
+    Some(Block::Screen(number, chunk, body.to_vec()))
 }
 
 /// `SINCE LETTER TEXT`, onto the line before it.

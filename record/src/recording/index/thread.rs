@@ -72,12 +72,8 @@ impl Indexer {
 
     /// Asks for the index of a finished recording. Where too many wait already, it gets none.
     pub(in crate::recording) fn ask(&self, session: &SessionId, vault: Option<Arc<Vault>>) {
-        let mut waiting = self.queue.waiting();
-        if waiting.jobs.len() < limits::INDEXES_WAITING && !waiting.stop {
-            let session = session.clone();
-            waiting.jobs.push_back(Job { session, vault });
-            self.queue.wake.notify_one();
-        }
+        let session = session.clone();
+        self.queue.ask(Job { session, vault });
     }
 
     /// Whether the index of this recording is being made, or waits for that.
@@ -105,6 +101,14 @@ impl Indexer {
 impl Queue {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, job: Job) {
+        let mut waiting = self.waiting();
+        if waiting.jobs.len() < limits::INDEXES_WAITING && !waiting.stop {
+            waiting.jobs.push_back(job);
+            self.wake.notify_one();
+        }
     }
 
     /// The next one, when there is one; none when it is over.
@@ -155,5 +159,42 @@ fn remove_parts(dir: &Path) {
         if name.to_str().is_some_and(part) {
             let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(n: usize) -> Job {
+        let session = SessionId::from_parts(u64::try_from(n).unwrap(), [0; 10]);
+        Job {
+            session,
+            vault: None,
+        }
+    }
+
+    #[test]
+    fn one_past_the_bound_gets_no_index_and_the_others_keep_their_turn() {
+        let queue = Queue::default();
+        for n in 0..=limits::INDEXES_WAITING {
+            queue.ask(job(n));
+        }
+        assert_eq!(queue.waiting().jobs.len(), limits::INDEXES_WAITING);
+        let first = queue.next().unwrap();
+        assert_eq!(first.session, job(0).session);
+        // There is room again, behind those that wait.
+        queue.ask(job(1000));
+        let last = queue.waiting().jobs.back().unwrap().session.clone();
+        assert_eq!(last, job(1000).session);
+        let before = queue
+            .waiting()
+            .jobs
+            .iter()
+            .nth_back(1)
+            .unwrap()
+            .session
+            .clone();
+        assert_eq!(before, job(limits::INDEXES_WAITING - 1).session);
     }
 }

@@ -7,6 +7,7 @@ use config::words::SessionId;
 
 use super::{Chunk, Place, ReadError, Reader, events_in};
 use crate::age::Identities;
+use crate::cores;
 use crate::digest::Digest;
 use crate::recording::crypt::Vault;
 use crate::recording::event::Event;
@@ -42,15 +43,21 @@ impl Reader {
         self.place.vault.clone()
     }
 
-    /// The root over the sealed frames, of the bytes that lie there now.
+    /// The root over the sealed frames, of the bytes that lie there now: read and hashed on all cores.
     pub fn root(&self) -> Result<Digest, ReadError> {
+        let leaves = cores::each(self.chunks.len(), |n| match self.chunks.get(n)?.at {
+            Place::Sealed { offset, stored, .. } => Some(self.leaf(offset, stored)),
+            Place::Tail(_) => None,
+        });
         let mut tree = Tree::new();
-        for chunk in &self.chunks {
-            if let Place::Sealed { offset, stored, .. } = chunk.at {
-                tree.push(leaf_hash(&self.place.stored(offset, stored)?));
-            }
+        for leaf in leaves.into_iter().flatten() {
+            tree.push(leaf?);
         }
         Ok(Digest::from_bytes(*tree.root().as_bytes()))
+    }
+
+    fn leaf(&self, offset: u64, stored: usize) -> Result<Hash, ReadError> {
+        Ok(leaf_hash(&self.place.stored(offset, stored)?))
     }
 
     /// A sealed frame's leaf, and its events, both from one reading. The first frame's header has to be the one

@@ -6,7 +6,7 @@ use ssh_key::PublicKey;
 
 use super::{Fault, Problem, Scan, Signers};
 use crate::checkpoint::{Checkpoint, NAMESPACE};
-use crate::recording::event::{self, Data, End};
+use crate::recording::event::{self, End};
 use crate::recording::frame::{self, Stored, Trailer};
 use crate::recording::header::{Header, HeaderError};
 use crate::recording::seal;
@@ -119,18 +119,12 @@ impl<R: Read> Scan<'_, R> {
         self.check_signs_for(signs_for)?;
         let mut end = None;
         for line in text {
-            let event =
-                event::read_line(line, at_us).map_err(|e| self.problem(content(e.to_string())))?;
+            let found =
+                event::check_line(line, at_us).map_err(|e| self.problem(content(e.to_string())))?;
             if end.is_some() {
                 return Err(self.problem(content("something follows the End".into())));
             }
-            if let Some(event::Event {
-                data: Data::End(found),
-                ..
-            }) = event
-            {
-                end = Some(found);
-            }
+            end = found;
         }
         Ok(end)
     }

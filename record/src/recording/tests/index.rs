@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::lines::{Line, Lines};
 use crate::recording::crypt::reissue;
-use crate::recording::index::{self, Index, IndexError};
+use crate::recording::index::{self, Index, IndexError, Screens};
 use crate::screen::Screen;
 
 fn cast(dir: &Path, n: u8) -> PathBuf {
@@ -45,8 +45,8 @@ fn indexed(index: &Index) -> Vec<Line> {
 }
 
 /// Each screen of the index is the one that a replay has there.
-fn same_screens(reader: &Reader, index: Index) {
-    let screens = index.into_screens();
+fn same_screens(reader: &Reader) {
+    let screens = Screens::of(reader, &trusted()).unwrap();
     let mut screen = Screen::new(Size::DEFAULT, false);
     for chunk in 0..reader.chunks() {
         if let Some((at, known)) = screens.before(chunk).filter(|(at, _)| *at == chunk) {
@@ -132,7 +132,7 @@ fn an_index_tells_what_the_recording_tells() {
         let told = scanned(&reader);
         assert!(told.len() > 9000 && reader.chunks() > 1);
         assert_eq!(indexed(&index), told);
-        same_screens(&reader, index);
+        same_screens(&reader);
         assert!(verify::strangers(dir.path()).unwrap().is_empty());
 
         let shows = |needle: &[u8]| bytes.windows(needle.len()).any(|part| part == needle);
@@ -383,6 +383,6 @@ proptest! {
         let reader = opened(dir.path(), 1);
         let index = Index::of(&reader, &trusted()).unwrap();
         prop_assert_eq!(indexed(&index), scanned(&reader));
-        same_screens(&reader, index);
+        same_screens(&reader);
     }
 }
