@@ -160,7 +160,11 @@ fn each_frame_has_what_was_masked_in_it() {
         .take(1_500_000)
         .map(char::from)
         .collect();
-    for part in secret.as_bytes().chunks(7001) {
+    let (mut rest, mut length) = (secret.as_bytes(), 1009);
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at(length.min(rest.len()));
+        (rest, length) = (after, 1009 + (length + 997) % 7001);
+
         let mut hidden = Vec::new();
         for (at, byte) in part.iter().enumerate() {
             Hidden::add(&mut hidden, at, 1, &[*byte]);
