@@ -184,8 +184,8 @@ fn take(from: &mut impl Read, bytes: &mut Vec<u8>, count: usize) -> Result<(), F
             "a frame is larger than any that is recorded",
         ));
     }
-    // Room for what most frames have: one that says more than it has gets no more.
-    bytes.reserve(count.min(limits::FRAME_BYTES));
+    // Some room at once, so that it grows seldom: a frame that says more than it has gets no more.
+    bytes.reserve(count.min(limits::FRAME_BYTES / 4));
     let read = from.by_ref().take(count as u64).read_to_end(bytes)?;
     if read == count {
         Ok(())
