@@ -212,7 +212,16 @@ const TICKING: &str = "i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.2; don
 #[test]
 fn promise_6_a_disk_that_makes_nothing_durable_ends_sessions_after_ten_seconds_by_name()
 -> Result<()> {
-    let (mut world, at) = World::on_web1()?;
+    nothing_becomes_durable(World::on_web1()?)
+}
+
+#[test]
+fn promise_6_a_disk_that_makes_nothing_durable_ends_sealed_sessions_after_ten_seconds_by_name()
+-> Result<()> {
+    nothing_becomes_durable(sealed()?)
+}
+
+fn nothing_becomes_durable((mut world, at): (World, String)) -> Result<()> {
     let mut live = world.alice.ssh_live(&["-J", "bastion", &at, TICKING])?;
     live.wait_out("tick 1\n", LIMIT)?;
     let slow = "inject=fdatasync:delay_enter=25000000";
@@ -238,7 +247,16 @@ fn promise_6_a_disk_that_makes_nothing_durable_ends_sessions_after_ten_seconds_b
 
 #[test]
 fn promise_6_a_write_that_does_not_return_ends_the_bastion_after_ten_seconds() -> Result<()> {
-    let (mut world, at) = World::on_web1()?;
+    a_write_does_not_return(World::on_web1()?)
+}
+
+#[test]
+fn promise_6_a_write_of_a_sealed_recording_that_does_not_return_ends_the_bastion_after_ten_seconds()
+-> Result<()> {
+    a_write_does_not_return(sealed()?)
+}
+
+fn a_write_does_not_return((mut world, at): (World, String)) -> Result<()> {
     let mut live = world.alice.ssh_live(&["-J", "bastion", &at, TICKING])?;
     live.wait_out("tick 1\n", LIMIT)?;
     let slow = "inject=pwrite64:delay_enter=40000000";
