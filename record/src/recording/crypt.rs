@@ -27,7 +27,7 @@ pub mod reissue;
 mod split;
 pub(super) mod statement;
 
-pub(super) use self::key::ContentKey;
+pub(super) use self::key::{ContentKey, Opens};
 use self::keys::Keys;
 use self::statement::{Head, Statement};
 
@@ -81,11 +81,11 @@ impl Vault {
         recipients: &Recipients,
     ) -> Result<(Self, Keys), WrapError> {
         let key = ContentKey::random()?;
-        let keys = Keys::wrap(recipients, &key)?;
+        let keys = Keys::wrap(recipients, &key, Opens::Recording)?;
         let statement = Statement {
             session: session.clone(),
             bastion: bastion.clone(),
-            commitment: key.commitment(session),
+            commitment: key.commitment(session, Opens::Recording),
             keys: Digest::of(&keys.payload()),
         };
         let session = session.clone();
@@ -103,8 +103,8 @@ impl Vault {
         statement: &Statement,
         identities: &Identities,
     ) -> Result<Self, LockedError> {
-        let key = keys.unwrap(identities)?;
-        if key.commitment(&statement.session) != statement.commitment {
+        let key = keys.unwrap(identities, Opens::Recording)?;
+        if key.commitment(&statement.session, Opens::Recording) != statement.commitment {
             return Err(LockedError::Replaced);
         }
         Ok(Self {

@@ -87,12 +87,12 @@ fn reviewer() -> Recipients {
 }
 
 /// The recipient whose [`identity`] this is.
-fn recipient(seed: u8) -> Recipient {
+pub(super) fn recipient(seed: u8) -> Recipient {
     let line = key(seed).public_key().to_openssh().unwrap();
     line.parse().unwrap()
 }
 
-fn identity(seed: u8) -> Identities {
+pub(super) fn identity(seed: u8) -> Identities {
     let text = key(seed).to_openssh(ssh_key::LineEnding::LF).unwrap();
     Identities::read(&text, &mut || None).unwrap()
 }

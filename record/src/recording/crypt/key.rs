@@ -15,6 +15,36 @@ use crate::digest::Digest;
 const KEY: usize = 32;
 const NONCE: usize = 24;
 
+/// What a content key opens. Each has a label of its own in what is wrapped and in what is committed to, so that nobody who holds a key
+/// of the one can be brought to take it for one of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::recording) enum Opens {
+    /// The recording.
+    Recording,
+    /// What a mask has replaced in it.
+    Original,
+}
+
+impl Opens {
+    /// The first line of what a commitment is made of.
+    const fn committed(self) -> &'static [u8] {
+        match self {
+            Self::Recording => b"hallpass content key 1\n",
+            Self::Original => ORIGINAL,
+        }
+    }
+
+    /// What stands before the key, or before a share of it, where that is wrapped. A recording's has nothing, and is known by its length.
+    pub(super) const fn wrapped(self) -> &'static [u8] {
+        match self {
+            Self::Recording => b"",
+            Self::Original => ORIGINAL,
+        }
+    }
+}
+
+const ORIGINAL: &[u8] = b"hallpass original key 1\n";
+
 /// A page of memory that nothing else lies on, so that to lock and to unlock it concerns this key alone.
 #[repr(align(4096))]
 struct Page([u8; 4096]);
@@ -69,9 +99,9 @@ impl ContentKey {
 
     /// What can be told of it: whoever unwraps another key finds that it is another one, and the ciphers
     /// alone would not say so (they are not committing).
-    pub(super) fn commitment(&self, session: &SessionId) -> Digest {
+    pub(super) fn commitment(&self, session: &SessionId, opens: Opens) -> Digest {
         let mut hasher = Sha256::new();
-        hasher.update(b"hallpass content key 1\n");
+        hasher.update(opens.committed());
         hasher.update(session.to_string());
         hasher.update(b"\n");
         hasher.update(self.bytes());

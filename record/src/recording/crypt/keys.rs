@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reissue::ReissueError;
 use super::split::{self, Shares};
-use super::{ContentKey, KeyBytes, LockedError};
+use super::{ContentKey, KeyBytes, LockedError, Opens};
 use crate::age::{self, Identities, OpenError, WrapError};
 use crate::fingerprint::Fingerprint;
 
@@ -54,21 +54,25 @@ pub(in crate::recording) struct Split {
 }
 
 impl Wrapped {
-    fn wrap(recipients: &[Recipient], secret: &[u8]) -> Result<Self, WrapError> {
+    fn wrap(recipients: &[Recipient], secret: &[u8], opens: Opens) -> Result<Self, WrapError> {
+        let secret = KeyBytes::new([opens.wrapped(), secret].concat());
         Ok(Self {
             recipients: recipients.iter().map(ToString::to_string).collect(),
-            age: STANDARD.encode(age::wrap(recipients, secret)?),
+            age: STANDARD.encode(age::wrap(recipients, &secret)?),
         })
     }
 
     /// What it holds; none if it is for others.
-    fn open(&self, identities: &Identities) -> Result<Option<KeyBytes>, LockedError> {
+    fn open(&self, identities: &Identities, opens: Opens) -> Result<Option<KeyBytes>, LockedError> {
         let damaged = |why: String| LockedError::Damaged(why);
         let file = STANDARD
             .decode(&self.age)
             .map_err(|_| damaged("it is not base64".into()))?;
         match age::open(identities, &file) {
-            Ok(bytes) => Ok(Some(bytes)),
+            Ok(bytes) => match bytes.strip_prefix(opens.wrapped()) {
+                Some(secret) => Ok(Some(KeyBytes::new(secret.to_vec()))),
+                None => Err(damaged("it is of something else".into())),
+            },
             Err(OpenError::NotForYou) => Ok(None),
             Err(e @ (OpenError::Altered | OpenError::Malformed)) => Err(damaged(e.to_string())),
         }
@@ -77,10 +81,10 @@ impl Wrapped {
 
 impl Split {
     /// The shares that these identities hold.
-    fn open(&self, identities: &Identities) -> Result<Shares, LockedError> {
+    fn open(&self, identities: &Identities, opens: Opens) -> Result<Shares, LockedError> {
         let mut shares = Shares::default();
         for share in &self.shares {
-            if let Some(bytes) = share.open(identities)?
+            if let Some(bytes) = share.open(identities, opens)?
                 && !shares.add(bytes)
             {
                 return Err(LockedError::Damaged("a share of it is none".into()));
@@ -91,24 +95,28 @@ impl Split {
 }
 
 impl Keys {
-    pub(super) fn wrap(recipients: &Recipients, key: &ContentKey) -> Result<Self, WrapError> {
+    pub(super) fn wrap(
+        recipients: &Recipients,
+        key: &ContentKey,
+        opens: Opens,
+    ) -> Result<Self, WrapError> {
         let of = recipients.of();
         let threshold = u8::try_from(recipients.threshold()).unwrap_or(u8::MAX);
         if threshold == 1 {
-            return Ok(Self::Wrapped(Wrapped::wrap(of, key.bytes())?));
+            return Ok(Self::Wrapped(Wrapped::wrap(of, key.bytes(), opens)?));
         }
         let shares = split::split(key, threshold, of.len());
         let shares = of
             .iter()
             .zip(&shares)
-            .map(|(holder, share)| Wrapped::wrap(std::slice::from_ref(holder), share));
+            .map(|(holder, share)| Wrapped::wrap(std::slice::from_ref(holder), share, opens));
         Ok(Self::Split(Split {
             threshold,
             shares: shares.collect::<Result<_, _>>()?,
         }))
     }
 
-    /// These keys, with each share that the identities hold wrapped for others too. What was there stays: who
+    /// These keys of a recording, with each share that the identities hold wrapped for others too. What was there stays: who
     /// holds it is said in the file, and nobody vouches for that.
     pub(super) fn hand_on(
         &self,
@@ -119,8 +127,10 @@ impl Keys {
             return Err(LockedError::NotForYou(self.recipients()).into());
         };
         let mut split = split.clone();
-        for share in split.open(identities)?.all() {
-            split.shares.push(Wrapped::wrap(recipients.of(), share)?);
+        for share in split.open(identities, Opens::Recording)?.all() {
+            split
+                .shares
+                .push(Wrapped::wrap(recipients.of(), share, Opens::Recording)?);
         }
         if split.shares.len() > SHARES {
             return Err(ReissueError::Often);
@@ -167,13 +177,17 @@ impl Keys {
         }
     }
 
-    pub(super) fn unwrap(&self, identities: &Identities) -> Result<ContentKey, LockedError> {
+    pub(super) fn unwrap(
+        &self,
+        identities: &Identities,
+        opens: Opens,
+    ) -> Result<ContentKey, LockedError> {
         self.may_open(identities)?;
         let bytes = match self {
             Self::Erased(_) => return Err(LockedError::Erased),
-            Self::Wrapped(wrapped) => wrapped.open(identities)?,
+            Self::Wrapped(wrapped) => wrapped.open(identities, opens)?,
             Self::Split(split) => {
-                let shares = split.open(identities)?;
+                let shares = split.open(identities, opens)?;
                 let joined = shares.join(split.threshold);
                 if joined.is_none() && shares.count() > 0 {
                     return Err(LockedError::TooFew {

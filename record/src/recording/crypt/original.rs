@@ -16,7 +16,7 @@ use config::words::SessionId;
 use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
-use super::{ContentKey, LockedError, said};
+use super::{ContentKey, LockedError, Opens, said};
 use crate::age::{Identities, WrapError};
 use crate::digest::Digest;
 use crate::recording::event::{Data, Event, EventError, Stream};
@@ -115,9 +115,9 @@ impl Masked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OriginalKey {
-    /// Of the content key, as in a statement.
+    /// Of the content key, under a label of its own.
     commitment: Digest,
-    /// The wrapped key, as a sealed recording holds its own.
+    /// The wrapped key, as a sealed recording holds its own, and under that label: neither passes for the other.
     keys: String,
 }
 
@@ -176,9 +176,9 @@ impl Originals {
         recipients: &Recipients,
     ) -> Result<(Self, OriginalKey), WrapError> {
         let key = ContentKey::random()?;
-        let keys = Keys::wrap(recipients, &key)?.payload();
+        let keys = Keys::wrap(recipients, &key, Opens::Original)?.payload();
         let wrapped = OriginalKey {
-            commitment: key.commitment(session),
+            commitment: key.commitment(session, Opens::Original),
             keys: String::from_utf8_lossy(&keys).into_owned(),
         };
         let session = session.clone();
@@ -191,8 +191,8 @@ impl Originals {
         wrapped: &OriginalKey,
         identities: &Identities,
     ) -> Result<Self, LockedError> {
-        let key = wrapped.keys()?.unwrap(identities)?;
-        if key.commitment(session) != wrapped.commitment {
+        let key = wrapped.keys()?.unwrap(identities, Opens::Original)?;
+        if key.commitment(session, Opens::Original) != wrapped.commitment {
             return Err(LockedError::Replaced);
         }
         let session = session.clone();

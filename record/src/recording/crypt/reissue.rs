@@ -10,7 +10,7 @@ use config::words::SessionId;
 
 use super::keys::Keys;
 use super::statement::{Head, Statement};
-use super::{LockedError, Vault};
+use super::{LockedError, Opens, Vault};
 use crate::age::{Identities, WrapError};
 use crate::recording::frame::{self, SeekTable, Stored};
 use crate::recording::index;
@@ -95,7 +95,10 @@ pub fn share(
     let mut opened = Opened::at(path, OpenOptions::new().read(true))?;
     let statement = opened.statement()?;
     let (keys, shared) = match Vault::open(&opened.keys, &statement, identities) {
-        Ok(vault) => (Keys::wrap(recipients, vault.key())?, Shared::Whole),
+        Ok(vault) => (
+            Keys::wrap(recipients, vault.key(), Opens::Recording)?,
+            Shared::Whole,
+        ),
         Err(LockedError::TooFew { have, need, .. }) => (
             opened.keys.hand_on(identities, recipients)?,
             Shared::Part { held: have, need },

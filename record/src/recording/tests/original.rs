@@ -1,6 +1,8 @@
 //! What was masked is kept in the recording, for others than those who open that.
 
-use super::super::crypt::reissue;
+use super::super::crypt::reissue::{self, ReissueError};
+use super::super::crypt::statement::{Head, Statement};
+use super::super::frame::{self, Encrypted, Holds, SeekTable};
 use super::closed::cast;
 use super::*;
 
@@ -115,6 +117,57 @@ fn several_read_it_together_and_none_of_them_alone() {
         ),
         "{refused}"
     );
+}
+
+/// A recording sealed with the key of another one's original, as the header of that one has it: so whoever writes to a store can make it.
+fn sealed_with_the_originals_key(of: &Path) -> Vec<u8> {
+    let reader = Reader::open(&cast(of), &Identities::default()).unwrap();
+    let key = serde_json::to_value(&reader.header().original).unwrap();
+    let keys = key["keys"].as_str().unwrap().as_bytes();
+    let statement = Statement {
+        session: id(1),
+        bastion: signer().name,
+        commitment: serde_json::from_value(key["commitment"].clone()).unwrap(),
+        keys: crate::digest::Digest::of(keys),
+    };
+    let head = Head {
+        statement: Some(statement),
+        from_us: 0,
+        to_us: 5,
+        tail: 7,
+        end: None,
+    };
+    let mut table = SeekTable::beginning(Some(keys.len()));
+    let first = Encrypted::new(Holds::Lines, &head.line(), b"nobody opens it").stored;
+    table.add(first.len(), 0);
+    let last = frame::trailer(b"nobody signed it");
+    table.add(last.len(), 0);
+    [frame::preamble(Some(keys)), first, last, table.store()].concat()
+}
+
+#[test]
+fn whoever_shares_a_recording_hands_on_no_key_of_an_original() {
+    let eve = Recipients::any(vec![recipient(4)]).unwrap();
+    let two = Recipients::together(2, [5, 6, 7].map(recipient).to_vec()).unwrap();
+    let both = identity(5).and(identity(6));
+    let none = "a share of it is none";
+    for (original, officer, why) in [
+        (&officer(), &identity(5), "it has another length"),
+        (&two, &identity(5), none),
+        (&two, &both, none),
+    ] {
+        let dir = finished(&Recipients::nobody(), original);
+        let forged = sealed_with_the_originals_key(dir.path());
+        fs::write(cast(dir.path()), forged).unwrap();
+        let copies = tempfile::tempdir().unwrap();
+        let to = cast(copies.path());
+        let shared = reissue::share(&cast(dir.path()), officer, &eve, &to);
+        assert!(
+            matches!(&shared, Err(ReissueError::Locked(LockedError::Damaged(told))) if told == why),
+            "{shared:?}"
+        );
+        assert!(!to.exists());
+    }
 }
 
 #[test]

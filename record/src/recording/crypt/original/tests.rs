@@ -1,5 +1,8 @@
 use super::*;
+use crate::recording::crypt::Vault;
+use crate::recording::crypt::statement::Statement;
 use crate::recording::event;
+use crate::recording::tests::{identity, recipient};
 
 fn session() -> SessionId {
     SessionId::from_parts(1_795_312_324_000, [9; 10])
@@ -146,6 +149,27 @@ fn what_was_masked_opens_nowhere_else() {
         key: ContentKey::from_bytes(&originals.key.bytes().to_vec().into()).unwrap(),
     };
     assert_eq!(foreign.unmask(alone(good)), damaged);
+}
+
+#[test]
+fn its_key_is_none_of_a_recording_and_none_of_a_recording_is_its() {
+    let recipients = Recipients::any(vec![recipient(5)]).unwrap();
+    let (own, mut wrapped) = Originals::create(&session(), &recipients).unwrap();
+    assert!(Originals::open(&session(), &wrapped, &identity(5)).is_ok());
+    // Even wrapped as a recording's, it does not fit what was said of it.
+    let keys = Keys::wrap(&recipients, &own.key, Opens::Recording).unwrap();
+    let said = Statement {
+        session: session(),
+        bastion: "b1".parse().unwrap(),
+        commitment: wrapped.commitment,
+        keys: Digest::of(&keys.payload()),
+    };
+    let opened = Vault::open(&keys, &said, &identity(5));
+    assert_eq!(opened.unwrap_err(), LockedError::Replaced);
+    wrapped.keys = String::from_utf8(keys.payload()).unwrap();
+    let opened = Originals::open(&session(), &wrapped, &identity(5));
+    let why = "it is of something else".to_owned();
+    assert_eq!(opened.unwrap_err(), LockedError::Damaged(why));
 }
 
 #[test]
