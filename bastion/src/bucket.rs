@@ -242,7 +242,8 @@ impl Bucket {
         }
     }
 
-    /// The recordings in the bucket, of one bastion or of all, the oldest first; at most [`limits::BUCKET_LISTED`].
+    /// The recordings in the bucket, of one bastion or of all, the oldest first; at most [`limits::BUCKET_LISTED`],
+    /// with an index each.
     pub async fn list(&self, bastion: Option<&BastionName>) -> Result<Vec<Stored>, BucketError> {
         let own = self.prefix();
         let mut prefix = own.clone();
@@ -269,7 +270,7 @@ impl Bucket {
             });
             found.extend(named);
             // What is none of ours counts too: it would never end.
-            if objects > limits::BUCKET_LISTED {
+            if objects > 2 * limits::BUCKET_LISTED {
                 return Err(BucketError::Nonsense("more objects than there can be"));
             }
             match page.page_token {

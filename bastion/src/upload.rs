@@ -3,6 +3,7 @@
 //! Nothing waits for this. While the bucket is away or slow, recordings stay where they are, on this disk, and the log of
 //! the bastion says so; whatever died half-way goes on at the next start ([`journal`]).
 
+mod fault;
 mod going;
 mod indexes;
 mod journal;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use crate::bucket::{Bucket, BucketError, Locking, Name, Stored};
 use crate::site::Site;
 
+use fault::Fault;
 pub(crate) use journal::There;
 use journal::{Journal, Progress};
 use one::One;
@@ -39,51 +41,6 @@ const LOOK: Duration = Duration::from_secs(300);
 /// After how many failures the rest waits for the next look.
 const FAILURES: usize = 4;
 
-/// Why a recording is not in the bucket yet.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
-    /// The bucket's fault.
-    #[error(transparent)]
-    Bucket(#[from] BucketError),
-    /// This disk's fault.
-    #[error("the bastion's disk: {0}")]
-    Disk(#[from] io::Error),
-    /// The bucket's fault.
-    #[error("the bucket has lost an upload that was under way")]
-    Lost,
-    /// The bucket's fault, or that of somebody who writes there.
-    #[error("the bucket gives back something else than it was given")]
-    Other,
-    /// It does not fit.
-    #[error("a recording is too long for an object, and stays on this disk")]
-    Long,
-    /// The bucket's fault, or that of the credentials.
-    #[error("a recording is in the bucket, and cannot be locked there: {0}")]
-    Lock(BucketError),
-    /// The bucket's fault, or that of the credentials.
-    #[error("a recording that is to be removed from the bucket is there still: {0}")]
-    Remove(BucketError),
-    /// Nobody's fault.
-    #[error("a recording is removed while it is uploaded")]
-    Over,
-}
-
-impl Fault {
-    /// Whether nothing else would do better by now.
-    fn is_away(&self) -> bool {
-        use BucketError::{Credentials, Denied, Setup, Store};
-        matches!(
-            self,
-            Self::Bucket(Store(_) | Denied(_) | Setup(_) | Credentials(_))
-        )
-    }
-
-    /// Whether it is tried again soon. What fails for a reason of its own would go up again and again.
-    fn is_passing(&self) -> bool {
-        matches!(self, Self::Bucket(_) | Self::Disk(_) | Self::Lost)
-    }
-}
-
 /// What the bastion has in its bucket.
 pub(crate) struct Uploads {
     bucket: Bucket,
@@ -94,6 +51,8 @@ pub(crate) struct Uploads {
     locking: OnceCell<Locking>,
     /// The recordings that are known to be there.
     stored: Mutex<BTreeSet<SessionId>>,
+    /// The recordings here whose indexes were refused, and are waited for no more.
+    unindexed: Mutex<BTreeSet<SessionId>>,
     wake: Notify,
     /// Where recordings are put that are fetched to be read.
     pub(crate) fetched: PathBuf,
@@ -123,6 +82,7 @@ impl Uploads {
         Ok(Self {
             bucket,
             stored: Mutex::new(stored.map(|(session, _)| session).collect()),
+            unindexed: Mutex::default(),
             journal: Arc::new(journal),
             keep_local: given.keep_local,
             lock: given.lock,
@@ -146,6 +106,7 @@ impl Uploads {
     pub(crate) fn again(&self, session: &SessionId) -> io::Result<()> {
         self.journal.forget(session)?;
         self.known().remove(session);
+        self.unindexed().remove(session);
         self.wake.notify_one();
         Ok(())
     }
@@ -202,6 +163,12 @@ impl Uploads {
     fn known(&self) -> std::sync::MutexGuard<'_, BTreeSet<SessionId>> {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn unindexed(&self) -> std::sync::MutexGuard<'_, BTreeSet<SessionId>> {
+        self.unindexed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Uploads, for ever.
@@ -256,9 +223,6 @@ async fn everything(
     going::removed(site, uploads, &all, failures).await;
     let store = Arc::clone(&site.store);
     let here = blocking(move || store.finished()).await?;
-    let awaited = indexes::all(site, uploads, &all, &here, failures).await;
-    let journal = Arc::clone(&uploads.journal);
-    let all = blocking(move || journal.all()).await?;
     going::leave(site, uploads, &all, &here, failures).await;
     let removed = all
         .iter()
@@ -266,16 +230,18 @@ async fn everything(
     let removed: BTreeSet<_> = removed.map(|(session, _)| session).collect();
     let known = uploads.known().clone();
     let finished: Vec<_> = here
-        .into_iter()
+        .iter()
         .filter(|(session, _)| !known.contains(session) && !removed.contains(session))
-        .map(|(session, bytes)| (session, Some(bytes)))
+        .map(|(session, bytes)| (session.clone(), Some(*bytes)))
         .collect();
     let running = site.store.running().into_iter();
     let running = running.map(|session| (session, None));
     let both = finished.iter().cloned().chain(running).collect();
     each(site, uploads, both, room, failures).await;
+    // Last: no recording waits for what only makes things faster.
+    let moved = indexes::all(site, uploads, &here, failures).await?;
     let known = uploads.known();
-    Ok(awaited || finished.iter().any(|(session, _)| known.contains(session)))
+    Ok(moved || finished.iter().any(|(session, _)| known.contains(session)))
 }
 
 /// Some recordings, several at once: those that are finished with their sizes. One that fails keeps no other back, but

@@ -43,15 +43,18 @@ async fn remove(
     upload: Option<&str>,
 ) -> Result<(), Fault> {
     let (bucket, name) = (&uploads.bucket, name(site, session));
+    // Whatever becomes of its index, the recording goes.
+    let index = bucket.remove(&name.index()).await;
     let gone = async {
-        bucket.remove(&name.index()).await?;
         bucket.remove(&name).await?;
         match upload {
             Some(upload) => bucket.abort(&name, upload).await,
             None => Ok(()),
         }
     };
-    gone.await.map_err(|e| of_its_own(e, Fault::Remove))?;
+    gone.await
+        .and(index)
+        .map_err(|e| of_its_own(e, Fault::Remove))?;
     let (store, journal) = (Arc::clone(&site.store), Arc::clone(&uploads.journal));
     let session = session.clone();
     Ok(blocking(move || {
@@ -153,7 +156,7 @@ async fn let_leave(
     else {
         return Ok(());
     };
-    if !indexed && indexes::is_awaited(site, session) {
+    if !indexed && indexes::is_awaited(site, uploads, session) {
         return Ok(());
     }
     let locks = uploads.locks().await;
@@ -170,6 +173,7 @@ async fn let_leave(
     if is_still(uploads, session, stored).await? {
         let (store, id) = (Arc::clone(&site.store), session.clone());
         blocking(move || store.remove(&id)).await?;
+        uploads.unindexed().remove(session);
         tracing::info!(%session, "a recording is in the bucket alone from now on");
     }
     Ok(())
@@ -202,7 +206,7 @@ pub(super) async fn is_still(
 }
 
 /// What is refused for one recording says nothing of the others.
-fn of_its_own(error: BucketError, fault: fn(BucketError) -> Fault) -> Fault {
+pub(super) fn of_its_own(error: BucketError, fault: fn(BucketError) -> Fault) -> Fault {
     match error {
         BucketError::Denied(_) => fault(error),
         other => other.into(),

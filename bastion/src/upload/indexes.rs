@@ -1,5 +1,6 @@
 //! The indexes of recordings go to the bucket behind them, so that who reads there need not do without. They are made a moment after
-//! their recordings, and only make things faster: what fails here is tried again while the recording lies here, and is lost then.
+//! their recordings, and only make things faster: no recording waits behind one, or stays here for one that the bucket refuses. What fails otherwise is tried
+//! again while the recording lies here.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,16 +14,17 @@ use super::{Fault, Uploads, blocking, going, name};
 use crate::bucket::{BucketError, Name};
 use crate::site::Site;
 
-/// Uploads the indexes of recordings that are there and here; says whether more are about to be made.
+/// Uploads the indexes of recordings that are there and here; says whether a recording may leave for that, or soon can.
 pub(super) async fn all(
     site: &Arc<Site>,
     uploads: &Uploads,
-    all: &[(SessionId, Progress)],
     here: &[(SessionId, u64)],
     failures: &mut Vec<Fault>,
-) -> bool {
+) -> Result<bool, Fault> {
+    let journal = Arc::clone(&uploads.journal);
+    let all = blocking(move || journal.all()).await?;
     let here: BTreeSet<_> = here.iter().map(|(session, _)| session).collect();
-    let mut awaited = false;
+    let mut moved = false;
     for (session, progress) in all.iter().filter(|(session, _)| here.contains(session)) {
         let Progress::Stored { indexed: false, .. } = progress else {
             continue;
@@ -30,15 +32,26 @@ pub(super) async fn all(
         if going::are_away(failures) {
             break;
         }
-        awaited |= site.store.owes_index(session);
-        failures.extend(one(site, uploads, session, progress).await.err());
+        if uploads.unindexed().contains(session) {
+            continue;
+        }
+        moved |= is_awaited(site, uploads, session);
+        match one(site, uploads, session, progress).await {
+            Err(why) if why.is_away() => failures.push(why),
+            Err(why) => {
+                tracing::warn!(%session, "searching a recording in the bucket reads all of it: {why}");
+                uploads.unindexed().insert(session.clone());
+            }
+            Ok(()) => {}
+        }
     }
-    awaited
+    Ok(moved)
 }
 
 /// Whether a recording has an index that is to be uploaded before it leaves this disk, or gets one in a moment.
-pub(super) fn is_awaited(site: &Site, session: &SessionId) -> bool {
-    site.store.owes_index(session) || site.store.index_of(session).is_some()
+pub(super) fn is_awaited(site: &Site, uploads: &Uploads, session: &SessionId) -> bool {
+    let is_here = || site.store.index_of(session).is_some();
+    site.store.owes_index(session) || (is_here() && !uploads.unindexed().contains(session))
 }
 
 async fn one(
@@ -51,7 +64,8 @@ async fn one(
         return Ok(());
     };
     let bytes = blocking(move || std::fs::read(path).map(Bytes::from)).await?;
-    put(uploads, &name(site, session).index(), bytes).await?;
+    let put = put(uploads, &name(site, session).index(), bytes).await;
+    put.map_err(|e| going::of_its_own(e, Fault::Index))?;
     let mut there = stored.clone();
     if let Progress::Stored { indexed, .. } = &mut there {
         *indexed = true;

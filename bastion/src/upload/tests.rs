@@ -132,14 +132,69 @@ async fn what_is_erased_meanwhile_does_not_leave_this_disk() {
     assert!(path.exists(), "the bucket has the one before");
 }
 
-/// A store that begins uploads under the name `u-7`, lets all be removed, and the first lines of what it was asked.
-fn asked(data: &Path) -> (tempfile::TempDir, Arc<Uploads>, mpsc::Receiver<String>) {
+#[tokio::test]
+async fn refused_indexes_keep_no_recording_back_and_none_here() {
+    let house = House::new();
+    let (_dir, uploads) = uploads(house.dir.path(), None);
+    let dir = house.site.store.dir();
+    let paths: Vec<_> = (0..=FAILURES as u64)
+        .map(|n| both(&house.site, &uploads, &id(10 + n)))
+        .collect();
+    for n in 0..=FAILURES as u64 {
+        fs::write(dir.join(format!("{}.index.zst", id(10 + n))), "an index").unwrap();
+    }
+    fs::write(dir.join(format!("{}.cast.zst", id(3))), OBJECT).unwrap();
+    for look in 0..2 {
+        let mut failures = Vec::new();
+        let moved = everything(&house.site, &uploads, 1, &mut failures).await;
+        assert_eq!(
+            moved.unwrap(),
+            look == 0,
+            "what is refused is waited for once"
+        );
+        // That of the recording that is not there yet, which was tried.
+        assert!(
+            matches!(failures.as_slice(), [Fault::Bucket(BucketError::Denied(_))]),
+            "{failures:?}"
+        );
+        let here = paths.iter().filter(|path| path.exists()).count();
+        assert_eq!(here, if look == 0 { paths.len() } else { 0 });
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_removed_keeps_no_recording() {
+    let house = House::new();
+    let (_dir, uploads, lines) = asked(house.dir.path(), "index.zst");
+    uploads.remove(&id(3)).unwrap();
+    let mut failures = Vec::new();
+    let came = everything(&house.site, &uploads, 1, &mut failures).await;
+    came.unwrap();
+    assert!(
+        matches!(failures.as_slice(), [Fault::Remove(BucketError::Denied(_))]),
+        "{failures:?}"
+    );
+    let recording = format!("{}.cast.zst", id(3));
+    assert!(
+        lines
+            .try_iter()
+            .any(|line| line.starts_with("DELETE ") && line.contains(&recording)),
+        "the recording was to go"
+    );
+}
+
+/// A store that begins uploads under the name `u-7`, lets all be removed but what has `kept` in its name, and the first lines of what
+/// it was asked.
+fn asked(
+    data: &Path,
+    kept: &'static str,
+) -> (tempfile::TempDir, Arc<Uploads>, mpsc::Receiver<String>) {
     let (said, lines) = mpsc::channel();
     let (dir, bucket) = answered(move |line, stream| {
         let begun = "<InitiateMultipartUploadResult><Bucket>recordings</Bucket><Key>k</Key><UploadId>u-7</UploadId></InitiateMultipartUploadResult>";
         let (status, body) = match line.split(' ').next() {
             Some("POST") => ("200 OK", begun),
-            Some("DELETE") => ("204 No Content", ""),
+            Some("DELETE") if !line.contains(kept) => ("204 No Content", ""),
             _ => ("403 Forbidden", ""),
         };
         let _ = said.send(line.to_owned());
@@ -165,7 +220,7 @@ fn is_aborted(lines: &mpsc::Receiver<String>, session: &SessionId) -> bool {
 #[tokio::test]
 async fn the_upload_of_what_is_removed_is_aborted() {
     let house = House::new();
-    let (_dir, uploads, lines) = asked(house.dir.path());
+    let (_dir, uploads, lines) = asked(house.dir.path(), "nothing");
     let parts = Progress::Parts {
         upload: "u-7".to_owned(),
         parts: vec!["a".to_owned()],
@@ -183,7 +238,7 @@ async fn the_upload_of_what_is_removed_is_aborted() {
 #[tokio::test]
 async fn an_upload_that_was_begun_for_what_is_removed_meanwhile_is_aborted() {
     let house = House::new();
-    let (_dir, uploads, lines) = asked(house.dir.path());
+    let (_dir, uploads, lines) = asked(house.dir.path(), "nothing");
     uploads.remove(&id(3)).unwrap();
     let one = one::One {
         site: &house.site,

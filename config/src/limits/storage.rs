@@ -48,8 +48,8 @@ pub const BUCKET_PATIENCE: Duration = Duration::from_secs(60);
 /// Largest file of credentials, in bytes: three lines, with room for a session's token.
 pub const CREDENTIALS_BYTES: u64 = 16 << 10;
 
-/// Most objects in a bucket that are listed: a hundred bastions' recordings of a year.
+/// Most recordings in a bucket that are listed, each with its index: a hundred bastions' of a year.
 pub const BUCKET_LISTED: usize = 1 << 20;
 
-/// Most pages of such a list: a page has up to a thousand names, and a store may give fewer.
-pub const BUCKET_PAGES: usize = 4 * BUCKET_LISTED.div_ceil(1000);
+/// Most pages of such a list: a page has up to a thousand names, two of each recording, and a store may give fewer.
+pub const BUCKET_PAGES: usize = 8 * BUCKET_LISTED.div_ceil(1000);
