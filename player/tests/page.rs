@@ -254,6 +254,11 @@ fn a_part_of_a_session_begins_with_its_screen_and_is_resized_as_it_was() {
     let page = exported(&path, part(2500, 9000));
     assert!(page.contains("[2.5,\"r\",\"120x30\"]"), "{page}");
     assert!(opened(&page).0.contains("too late"));
+    // Where nothing happens stands what was there before.
+    for (from, to) in [(1200, 1800), (9000, 9500)] {
+        let page = exported(&path, part(from, to));
+        assert!(opened(&page).0.contains("stands there"), "{from}: {page}");
+    }
 }
 
 /// What was cut off in the middle plays up to there, and the page says that it was.

@@ -191,6 +191,11 @@ fn events(reader: &Reader, span: &Span, out: &mut impl Write) -> Result<(), Expo
         }
         v2_event(event.at_us, code, &data, out)?;
     }
+    // Nothing happened in between.
+    if let Some(screen) = before.take() {
+        let last = micros(reader.duration());
+        stood(&screen, span.from_us.min(last), out)?;
+    }
     Ok(())
 }
 
