@@ -175,11 +175,15 @@ fn one(
             cast.finish(disk)?;
             // The End was sealed before; the table that was missing says nothing new.
         }
+        // An earlier process may have died between writing them and making them durable: until then the tails are needed.
+        disk.sync(&cast.file)?;
         remove_tails(dir, disk, session, tails.iter())?;
         return Ok(Some(cast.sealed(end)));
     }
 
     let first = cast.next();
+    // As above: frames that are only written are no reason to remove their tails.
+    disk.sync(&cast.file)?;
     remove_tails(dir, disk, session, tails.range(..first))?;
     let mut segments = read_tails(dir, session, first, last_lines, cast.at_us, encrypted)?;
     if segments.is_empty() && first == 0 {

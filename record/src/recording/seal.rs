@@ -25,7 +25,7 @@ pub(super) const TAIL_BYTES: u64 =
     (limits::FRAME_BYTES + 6 * limits::EVENT_BYTES + (16 << 10)) as u64;
 
 /// Room that a running recording keeps aside for its last frames, should they not compress: so a full disk does
-/// not keep it from its End.
+/// not keep it from its End. A batch takes no other frame when it is past [`TAIL_BYTES`], so that each one fits.
 const RESERVE: u64 = 2 * TAIL_BYTES + (64 << 10);
 
 /// Who signs the recordings.
@@ -269,6 +269,11 @@ impl Batch {
     /// The number of the tail that is sealed next.
     pub(super) fn next(&self) -> u32 {
         u32::try_from(self.tree.size()).unwrap_or(u32::MAX)
+    }
+
+    /// How many bytes it is.
+    pub(super) fn len(&self) -> u64 {
+        self.stored.len() as u64
     }
 
     /// Seals the content of tail [`Self::next`], whose last event was at `to_us`. With an End, the seek table follows, and

@@ -315,7 +315,7 @@ impl Shared {
             });
             while self
                 .pace
-                .keep(|| live.seal_some(self, &|| self.pace.turn()))
+                .keep(|| live.seal_some(self, began, &|| self.pace.turn()))
             {
                 if began.elapsed() >= limits::SYNC_EVERY {
                     more = true;

@@ -4,6 +4,7 @@ mod flood;
 mod forged;
 mod format;
 mod forwards;
+mod full;
 mod hostile;
 mod index;
 mod original;

@@ -32,9 +32,9 @@ impl Live {
         let mut cast = self.cast.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let sealed = self
-                .seal_next(shared, &mut cast, turn)
+                .seal_next(shared, &mut cast, Instant::now(), turn)
                 .or_else(|e| match e {
-                    SealError::Write(_) => self.seal_next(shared, &mut cast, turn),
+                    SealError::Write(_) => self.seal_next(shared, &mut cast, Instant::now(), turn),
                     other => Err(other),
                 });
             match sealed {
@@ -45,8 +45,14 @@ impl Live {
         }
     }
 
-    /// Seals some full tails, if there are any; says so, and calls `turn` after each. Never waits for another who seals.
-    pub(in crate::recording) fn seal_some(&self, shared: &Shared, turn: &dyn Fn()) -> bool {
+    /// Seals some full tails, if there are any, and no more than one if the period is over that `began` then; says so, and
+    /// calls `turn` after each. Never waits for another who seals.
+    pub(in crate::recording) fn seal_some(
+        &self,
+        shared: &Shared,
+        began: Instant,
+        turn: &dyn Fn(),
+    ) -> bool {
         let mut cast = match self.cast.try_lock() {
             Ok(cast) => cast,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -56,24 +62,28 @@ impl Live {
         if self.writing().state == State::Failed {
             return false;
         }
-        let sealed = self.seal_next(shared, &mut cast, turn).and_then(|sealed| {
-            if sealed {
-                cast.reserve(shared.disk.as_ref())
-                    .map_err(SealError::Write)?;
-            }
-            Ok(sealed)
-        });
+        let sealed = self
+            .seal_next(shared, &mut cast, began, turn)
+            .and_then(|sealed| {
+                if sealed {
+                    cast.reserve(shared.disk.as_ref())
+                        .map_err(SealError::Write)?;
+                }
+                Ok(sealed)
+            });
         sealed.unwrap_or_else(|e| {
             self.failed(shared, e);
             false
         })
     }
 
-    /// Seals the full tails that come next, as many as are made durable at once. A tail is removed when its frame is durable.
+    /// Seals the full tails that come next, as many as are made durable at once, and one if the period is over that
+    /// `began` then. A tail is removed when its frame is durable.
     fn seal_next(
         &self,
         shared: &Shared,
         cast: &mut Cast,
+        began: Instant,
         turn: &dyn Fn(),
     ) -> Result<bool, SealError> {
         let (tails, end) = self.next_tails();
@@ -85,16 +95,25 @@ impl Live {
         } else {
             None
         };
-        let (began, mut batch) = (Instant::now(), cast.batch());
+        let (now, mut batch) = (Instant::now(), cast.batch());
+        let mut added = Ok(());
         for tail in &tails {
             // One whose file could not be removed is sealed already.
             if tail.number != batch.next() {
                 continue;
             }
             let end = end.as_ref().filter(|_| tail.number == last);
-            self.seal_tail(shared, &mut batch, tail, end, effort.unwrap_or(tail.effort))?;
+            let effort = effort.unwrap_or(tail.effort);
+            added = self.seal_tail(shared, &mut batch, tail, end, effort);
+            if added.is_err() {
+                // It costs those before it nothing.
+                break;
+            }
             turn();
-            if began.elapsed() >= limits::SYNC_EVERY / 2 {
+            // On a full disk there is the room that was kept, until these tails are removed.
+            let full = batch.len() > seal::TAIL_BYTES;
+            let over = began.elapsed() >= limits::SYNC_EVERY;
+            if full || over || now.elapsed() >= limits::SYNC_EVERY / 2 {
                 break;
             }
         }
@@ -105,7 +124,7 @@ impl Live {
         for tail in tails.iter().filter(|tail| tail.number < sealed) {
             self.remove(shared, tail)?;
         }
-        Ok(true)
+        added.map(|()| true)
     }
 
     /// The full tails that come next, in order, and the End if the last one of them holds it.

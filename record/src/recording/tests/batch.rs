@@ -1,6 +1,9 @@
 //! Frames that were written at once and never made durable.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::AtomicBool;
 
 use super::*;
 
@@ -55,5 +58,75 @@ fn promise_05_a_batch_of_frames_may_be_torn_anywhere() {
             assert!(kept == forwarded, "{from}");
             assert_finished(copy.path(), &id(1));
         }
+    }
+}
+
+/// Removes no tail whose frame is not durable: counts those tails, and of them the ones that go too early.
+struct Careful {
+    cast: u64,
+    durable: AtomicBool,
+    removed: Arc<AtomicU64>,
+    early: Arc<AtomicU64>,
+}
+
+impl Disk for Careful {
+    fn create(&self, path: &Path) -> io::Result<File> {
+        OsDisk.create(path)
+    }
+    fn reserve(&self, file: &File, at: u64, bytes: u64) -> io::Result<()> {
+        OsDisk.reserve(file, at, bytes)
+    }
+    fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        if file.metadata()?.ino() == self.cast {
+            self.durable.store(false, Ordering::Relaxed);
+        }
+        OsDisk.write(file, bytes, at)
+    }
+    fn sync(&self, file: &File) -> io::Result<()> {
+        if file.metadata()?.ino() == self.cast {
+            self.durable.store(true, Ordering::Relaxed);
+        }
+        OsDisk.sync(file)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let early = !self.durable.load(Ordering::Relaxed);
+        self.removed.fetch_add(1, Ordering::Relaxed);
+        self.early.fetch_add(u64::from(early), Ordering::Relaxed);
+        OsDisk.remove(path)
+    }
+    fn free(&self, file: &File) -> io::Result<u64> {
+        OsDisk.free(file)
+    }
+}
+
+/// The process is killed when a batch is written and not durable; the next one finds its frames whole, and then the power
+/// goes: only what that one has made durable may be without its tails.
+#[test]
+fn promise_05_recovery_removes_no_tail_before_its_frame_is_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, sealed, forwarded) = waiting(dir.path());
+    let name = format!("{}.cast.zst", id(1));
+    let begins = fs::read(before.path().join(&name)).unwrap().len();
+    // All of it, its End without the seek table, and some of its frames.
+    for cut in [
+        sealed.len(),
+        sealed.len() - 1,
+        begins + (sealed.len() - begins) / 2,
+    ] {
+        let copy = snapshot(before.path());
+        let cast = copy.path().join(&name);
+        fs::write(&cast, &sealed[..cut]).unwrap();
+        let disk = Careful {
+            cast: fs::metadata(&cast).unwrap().ino(),
+            durable: AtomicBool::new(false),
+            removed: Arc::default(),
+            early: Arc::default(),
+        };
+        let (removed, early) = (Arc::clone(&disk.removed), Arc::clone(&disk.early));
+        let (_, recovered) = open_with(copy.path(), HandClock::default(), Box::new(disk));
+        assert_eq!(recovered.sealed.len(), 1, "{cut}: {recovered:?}");
+        assert!(removed.load(Ordering::Relaxed) >= 3, "{cut}");
+        assert_eq!(early.load(Ordering::Relaxed), 0, "{cut}");
+        assert!(stream(&events(copy.path(), &id(1)), Stream::Output) == forwarded);
     }
 }

@@ -153,8 +153,8 @@ impl Disk for Counting {
     }
 }
 
-#[test]
-fn tails_that_wait_together_are_made_durable_together() {
+/// Makes durable so many tails that wait together: by how many syncs?
+fn batches(tails: u64) -> u64 {
     let dir = tempfile::tempdir().unwrap();
     let disk = Counting::default();
     let syncs = Arc::clone(&disk.syncs);
@@ -162,14 +162,22 @@ fn tails_that_wait_together_are_made_durable_together() {
     let mut recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
     let live = Arc::clone(recorder.live());
     let sealing = live.sealing();
-    for n in 0..32 {
+    for n in 0..tails {
         recorder.output(text(n)).unwrap().into_inner();
     }
-    drop(sealing);
     let before = syncs.load(Ordering::Relaxed);
+    drop(sealing);
     let sealed = recorder.finish(EndReason::Exit).unwrap();
-    assert_eq!(sealed.frames, 33);
-    let batches = syncs.load(Ordering::Relaxed) - before;
-    // Five on a machine that is not too busy.
-    assert!((1..33).contains(&batches), "{batches}");
+    assert_eq!(sealed.frames, tails + 1);
+    syncs.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn tails_that_wait_together_are_made_durable_together() {
+    // Five, where nothing keeps it from sealing eight in the time of a batch; a busy machine may, for a while.
+    let found: Vec<u64> = (0..20)
+        .map(|_| batches(32))
+        .take_while(|batches| *batches > 12)
+        .collect();
+    assert!(found.len() < 20, "{found:?}");
 }
