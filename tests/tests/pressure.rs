@@ -164,15 +164,11 @@ fn a_session_whose_target_stands_still_ends_at_its_deadline() -> Result<()> {
         sleep(Duration::from_millis(20));
     }
     sleep(Duration::from_millis(500));
-    let stopped = below(world.web1.id().unwrap_or_default())?;
-    for id in &stopped {
-        process::signal(*id, "STOP")?;
-    }
-    let ended = wait_ended(
-        &world,
-        1,
-        Duration::from_secs(16).saturating_sub(begin.elapsed()),
-    );
+    // One of them may have gone meanwhile.
+    let mut stopped = below(world.web1.id().unwrap_or_default())?;
+    stopped.retain(|id| process::signal(*id, "STOP").is_ok());
+    assert!(!stopped.is_empty(), "nothing serves the session");
+    let ended = wait_ended(&world, 1, LIMIT);
     for id in &stopped {
         let _ = process::signal(*id, "CONT");
     }
