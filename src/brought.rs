@@ -1,12 +1,12 @@
 //! Recordings that lie in a bucket, brought here to be read: into a directory of this process alone, which goes with it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::exit;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bastion::bucket::{self, Bucket, BucketError, Name, Stored};
@@ -14,6 +14,8 @@ use config::bucket::Place;
 use config::limits;
 use config::words::SessionId;
 use player::Coming;
+use record::recording::reader::ReadError;
+use record::recording::verify::{self, Trusted};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,6 +45,7 @@ pub(crate) struct Source {
     bucket: Arc<Bucket>,
     place: Place,
     held: Arc<AtomicBool>,
+    gate: Arc<Gate>,
     // It ends first, so that nothing more comes into the directory.
     runtime: Runtime,
     dir: TempDir,
@@ -53,6 +56,9 @@ pub(crate) struct Brought {
     pub(crate) path: PathBuf,
     pub(crate) coming: Arc<Coming>,
 }
+
+/// Whether what has come of a file can be read by now, or is wanted; an error if it never can be.
+pub(crate) type Readable<'a> = &'a dyn Fn(&Path) -> std::result::Result<bool, ReadError>;
 
 /// Where a bucket's recordings are, and which one is meant if one is.
 pub(crate) struct Named {
@@ -91,11 +97,14 @@ impl Source {
         }
         let dir = tempfile::Builder::new().prefix("hallpass-").tempdir()?;
         let held = Arc::new(AtomicBool::new(false));
-        runtime.spawn(put_away(dir.path().to_owned(), Arc::clone(&held)));
+        let gate = Arc::new(Gate::default());
+        let all = dir.path().to_owned();
+        runtime.spawn(put_away(all, Arc::clone(&held), Arc::clone(&gate)));
         let source = Self {
             bucket: Arc::new(bucket),
             place,
             held,
+            gate,
             runtime,
             dir,
         };
@@ -107,16 +116,17 @@ impl Source {
         format!("{}/{}/{}", self.place, name.bastion, name.file())
     }
 
-    /// Brings one whole, with its index, if it has one; none if `wanted` says no of what its beginning says.
+    /// Brings one whole, with its index, if it has one; none if `wanted` says no of what its beginning says, and its error if
+    /// that says that it cannot be read.
     pub(crate) fn bring(
         &self,
         stored: &Stored,
-        wanted: &dyn Fn(&Path) -> bool,
-    ) -> io::Result<Option<PathBuf>> {
+        wanted: Readable<'_>,
+    ) -> std::result::Result<Option<PathBuf>, ReadError> {
         let (mut one, coming) = self.begin(stored)?;
         self.runtime.block_on(async {
             one.piece(&coming).await?;
-            if one.left() && !wanted(&one.path) {
+            if one.left() && !wanted(&one.path)? {
                 return Ok(None);
             }
             one.rest(&coming).await?;
@@ -133,11 +143,7 @@ impl Source {
     }
 
     /// Begins to bring one, and gives it once its beginning can be read, as `readable` says.
-    pub(crate) fn play(
-        &self,
-        stored: &Stored,
-        readable: &dyn Fn(&Path) -> bool,
-    ) -> Result<Brought> {
+    pub(crate) fn play(&self, stored: &Stored, readable: Readable<'_>) -> Result<Brought> {
         let (mut one, coming) = self.begin(stored)?;
         let path = one.path.clone();
         let told = Arc::clone(&coming);
@@ -151,7 +157,7 @@ impl Source {
             if let Some(why) = coming.failed() {
                 return Err(Failure::new(why));
             }
-            if began.elapsed() > SOON && readable(&path) {
+            if began.elapsed() > SOON && readable(&path)? {
                 break;
             }
             std::thread::sleep(LOOK);
@@ -161,9 +167,13 @@ impl Source {
         Ok(Brought { path, coming })
     }
 
+    /// Whether the process was told to end, and what was brought is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        *self.gate.lock()
+    }
+
     fn begin(&self, stored: &Stored) -> io::Result<(One, Arc<Coming>)> {
         let path = self.path(&stored.name);
-        fs::create_dir_all(path.parent().unwrap_or(self.dir.path()))?;
         let free = free(self.dir.path())?;
         if free < stored.bytes.saturating_add(RESERVE_BYTES) {
             return Err(io::Error::other(format!(
@@ -174,7 +184,8 @@ impl Source {
         }
         let one = One {
             bucket: Arc::clone(&self.bucket),
-            file: create(&path)?,
+            file: self.gate.create(&path)?,
+            gate: Arc::clone(&self.gate),
             index: self.path(&stored.name.index()),
             path,
             stored: stored.clone(),
@@ -194,6 +205,7 @@ impl Source {
 /// A recording on its way here.
 struct One {
     bucket: Arc<Bucket>,
+    gate: Arc<Gate>,
     file: File,
     path: PathBuf,
     index: PathBuf,
@@ -213,7 +225,7 @@ impl One {
         let piece = piece.map_err(io::Error::other)?;
         if end == self.stored.bytes {
             // Before the last byte: who sees the recording whole finds its index.
-            self.index().await?;
+            self.index().await;
         }
         self.file.write_all(&piece)?;
         coming.came(end - self.at);
@@ -229,19 +241,25 @@ impl One {
     }
 
     /// Brings the index, which only makes things faster: whatever is wrong with it, the recording is read.
-    async fn index(&self) -> io::Result<()> {
+    async fn index(&self) {
+        if self.whole_index().await.is_err() {
+            // Half of one would only be in the way of the recording.
+            let _ = fs::remove_file(&self.index);
+        }
+    }
+
+    async fn whole_index(&self) -> io::Result<()> {
         let name = self.stored.name.index();
-        let bytes = match self.bucket.size(&name).await {
-            Ok(bytes) if bytes <= limits::INDEX_BYTES => bytes,
-            _ => return Ok(()),
-        };
-        let (mut file, mut at) = (create(&self.index)?, 0);
+        let bytes = self.bucket.size(&name).await.map_err(io::Error::other)?;
+        let room = free(self.path.parent().unwrap_or(Path::new("/")))?;
+        if bytes > limits::INDEX_BYTES || room < bytes.saturating_add(RESERVE_BYTES) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let (mut file, mut at) = (self.gate.create(&self.index)?, 0);
         while at < bytes {
             let end = bytes.min(at + PIECE_BYTES);
-            let Ok(piece) = self.bucket.range(&name, at..end).await else {
-                return Ok(());
-            };
-            file.write_all(&piece)?;
+            let piece = self.bucket.range(&name, at..end).await;
+            file.write_all(&piece.map_err(io::Error::other)?)?;
             at = end;
         }
         Ok(())
@@ -251,6 +269,13 @@ impl One {
 /// The recordings that lie at a place: of all bastions, of the one that the place names, or the one that is asked for.
 async fn found(place: Place, session: Option<&SessionId>) -> Result<(Place, Bucket, Vec<Stored>)> {
     let open = |place: &Place| Bucket::open(&bucket::from_environment(place.clone())?);
+    if session.is_none() {
+        let bucket = open(&place)?;
+        let listed = bucket.list(None).await?;
+        if !listed.is_empty() {
+            return Ok((place, bucket, listed));
+        }
+    }
     // The place of one bastion's recordings is that of them all, and the bastion's name.
     let (above, last) = place.prefix.rsplit_once('/').unwrap_or(("", &place.prefix));
     if let Ok(bastion) = last.parse() {
@@ -280,8 +305,8 @@ async fn found(place: Place, session: Option<&SessionId>) -> Result<(Place, Buck
 }
 
 /// Removes what was brought when the process is told to end. While a replay has the terminal, it ends by itself, but where its
-/// terminal is gone.
-async fn put_away(dir: PathBuf, held: Arc<AtomicBool>) {
+/// terminal is gone; told twice, it ends at once, so that nothing may be left to remove by then.
+async fn put_away(dir: PathBuf, held: Arc<AtomicBool>, gate: Arc<Gate>) {
     let heard = |kind| signal(kind).ok();
     let (Some(mut interrupt), Some(mut terminate), Some(mut hangup)) = (
         heard(SignalKind::interrupt()),
@@ -299,8 +324,9 @@ async fn put_away(dir: PathBuf, held: Arc<AtomicBool>) {
         if !held.load(Ordering::Acquire) {
             break number;
         }
+        gate.close(&dir);
     };
-    let _ = fs::remove_dir_all(&dir);
+    gate.close(&dir);
     #[expect(
         clippy::disallowed_methods,
         reason = "the signal says so, and all that had to be put away was"
@@ -308,12 +334,63 @@ async fn put_away(dir: PathBuf, held: Arc<AtomicBool>) {
     exit(128 + number)
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
+/// What lets files come into the directory, until it is removed.
+#[derive(Default)]
+struct Gate(Mutex<bool>);
+
+impl Gate {
+    fn lock(&self) -> std::sync::MutexGuard<'_, bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a file, unless the directory is gone.
+    fn create(&self, path: &Path) -> io::Result<File> {
+        let over = self.lock();
+        if *over {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+    }
+
+    /// Removes the directory. Nothing comes there from then on.
+    fn close(&self, dir: &Path) {
+        let mut over = self.lock();
+        *over = true;
+        let _ = fs::remove_dir_all(dir);
+    }
+}
+
+/// Holds what a bucket gave as a session's recording against the signatures of bastions that are trusted, where any are.
+pub(crate) fn judge(
+    path: &Path,
+    stored: &Stored,
+    trusted: &Trusted,
+) -> std::result::Result<(), ReadError> {
+    if trusted.is_nobody() {
+        return Ok(());
+    }
+    let file = BufReader::new(File::open(path)?);
+    verify::recording(file, &stored.name.session, trusted)
+        .map(drop)
+        .map_err(|problem| ReadError::Damaged(format!("{problem} (by the keys of --trust)")))
+}
+
+/// Says that nothing was held against any key.
+pub(crate) fn said_if_nobody(trusted: &Trusted) -> io::Result<()> {
+    if trusted.is_nobody() {
+        writeln!(
+            io::stderr(),
+            "no keys to check it by: this is what the bucket has (--trust FILE names the bastions' keys, as `hallpass trust` prints them)"
+        )?;
+    }
+    Ok(())
 }
 
 /// Bytes that are free on a directory's disk.

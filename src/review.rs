@@ -12,9 +12,12 @@ use clap::{Args, ValueEnum};
 use config::words::{SessionId, shown};
 use player::view::parse_time;
 use player::{Format, PlayOptions};
+use record::age::Identities;
+use record::recording::reader::ReadError;
+use record::recording::verify::Trusted;
 use record::recording::{ReadState, Reader};
 
-use crate::brought::{self, Brought, Source};
+use crate::brought::{self, Brought, Readable, Source};
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
 use crate::reissue::KeyArgs;
@@ -39,7 +42,7 @@ pub(crate) struct PlayArgs {
     /// Cut waits that are longer than this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = time)]
     idle: Option<Duration>,
-    /// The public keys by which an index is believed, for seeking and looking for text (as `hallpass trust` prints them); if left out, the
+    /// The public keys by which an index is believed, for seeking and looking for text, and a recording in a bucket (as `hallpass trust` prints them); if left out, the
     /// `allowed_signers` beside the configuration
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
@@ -73,6 +76,10 @@ pub(crate) struct ExportArgs {
     /// Where to; standard output if left out
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// The public keys by which a recording in a bucket is believed (as `hallpass trust` prints them); if left out, the
+    /// `allowed_signers` beside the configuration
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// Show what was masked, to those whom `mask-original` of its role names
     #[arg(long)]
     original: bool,
@@ -146,26 +153,40 @@ pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
         return told(player::play(&path, identities, &trusted, options)?);
     };
     let (source, stored) = one(named)?;
-    let readable = |path: &Path| Reader::open(path, &identities).is_ok();
-    let Brought { path, coming } = source.play(&stored, &readable)?;
+    let Brought { path, coming } = source.play(&stored, &|path| is_readable(path, &identities))?;
+    let is_judged = coming.is_whole();
+    if is_judged {
+        brought::judge(&path, &stored, &trusted)?;
+    }
     let options = PlayOptions {
         coming: Some(Arc::clone(&coming)),
         ..options
     };
     let state = player::play(&path, identities, &trusted, options)?;
-    match (coming.failed(), coming.percent()) {
-        (Some(why), _) => Err(Failure::new(format!("not all of it was brought: {why}"))),
-        (None, Some(_)) => Ok(()),
-        (None, None) => told(state),
+    brought::said_if_nobody(&trusted)?;
+    if let Some(why) = coming.failed() {
+        return Err(Failure::new(format!("not all of it was brought: {why}")));
     }
+    if !is_judged && (!coming.is_whole() || source.is_over()) {
+        return Ok(writeln!(
+            io::stderr(),
+            "it was not checked, since not all of it was brought"
+        )?);
+    }
+    if !is_judged {
+        brought::judge(&path, &stored, &trusted)?;
+    }
+    told(state)
 }
 
 /// Writes a recording in another format.
 pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
     let format = args.format()?;
-    let found = find_anywhere(site, &args.recording)?;
-    let path = found.path();
     let identities = args.keys.read()?.unmasking(args.original);
+    let trusted = believed(site, args.trust.as_deref())?;
+    let readable = |path: &Path| is_readable(path, &identities);
+    let found = find_anywhere(site, &args.recording, &trusted, &readable)?;
+    let path = found.path();
     let Some(output) = &args.output else {
         if io::stdout().is_terminal() && !matches!(format, Format::Txt) {
             return Err(Failure::new(
@@ -236,14 +257,37 @@ impl Found {
     }
 }
 
-/// The file or the session that was named, or the object, which is brought here whole.
-pub(crate) fn find_anywhere(site: &Site, given: &str) -> Result<Found> {
+/// Whether what has come of a recording can be read; an error where it is sealed to others.
+pub(crate) fn is_readable(
+    path: &Path,
+    identities: &Identities,
+) -> std::result::Result<bool, ReadError> {
+    match Reader::open(path, identities) {
+        Ok(_) => Ok(true),
+        Err(e @ (ReadError::Locked(_) | ReadError::Original(_))) => Err(e),
+        Err(_) => Ok(false),
+    }
+}
+
+/// The file or the session that was named, or the object, which is brought here whole and held against these keys. It is not brought
+/// where `readable` has an error of its beginning.
+pub(crate) fn find_anywhere(
+    site: &Site,
+    given: &str,
+    trusted: &Trusted,
+    readable: Readable<'_>,
+) -> Result<Found> {
     let Some(named) = brought::named(given)? else {
         return find(site, given).map(Found::Here);
     };
     let (source, stored) = one(named)?;
-    match source.bring(&stored, &|_| true)? {
-        Some(path) => Ok(Found::Brought(path, source)),
+    // What cannot be read yet may be, once it is whole.
+    match source.bring(&stored, &|path| readable(path).map(|_| true))? {
+        Some(path) => {
+            brought::said_if_nobody(trusted)?;
+            brought::judge(&path, &stored, trusted)?;
+            Ok(Found::Brought(path, source))
+        }
         None => Err(Failure::new("it was not brought")),
     }
 }

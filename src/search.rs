@@ -22,6 +22,7 @@ use record::recording::{Header, ReadState, Reader};
 use record::when::When;
 use serde_json::json;
 
+use crate::brought;
 use crate::cli::Site;
 use crate::evidence::SIGNERS;
 use crate::failure::{Failure, Result, safe};
@@ -62,7 +63,7 @@ pub(crate) struct SearchArgs {
     /// How many lines to show around each that is found
     #[arg(long, short = 'C', value_name = "LINES", default_value_t = 0)]
     context: u8,
-    /// The public keys by which indexes are believed (as `hallpass trust` prints them); if left out, the
+    /// The public keys by which indexes are believed, and recordings in buckets (as `hallpass trust` prints them); if left out, the
     /// `allowed_signers` beside the configuration
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
@@ -79,10 +80,18 @@ pub(crate) struct SearchArgs {
 /// Looks through recordings on all cores, and tells what was found in the order of the sessions.
 pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
     let places = everywhere(site, &args.places, args.session.as_ref())?;
+    let trusted = believed(site, args.trust.as_deref())?;
+    if places
+        .iter()
+        .any(|place| matches!(place, Somewhere::There(..)))
+    {
+        brought::said_if_nobody(&trusted)?;
+    }
     let looking = Looking {
         query: Query::new(&args.pattern, args.context.into())
             .map_err(|e| Failure::new(e.to_string()))?
-            .trusting(believed(site, args.trust.as_deref())?),
+            .trusting(trusted.clone()),
+        trusted,
         identities: args.keys.read()?.unmasking(args.original),
         since: args
             .since
@@ -110,6 +119,7 @@ pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
 /// What is looked for, and where it may stand.
 struct Looking<'a> {
     query: Query,
+    trusted: Trusted,
     identities: Identities,
     since: Option<UnixTime>,
     args: &'a SearchArgs,
@@ -123,14 +133,24 @@ impl Looking<'_> {
         match place {
             Somewhere::Here(path) => search(path),
             Somewhere::There(source, stored) => {
-                let wanted = |path: &Path| {
-                    Reader::open(path, &self.identities)
-                        .map_or(true, |reader| self.wants(reader.header()))
-                };
-                let found = source.bring(stored, &wanted)?.map(|path| search(&path));
+                let found = source.bring(stored, &|path| self.may_want(path));
+                let found = found.and_then(|path| {
+                    let Some(path) = path else { return Ok(None) };
+                    brought::judge(&path, stored, &self.trusted)?;
+                    search(&path)
+                });
                 source.forget(stored);
-                found.transpose().map(Option::flatten)
+                found
             }
+        }
+    }
+
+    /// Whether the rest of a recording is wanted, by what its beginning says; an error where it is sealed to others.
+    fn may_want(&self, path: &Path) -> std::result::Result<bool, ReadError> {
+        match Reader::open(path, &self.identities) {
+            Ok(reader) => Ok(self.wants(reader.header())),
+            Err(e @ (ReadError::Locked(_) | ReadError::Original(_))) => Err(e),
+            Err(_) => Ok(true),
         }
     }
 

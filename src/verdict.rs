@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use config::words::RequestId;
-use record::recording::verify;
+use record::age::Identities;
+use record::recording::verify::{self, Trusted};
 use record::recording::{Header, Reader};
 use record::review::{Review, Seen};
 use record::text::Remark;
@@ -16,7 +17,7 @@ use record::text::Remark;
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
 use crate::reissue::KeyArgs;
-use crate::review::find_anywhere;
+use crate::review::{find_anywhere, is_readable};
 use crate::search::believed;
 
 /// The arguments of `hallpass review`.
@@ -120,8 +121,11 @@ fn request(site: &Site, args: &ReviewArgs) -> Result<(RequestId, Option<Seen>)> 
     if let Ok(request) = RequestId::from_typed(&args.id) {
         return Ok((request, None));
     }
-    let found = find_anywhere(site, &args.id)?;
-    let (header, seen) = sealed_header(site, args, found.path())?;
+    let trusted = believed(site, args.trust.as_deref())?;
+    let identities = args.keys.read()?;
+    let readable = |path: &Path| is_readable(path, &identities);
+    let found = find_anywhere(site, &args.id, &trusted, &readable)?;
+    let (header, seen) = sealed_header(trusted, identities, found.path())?;
     writeln!(
         io::stderr(),
         "session {} of {}, {}, was let in by request {}",
@@ -135,9 +139,7 @@ fn request(site: &Site, args: &ReviewArgs) -> Result<(RequestId, Option<Seen>)> 
 
 /// What the recording says of its session, where a bastion that is trusted has signed it: a file that says otherwise would choose
 /// what the reviewer signs.
-fn sealed_header(site: &Site, args: &ReviewArgs, path: &Path) -> Result<(Header, Seen)> {
-    let trusted = believed(site, args.trust.as_deref())?;
-    let identities = args.keys.read()?;
+fn sealed_header(trusted: Trusted, identities: Identities, path: &Path) -> Result<(Header, Seen)> {
     let session = Reader::open(path, &identities)?.header().session.clone();
     let trusted = trusted.opening(Arc::new(identities));
     let file = BufReader::new(File::open(path).map_err(|e| Failure::file("read", path, &e))?);

@@ -1,5 +1,6 @@
 //! Where recordings are looked for: files and directories of this machine, and buckets.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,9 @@ pub(super) fn everywhere(
         let paths = recordings(site, &here, session)?;
         found.extend(paths.into_iter().map(Somewhere::Here));
     }
+    let mut seen = BTreeSet::new();
+    // A bucket may be named twice, and one bastion's place in it.
+    found.retain(|place| seen.insert(place.to_string()));
     found.sort_by_key(Somewhere::file);
     Ok(found)
 }

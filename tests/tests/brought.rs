@@ -108,6 +108,22 @@ fn a_sealed_recording_is_read_from_the_bucket_with_its_index_and_leaves_nothing_
     run(&["export", &one, "--format", "txt", "--identity", key])?
         .ok()?
         .prints("needle-4711")?;
+    // Signed by none of the bastions that are trusted, it is neither shown nor written out.
+    let others = dir.path().join("others");
+    fs::write(&others, format!("bastion {public}"))?;
+    let trust = others.to_str().unwrap_or_default();
+    let keys = ["--identity", key, "--trust", trust];
+    run(&[&["search", pattern, all], &keys[..]].concat())?
+        .exits(1)?
+        .says("the recording is damaged")?;
+    let to = dir.path().to_str().unwrap_or_default();
+    for write in [["export", "--format", "txt"], ["share", "--output", to]] {
+        let mut args = [&write[..], &[&one], &keys[..]].concat();
+        if write[0] == "share" {
+            args.extend(["--to", public.trim()]);
+        }
+        run(&args)?.exits(1)?.says("the recording is damaged")?;
+    }
     let play = command(&world, &store, &temporary, &["play", &one, "-i", key])?;
     let mut play = in_terminal(&store, &temporary, &play)?;
     let mut live = Live::start(&mut play)?;

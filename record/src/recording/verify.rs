@@ -120,6 +120,11 @@ impl Trusted {
         }
     }
 
+    /// Whether no signature counts.
+    pub fn is_nobody(&self) -> bool {
+        self.signers.is_empty()
+    }
+
     /// Opens recordings that are sealed with these, where they fit, to check the lines inside too.
     #[must_use]
     pub fn opening(mut self, identities: Arc<Identities>) -> Self {
