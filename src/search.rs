@@ -18,7 +18,7 @@ use record::age::Identities;
 use record::clock::{Clock as _, SystemClock, UnixTime};
 use record::recording::reader::ReadError;
 use record::recording::verify::Trusted;
-use record::recording::{Header, ReadState, Reader};
+use record::recording::{Header, OriginalError, ReadState, Reader};
 use record::when::When;
 use serde_json::json;
 
@@ -104,7 +104,7 @@ pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
         &places,
         |place| looking.through(place),
         |place, outcome| {
-            tally.add(place, &outcome)?;
+            tally.add(place, &outcome, args.original)?;
             match outcome {
                 Ok(Some(found)) if args.json => told_json(&found, &mut out),
                 Ok(Some(found)) => told(&found, args.context > 0, &mut out),
@@ -172,6 +172,10 @@ struct Tally {
     searched: usize,
     with_hits: usize,
     locked: usize,
+    /// Their original is sealed to others.
+    masked: usize,
+    /// Searched, though there is no original to show.
+    without: usize,
     unread: usize,
 }
 
@@ -180,12 +184,14 @@ impl Tally {
         &mut self,
         place: &Somewhere,
         outcome: &std::result::Result<Option<Found>, ReadError>,
+        original: bool,
     ) -> Result<()> {
         match outcome {
             Ok(None) => {}
             Ok(Some(found)) => {
                 self.searched += 1;
                 self.with_hits += usize::from(!found.hits.is_empty());
+                self.without += usize::from(original && found.header.original.is_none());
                 if found.state == ReadState::Damaged {
                     self.unread += 1;
                     let path = safe(&place.to_string(), "");
@@ -195,7 +201,8 @@ impl Tally {
                     )?;
                 }
             }
-            Err(ReadError::Locked(_) | ReadError::Original(_)) => self.locked += 1,
+            Err(ReadError::Locked(_)) => self.locked += 1,
+            Err(ReadError::Original(OriginalError::Locked(_))) => self.masked += 1,
             Err(e) => {
                 self.unread += 1;
                 let line = safe(&format!("{place}: {e}"), "");
@@ -215,14 +222,30 @@ impl Tally {
                 "not searched: {count} {are} sealed to others: give --identity with the private key of a recipient"
             )?;
         }
+        if self.masked > 0 {
+            let count = counted(self.masked).0;
+            writeln!(
+                notes,
+                "not searched: the original of {count} is sealed to others: give --identity with the private key of one whom mask-original names"
+            )?;
+        }
+        if self.without > 0 {
+            let count = counted(self.without).0;
+            writeln!(
+                notes,
+                "searched without an original: {count}, where what was masked, if anything, was kept nowhere"
+            )?;
+        }
         if self.with_hits == 0 {
             writeln!(notes, "nothing found in {}", counted(self.searched).0)?;
         }
-        Ok(if self.with_hits > 0 && self.unread + self.locked == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(
+            if self.with_hits > 0 && self.unread + self.locked + self.masked == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            },
+        )
     }
 }
 

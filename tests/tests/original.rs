@@ -114,6 +114,9 @@ fn the_person_and_the_reviewer_see_stars_and_the_named_officer_the_number() -> R
         };
         found(&all.officer, &["--original"])?.ok()?.prints(CARD)?;
         found(&all.officer, &[])?.exits(1)?;
+        found(&all.reviewer, &["--original"])?.exits(1)?.says(
+            "not searched: the original of 1 recording is sealed to others: give --identity with the private key of one whom mask-original names",
+        )?;
         let mut play = all.world.hallpass_command(&["play", "--original"])?;
         play.arg("--identity").arg(&all.officer).arg(&recording);
         let mut live = Live::start(&mut process::in_terminal(&play)?)?;
@@ -158,6 +161,24 @@ fn what_a_killed_bastion_had_masked_is_there_after_it() -> Result<()> {
         .ok()?
         .prints("crash")?;
     all.world.end()
+}
+
+#[test]
+fn a_search_says_in_which_recordings_there_is_no_original() -> Result<()> {
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../record/src/recording/tests/golden/1.cast.zst"
+    );
+    let world = World::lay_out(&Setup::default())?;
+    let recording = world.root().join("01M80F83D0040G2081040G2081.cast.zst");
+    fs::copy(golden, &recording)?;
+    let looked = ["search", "caf", path(&recording)];
+    let without = "searched without an original: 1 recording";
+    let original = [&looked[..], &["--original"]].concat();
+    world.hallpass(&original)?.ok()?.says(without)?;
+    let told = world.hallpass(&looked)?.ok()?;
+    assert!(!told.err().contains(without), "{told}");
+    world.end()
 }
 
 /// The recording with other lines in its first frame, as stock `zstd` writes them.

@@ -24,7 +24,7 @@ pub(super) struct Passed {
     pub(super) errors: Shown,
 }
 
-/// What may pass of one stream, and what was masked in it, if that is kept.
+/// What may pass of one stream, and what was masked in it, if that is kept. What has no stars may stand where nothing passes.
 #[derive(Default)]
 pub(super) struct Shown {
     pub(super) bytes: Bytes,
@@ -100,12 +100,9 @@ impl Masks {
 
 impl Shown {
     fn of(bytes: Vec<u8>, mask: &mut Mask) -> Self {
-        // What has no stars goes before the next byte.
-        let none = bytes.is_empty();
-        let hidden = if none { Vec::new() } else { mask.take_hidden() };
         Self {
             bytes: bytes.into(),
-            hidden,
+            hidden: mask.take_hidden(),
         }
     }
 }
@@ -175,6 +172,26 @@ mod tests {
         );
         let whole = masks.output(Bytes::from_static(b"111 1111\ncard 4")).bytes;
         assert_eq!(whole, b"**** **** **** ****\ncard "[..]);
+    }
+
+    #[test]
+    fn what_has_no_stars_is_given_though_nothing_passes() {
+        let key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+        let key = key.parse().unwrap();
+        let terms = terms::Mask {
+            patterns: vec!["secret [a-z](?:\u{301})*".parse().unwrap()],
+            original: config::recipients::Recipients::any(vec![key]).unwrap(),
+            ..terms::Mask::default()
+        };
+        let mut masks = Masks::new(&terms, Instant::now()).unwrap();
+        masks.output(Bytes::from_static(b"secret a"));
+        assert_eq!(until_passed(&mut masks).1, b"********"[..]);
+        let mark = masks.output(Bytes::from_static("\u{301}".as_bytes()));
+        let end = masks.finish().output;
+        assert_eq!((mark.bytes.len(), end.bytes.len()), (0, 0));
+        let hidden = [mark.hidden, end.hidden].concat();
+        let hidden: Vec<u8> = hidden.into_iter().flat_map(|run| run.bytes).collect();
+        assert_eq!(hidden, "\u{301}".as_bytes());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::words::AlertName;
-use record::recording::{RecordError, Stream};
+use record::recording::{Hidden, RecordError, Stream};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
@@ -36,8 +36,9 @@ impl Relay<'_> {
             let recorded = self.recorder.masked(Stream::Output, data, &hidden)?;
             self.stage.output(seen);
             self.down.put(Item::Bytes(recorded), bytes);
+            return Ok(());
         }
-        Ok(())
+        self.only_hidden(Stream::Output, &hidden)
     }
 
     pub(super) fn errors(&mut self, shown: Shown) -> Result<(), RecordError> {
@@ -52,6 +53,15 @@ impl Relay<'_> {
             let recorded = self.recorder.masked(Stream::ErrorOutput, data, &hidden)?;
             self.stage.output(seen);
             self.down.put(Item::Errors(recorded), bytes);
+            return Ok(());
+        }
+        self.only_hidden(Stream::ErrorOutput, &hidden)
+    }
+
+    /// Keeps what was masked where nothing passes, as a mark that stands on no column of its own.
+    fn only_hidden(&mut self, stream: Stream, hidden: &[Hidden]) -> Result<(), RecordError> {
+        if !hidden.is_empty() {
+            self.recorder.masked(stream, b"", hidden)?.into_inner();
         }
         Ok(())
     }

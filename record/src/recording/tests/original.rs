@@ -203,6 +203,22 @@ fn what_had_been_masked_before_a_crash_is_there_after_it() {
 }
 
 #[test]
+fn what_had_no_star_is_kept_where_no_byte_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let mut recorder = begin(&store, &Recipients::nobody(), &officer());
+    let mut hidden = Vec::new();
+    Hidden::add(&mut hidden, 0, 0, "\u{301}".as_bytes());
+    let passed = recorder.masked(Stream::Output, b"", &hidden).unwrap();
+    passed.into_inner();
+    recorder.finish(EndReason::Exit).unwrap();
+    assert_finished(dir.path(), &id(1));
+    assert_eq!(shown(dir.path(), &identity(5)), SHOWN);
+    let original = read(dir.path(), identity(5)).unwrap();
+    assert_eq!(original, format!("{ORIGINAL}\u{301}"));
+}
+
+#[test]
 fn each_frame_has_what_was_masked_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());

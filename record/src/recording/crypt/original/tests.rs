@@ -49,6 +49,24 @@ fn output(events: &[Event]) -> Vec<u8> {
     bytes.collect::<Vec<_>>().concat()
 }
 
+/// Each speaks of few enough bytes, and of those that follow it to where an event ends.
+fn assert_bounded(events: &[Data]) {
+    let mut left = 0;
+    for data in events {
+        match data {
+            Data::Masked(masked) => {
+                assert_eq!(left, 0, "the one before has all of its bytes");
+                assert!(masked.bytes <= UNIT_BYTES, "{}", masked.bytes);
+                left = masked.bytes;
+            }
+            Data::Bytes(_, bytes) if left > 0 => left = left.checked_sub(bytes.len()).unwrap(),
+            Data::Bytes(..) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(left, 0);
+}
+
 #[test]
 fn what_was_masked_comes_back_whatever_it_was_and_wherever_it_stood() {
     let all: Vec<u8> = (0..100_000_u32)
@@ -86,13 +104,7 @@ fn what_was_masked_comes_back_whatever_it_was_and_wherever_it_stood() {
         );
         let back = originals.unmask(timed(events.clone())).unwrap();
         assert_eq!(output(&back), bytes);
-        for unit in events.split(|data| matches!(data, Data::Masked(_))) {
-            let of = |data: &Data| match data {
-                Data::Bytes(_, bytes) => bytes.len(),
-                _ => 0,
-            };
-            assert!(unit.len() < 9 || unit.iter().map(of).sum::<usize>() < limits::EVENT_BYTES);
-        }
+        assert_bounded(&events);
         // Through the lines of a recording.
         let (mut lines, mut at_us) = (Vec::new(), 0);
         for event in timed(events) {
