@@ -359,7 +359,8 @@ fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
         let stored = match from.pass() {
             Ok(Some(Passed::Lines(stored))) => stored,
             Ok(Some(Passed::Other(Stored::Seek(_)))) => return Ok((chunks, ReadState::Finished)),
-            Ok(None) => return Ok((chunks, ReadState::Unfinished)),
+            // One that is cut off is being written, and its tail is there; if it is not, the file was cut.
+            Ok(None) | Err(FrameError::Cut) => return Ok((chunks, ReadState::Unfinished)),
             Err(FrameError::Io(e)) => return Err(e.into()),
             _ => return Ok((chunks, ReadState::Damaged)),
         };

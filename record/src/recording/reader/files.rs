@@ -67,9 +67,11 @@ impl Files {
         }
     }
 
-    /// Adds the tails that follow the sealed frames; says whether there was none.
+    /// Adds the tails that follow the sealed frames; says whether there was none. If the first one is removed while they are
+    /// read, so may be some of those that follow, and it is as if there had been none.
     pub(super) fn tails(&self, chunks: &mut Vec<Chunk>) -> Result<bool, ReadError> {
-        let first = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+        let sealed = chunks.len();
+        let first = u32::try_from(sealed).unwrap_or(u32::MAX);
         let mut none = true;
         for number in first.. {
             let mut at_us = chunks.last().map_or(0, |chunk| chunk.to_us);
@@ -94,6 +96,11 @@ impl Files {
                 from_us,
                 to_us: at_us,
             });
+        }
+        let path = seal::tail_path(&self.dir, &self.session, first);
+        if !none && !path.try_exists()? {
+            chunks.truncate(sealed);
+            none = true;
         }
         Ok(none)
     }

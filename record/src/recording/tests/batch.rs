@@ -130,3 +130,21 @@ fn promise_05_recovery_removes_no_tail_before_its_frame_is_durable() {
         assert!(stream(&events(copy.path(), &id(1)), Stream::Output) == forwarded);
     }
 }
+
+/// Whoever reads while a batch is written finds the end of the file within a frame, and the lines of that frame in its tail.
+#[test]
+fn a_batch_that_is_being_written_is_read_from_its_tails() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, sealed, forwarded) = waiting(dir.path());
+    let cast = before.path().join(format!("{}.cast.zst", id(1)));
+    let begins = fs::read(&cast).unwrap().len();
+    // Up to the last trailer: the table behind it follows no tail.
+    let ends = sealed.len() - 512;
+    for cut in (begins..ends).step_by((ends - begins) / 24) {
+        fs::write(&cast, &sealed[..cut]).unwrap();
+        let reader = Reader::open_in(before.path(), &id(1), &identity(3)).unwrap();
+        assert_eq!(reader.state(), ReadState::Unfinished, "cut at {cut}");
+        let read: Vec<_> = reader.all_events().collect::<Result<_, _>>().unwrap();
+        assert!(stream(&read, Stream::Output) == forwarded, "cut at {cut}");
+    }
+}

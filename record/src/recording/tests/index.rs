@@ -183,6 +183,12 @@ fn an_index_that_is_not_the_bastions_for_these_frames_is_not_believed() {
         }
         fs::write(&path, [one.as_slice(), b"x"].concat()).unwrap();
         assert!(!believed());
+        // What was signed, behind many frames that hold nothing.
+        let magic = 0x184D_2A56_u32.to_le_bytes();
+        let signed = one.windows(4).rposition(|part| part == magic).unwrap();
+        let nothing = super::super::frame::screen(b"").repeat(10_000);
+        fs::write(&path, [&one[..25], &nothing, &one[signed..]].concat()).unwrap();
+        assert!(!believed());
         // By a key that is not trusted, or by nobody's.
         let forger = Signer {
             name: signer().name,
