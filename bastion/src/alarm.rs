@@ -136,6 +136,11 @@ impl Alarm {
         }
     }
 
+    /// Whether it looks at the screen, after each of the target's messages: one may erase what the one before has drawn.
+    pub(crate) const fn looks_at_each(&self) -> bool {
+        self.screen
+    }
+
     /// Bytes that the person sends.
     pub(crate) fn input(&self, bytes: &Bytes) {
         if self.typed {
@@ -155,6 +160,18 @@ impl Alarm {
         self.counts
             .passed
             .fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// One that nobody listens to.
+    #[cfg(test)]
+    pub(crate) fn of(screen: bool) -> Self {
+        let (out, _) = mpsc::unbounded_channel();
+        Self {
+            out,
+            counts: Arc::default(),
+            screen,
+            typed: true,
+        }
     }
 
     fn hand(&self, bytes: usize, seen: impl FnOnce() -> Seen) {
@@ -368,26 +385,4 @@ impl Seen {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_byte_past_what_may_wait_is_not_looked_at_and_nobody_waits() {
-        let (out, mut seen) = mpsc::unbounded_channel();
-        let alarm = Alarm {
-            out,
-            counts: Arc::default(),
-            screen: true,
-            typed: false,
-        };
-        let most = limits::ALARM_WAITING - limits::ITEM_BYTES;
-        alarm.output(&Bytes::from(vec![0; most]));
-        assert!(!alarm.counts.lost.load(Ordering::Acquire));
-        alarm.output(&Bytes::new());
-        assert!(alarm.counts.lost.load(Ordering::Acquire), "one past");
-        assert!(seen.try_recv().is_ok());
-        assert!(seen.try_recv().is_err());
-        alarm.input(&Bytes::from_static(b"x"));
-        assert!(seen.try_recv().is_err(), "nothing is held against it");
-    }
-}
+mod tests;

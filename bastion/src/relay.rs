@@ -235,14 +235,16 @@ impl Relay<'_> {
         first: Option<ChannelMsg>,
         target: &mut Source<'_>,
     ) -> Result<(), Over> {
-        let mut next = target.together(first);
+        let most = together::most(self.alarm.as_ref());
+        let mut next = target.together(first, most);
         for _ in 1..AT_ONCE {
             self.target_said(next)?;
-            if self.target_closed || self.flow.take() != Take::Now {
+            // While sealing is behind, each of them has its pause.
+            if self.target_closed || self.flow.take() != Take::Now || self.recorder.behind() {
                 return Ok(());
             }
             match target.ready() {
-                Some(more) => next = target.together(Some(more)),
+                Some(more) => next = target.together(Some(more), most),
                 None => return Ok(()),
             }
         }

@@ -22,14 +22,18 @@ impl Shown {
         }
     }
 
-    /// Draws bytes, and shows each row that they change. It looks often enough that no line scrolls away unseen.
+    /// Draws bytes, and shows each row that they change. It looks often enough that no line scrolls away unseen, be it by line
+    /// feeds or because rows are full.
     pub(super) fn feed(&mut self, bytes: &[u8], look: &mut impl FnMut(&str)) {
-        let half = usize::from(self.screen.size().rows()).div_ceil(2);
+        let size = self.screen.size();
+        let half = usize::from(size.rows()).div_ceil(2);
+        let most = half * usize::from(size.cols());
         let mut rest = bytes;
         while !rest.is_empty() {
             let ends = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
             let end = ends.map(|(at, _)| at + 1).nth(half - 1);
-            let (piece, left) = rest.split_at(end.unwrap_or(rest.len()));
+            let end = end.unwrap_or(rest.len()).min(most.max(1));
+            let (piece, left) = rest.split_at(end);
             self.screen.feed(piece);
             self.look(look);
             rest = left;
@@ -95,5 +99,17 @@ mod tests {
         for n in 0..500 {
             assert!(seen.contains(&format!("line {n}")), "{n}");
         }
+        // Nor one that ends where its row does.
+        let many: Vec<String> = (0..500).map(|n| format!("row {n:06}")).collect();
+        let seen = self::seen(Some(Size::asked(10, 6)), &[&many.concat()]);
+        for row in many {
+            assert!(seen.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn what_one_piece_draws_is_seen_before_the_next_erases_it() {
+        let seen = seen(Some(Size::asked(20, 4)), &["root@db1:~#", "\r\x1b[K"]);
+        assert_eq!(seen, ["root@db1:~#", ""]);
     }
 }

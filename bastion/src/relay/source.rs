@@ -70,9 +70,14 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Puts bytes that are there already behind those of a message. Never waits, and brings nothing out of order.
-    pub(super) fn together(&mut self, message: Option<ChannelMsg>) -> Option<ChannelMsg> {
-        let (together, left) = together(message?, || self.ready());
+    /// Puts bytes that are there already behind those of a message, up to `most` of them. Never waits, and brings nothing
+    /// out of order.
+    pub(super) fn together(
+        &mut self,
+        message: Option<ChannelMsg>,
+        most: usize,
+    ) -> Option<ChannelMsg> {
+        let (together, left) = together(message?, most, || self.ready());
         if let Some(left) = left {
             self.said.push_front(left);
         }

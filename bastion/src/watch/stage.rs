@@ -44,6 +44,26 @@ struct Waiting {
     bytes: usize,
 }
 
+impl Waiting {
+    /// Gives up as much of what came first as is too much; a size that it was.
+    fn give_way(&mut self) -> Option<Size> {
+        let over = self.bytes.saturating_sub(limits::WATCH_BYTES);
+        let bit = self.bits.pop_front()?;
+        self.bytes -= bit.weight();
+        match bit {
+            Bit::Size(size) => Some(size),
+            Bit::Bytes(bytes) => {
+                if bytes.len() > over {
+                    let rest = Bit::Bytes(bytes.slice(over..));
+                    self.bytes += rest.weight();
+                    self.bits.push_front(rest);
+                }
+                None
+            }
+        }
+    }
+}
+
 /// One thing that was shown.
 #[derive(Debug)]
 pub(super) enum Bit {
@@ -210,16 +230,7 @@ impl Stage {
         waiting.bits.push_back(bit);
         // What goes faster than the screen is followed has scrolled away.
         while waiting.bytes > limits::WATCH_BYTES && waiting.bits.len() > 1 {
-            let size = match waiting.bits.pop_front() {
-                Some(bit) => {
-                    waiting.bytes -= bit.weight();
-                    match bit {
-                        Bit::Size(size) => Some(size),
-                        Bit::Bytes(_) => None,
-                    }
-                }
-                None => None,
-            };
+            let size = waiting.give_way();
             // A size is never lost.
             if let Some(size) = size {
                 drop(waiting);
@@ -286,6 +297,20 @@ mod tests {
         stage.with_screen(|screen| {
             assert_eq!((screen.size().cols(), screen.size().rows()), (100, 30));
         });
+    }
+
+    #[test]
+    fn the_end_of_a_large_piece_stays() {
+        let stage = Stage::new(alice(), Some(Size::asked(80, 24)));
+        let many: Vec<String> = (0..4000).map(|n| format!("line {n:03}\r\n")).collect();
+        let many = many.concat();
+        let end = many.len() - limits::WATCH_BYTES;
+        stage.output(Bytes::copy_from_slice(&many.as_bytes()[end..]));
+        stage.output(Bytes::from_static(b"$ "));
+        assert!(stage.waiting().bytes <= limits::WATCH_BYTES);
+        stage.draw(stage.take());
+        assert_eq!(text(&stage, 22), "line 3999");
+        assert_eq!(text(&stage, 23), "$");
     }
 
     #[test]
