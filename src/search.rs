@@ -38,7 +38,7 @@ use places::{Somewhere, everywhere};
     A time that is shown is one for `hallpass play --at`. What was typed and never shown is not looked through.\n\
     A recording whose index the bastion has signed is searched by it; any other is read whole, and the same is found\n\
     (`hallpass index` makes indexes that are missing). One in a bucket is brought here first, into a directory that goes with this (TMPDIR),\n\
-    with its index; --session and --since name those that are not brought. Buckets are found as `hallpass verify` finds them."
+    with its index; of one that --person, --target or --since leave out, only its beginning is. Buckets are found as `hallpass verify` finds them."
 )]
 pub(crate) struct SearchArgs {
     /// A regular expression, as the crate `regex` reads it; (?i) ignores case
