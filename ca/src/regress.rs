@@ -92,7 +92,7 @@ impl Regress {
         );
         let mut command = Command::new("timeout");
         command
-            .args(["300", program])
+            .args(["600", program])
             .current_dir(&scripts)
             .stdin(std::process::Stdio::null())
             .env("PATH", path)

@@ -244,7 +244,7 @@ fn command(world: &World, there: &Path, script: &str, lines: &Path) -> Result<Co
     let bin = world.root().join("bin");
     let mut command = world.alice.command("timeout")?;
     command
-        .args(["170", "sh"])
+        .args(["480", "sh"])
         .arg(there.join("test-exec.sh"))
         .arg(there)
         .arg(there.join(format!("{script}.sh")))
