@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use bastion::bucket::BucketError;
 use record::text::is_visible;
 
 /// What happened and what to do next, ready to be shown.
@@ -44,12 +45,22 @@ impl fmt::Display for Failure {
 
 impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let io = (&error as &dyn std::error::Error).downcast_ref::<io::Error>();
+        let known = &error as &dyn std::error::Error;
+        let io = known.downcast_ref::<io::Error>();
+        let hint = known.downcast_ref::<BucketError>().and_then(hint);
         Self {
-            words: error.to_string(),
+            words: format!("{error}{}", hint.unwrap_or_default()),
             unread: io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe),
         }
     }
+}
+
+/// What to do when a store of objects does not answer that no variable names.
+fn hint(error: &BucketError) -> Option<&'static str> {
+    let is_named = std::env::var_os("AWS_ENDPOINT_URL").is_some_and(|text| !text.is_empty());
+    let is_away = matches!(error, BucketError::Store(_));
+    (is_away && !is_named)
+        .then_some("\n  hint: Amazon's S3 was asked; AWS_ENDPOINT_URL names another store")
 }
 
 /// Text that can be shown to a person: what is invisible, other than the characters of `kept`, is escaped. Paths and the

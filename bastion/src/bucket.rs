@@ -75,9 +75,18 @@ impl From<object_store::Error> for BucketError {
             object_store::Error::NotFound { .. } => Self::Missing,
             object_store::Error::PermissionDenied { .. }
             | object_store::Error::Unauthenticated { .. } => Self::Denied(said(&error.to_string())),
-            other => Self::Store(said(&other.to_string())),
+            other => Self::Store(said(&cause(&other).to_string())),
         }
     }
+}
+
+/// What is at the bottom of an error: what is above it repeats the request and how often it was tried.
+fn cause<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> &'a (dyn std::error::Error + 'static) {
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .unwrap_or(error)
 }
 
 /// A store's words, as text that can be shown.

@@ -13,6 +13,21 @@ fn readings(world: &World) -> Result<Vec<String>> {
 }
 
 #[test]
+fn who_is_given_reading_is_told_how_to_read() -> Result<()> {
+    let world = World::reviewed("")?;
+    let again = [
+        "ca",
+        "request",
+        "review@bastion",
+        "--reason",
+        "the next day",
+    ];
+    let given = world.bob.ssh(&again)?.ok()?;
+    given.says("next:  ssh -t review@bastion ls\n")?;
+    Ok(())
+}
+
+#[test]
 fn promise_40_what_is_read_and_ended_stands_in_the_log() -> Result<()> {
     let world = World::reviewed("")?;
     let (session, id) = world.running(&["-tt"], "echo started; sleep 600")?;

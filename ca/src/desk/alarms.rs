@@ -32,7 +32,7 @@ impl Writer {
             return Ok(Answer::of(api::Done {}));
         }
         if own.alerts.len() >= limits::ALERTS_PER_SESSION {
-            return Err(Refused::Message(
+            return Err(Refused::Because(
                 "the session has as many alerts as one may",
             ));
         }

@@ -52,7 +52,7 @@ impl Writer {
             Door::Target(target) if config.targets.contains_key(target) => {
                 (vec![target.to_string()], target.to_string())
             }
-            Door::Target(_) => return Err(Refused::Message("there is no such target")),
+            Door::Target(_) => return Err(Refused::Because("there is no such target")),
         };
         let now = self.hall.now();
         let until = now.after(limits::DOOR_CERT_LIFE);
@@ -108,7 +108,7 @@ impl Writer {
             });
         }
         if role.reads.is_some() {
-            return Err(Refused::Message(
+            return Err(Refused::Because(
                 "the grant is for reading recordings at a bastion, and opens no session",
             ));
         }
@@ -118,7 +118,7 @@ impl Writer {
             )));
         }
         let target = config.targets.get(&request.access.target);
-        let target = target.ok_or(Refused::Message("there is no such target"))?;
+        let target = target.ok_or(Refused::Because("there is no such target"))?;
         let key = certifiable(&self.state, &config, &ask.key)?;
         if self.hall.any_session(&self.state, &ask.session)?.is_some() {
             return Err(Refused::SessionUsed(ask.session.clone()));
@@ -178,7 +178,7 @@ impl Writer {
     ) -> Decided<api::Done> {
         let words = end.reason.len() <= END_REASON_BYTES && end.reason.chars().all(is_visible);
         if !words || end.reason.is_empty() {
-            return Err(Refused::Message("why the session ended is a word or two"));
+            return Err(Refused::Because("why the session ended is a word or two"));
         }
         let begun = self.hall.any_session(&self.state, &end.session)?;
         let own = begun.filter(|session| session.bastion == *bastion);
@@ -188,7 +188,7 @@ impl Writer {
                 return Ok(Answer::of(api::Done {}));
             }
             tracing::error!(session = %end.session, %bastion, "ALARM: a session that has ended was given another recording");
-            return Err(Refused::Message(
+            return Err(Refused::Because(
                 "the session has ended with another recording",
             ));
         }
@@ -325,7 +325,7 @@ pub(super) fn known<'a>(
         return Err(Refused::ShutOut(whom));
     }
     let own = config.bastions.get(bastion);
-    own.ok_or(Refused::Message(
+    own.ok_or(Refused::Because(
         "this bastion is not in the configuration any more",
     ))
 }

@@ -23,7 +23,7 @@ impl Writer {
     pub(super) fn kept(&mut self, bastion: &BastionName, ask: &KeptAsk) -> Decided<KeptGiven> {
         known(&self.state, &self.hall.config(), bastion)?;
         if ask.sessions.len() > limits::KEPT_ASKED {
-            return Err(Refused::Message(
+            return Err(Refused::Because(
                 "these are more recordings than are asked of at once",
             ));
         }
@@ -45,7 +45,7 @@ impl Writer {
         let found = self.hall.kept(&self.state, bastion, ask.session.clone())?;
         let kept = found.ok_or_else(|| Refused::UnknownSession(ask.session.clone()))?;
         if kept.stays {
-            return Err(Refused::Message(
+            return Err(Refused::Because(
                 "the recording is held, or its review is owed: it stays",
             ));
         }
@@ -58,7 +58,7 @@ impl Writer {
             Rule::Size(most) => kept.retention.size == Some(most),
         };
         if !so {
-            return Err(Refused::Message("the recording's role keeps it still"));
+            return Err(Refused::Because("the recording's role keeps it still"));
         }
         self.commit(Entry::Expiry {
             session: ask.session.clone(),
@@ -78,18 +78,18 @@ impl Writer {
         reading: &Reading,
     ) -> Result<(), Refused> {
         if !reads.holds {
-            return Err(Refused::Message(
+            return Err(Refused::Because(
                 "the role reads recordings and holds none: that takes one with hold = true",
             ));
         }
         let held = self.state.held.contains(id);
         match reading {
-            Reading::Hold(_) if held => Err(Refused::Message("the recording is held already")),
-            Reading::Hold(_) if self.state.held.len() >= limits::HOLDS => Err(Refused::Message(
+            Reading::Hold(_) if held => Err(Refused::Because("the recording is held already")),
+            Reading::Hold(_) if self.state.held.len() >= limits::HOLDS => Err(Refused::Because(
                 "as many recordings are held as may be: lift a hold first",
             )),
-            Reading::Release(_) if !held => Err(Refused::Message("nobody holds the recording")),
-            Reading::Release(_) if session.person == pass.person => Err(Refused::Message(
+            Reading::Release(_) if !held => Err(Refused::Because("nobody holds the recording")),
+            Reading::Release(_) if session.person == pass.person => Err(Refused::Because(
                 "nobody lifts the hold from the recording of their own session: ask somebody else",
             )),
             _ => Ok(()),

@@ -72,7 +72,7 @@ impl Writer {
         match &ask.reading {
             Reading::Watch | Reading::Cat | Reading::Kill(_) => {}
             Reading::Erase(_) if self.state.held.contains(&ask.session) => {
-                return Err(Refused::Message(
+                return Err(Refused::Because(
                     "the recording is held: `release` lifts that, and it is erased afterwards",
                 ));
             }
@@ -131,7 +131,7 @@ impl Writer {
                 address: shown.source,
             });
         }
-        let reads = role.reads.clone().ok_or(Refused::Message(
+        let reads = role.reads.clone().ok_or(Refused::Because(
             "the grant is for a session, and lets nobody read recordings",
         ))?;
         let pass = Pass {
@@ -154,23 +154,23 @@ fn may_erase(
     case: Option<&Case>,
 ) -> Result<(), Refused> {
     if !reads.erases {
-        return Err(Refused::Message(
+        return Err(Refused::Because(
             "the role reads recordings and erases none: that takes one with erase = true",
         ));
     }
     if session.person == pass.person {
-        return Err(Refused::Message(
+        return Err(Refused::Because(
             "nobody erases the recording of their own session: ask somebody else",
         ));
     }
     let debt = case.and_then(|case| case.debt.as_ref());
     if debt.is_some_and(|debt| !debt.is_paid()) {
-        return Err(Refused::Message(
+        return Err(Refused::Because(
             "it was taken with break-glass, and its review is owed still: it is erased afterwards",
         ));
     }
     if session.end.is_none() {
-        return Err(Refused::Message(
+        return Err(Refused::Because(
             "the session has not ended: what is left of it is erased afterwards (`kill` ends it)",
         ));
     }

@@ -247,9 +247,9 @@ pub enum Refused {
     /// This bastion began no such session.
     #[error("{}", record::api::review::unknown(.0))]
     UnknownSession(SessionId),
-    /// A field of a bastion's message is wrong.
-    #[error("the message cannot be read: {0}")]
-    Message(&'static str),
+    /// What was asked for is against a rule, or cannot be what it says; the reason, whole.
+    #[error("{0}")]
+    Because(&'static str),
     /// Too few witnesses have cosigned the log (<https://c2sp.org/tlog-witness>).
     #[error(
         "the log's witnesses have not cosigned your certificate: it is kept for you, and not given without them; once they answer:  ssh ca collect {0}"
@@ -270,7 +270,7 @@ impl Refused {
             | Self::UnknownRequest(_)
             | Self::UnknownWhom(_)
             | Self::SeveralRoles(_)
-            | Self::Message(_) => Status::Usage,
+            | Self::Because(_) => Status::Usage,
             Self::Unwitnessed(_) | Self::Unavailable(_) => Status::Unavailable,
             _ => Status::Policy,
         }

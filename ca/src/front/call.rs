@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use config::Config;
+use config::words::Principal;
 use record::clock::{Clock, UnixTime};
 use russh::server::Handle;
 use ssh_key::Algorithm;
@@ -107,6 +108,17 @@ impl Call {
             Algorithm::SkEcdsaSha2NistP256 => "~/.ssh/id_ecdsa_sk-cert.pub",
             _ => "~/.ssh/id_ed25519-cert.pub",
         }
+    }
+
+    /// How the granted access is used: to read at a bastion, or through one.
+    pub(super) fn way_in(&self, access: &Principal) -> String {
+        let config = self.config();
+        let place = access.target.as_str();
+        let is_bastion = config.bastions.keys().any(|name| name.as_str() == place);
+        if is_bastion && !config.targets.contains_key(&access.target) {
+            return format!("ssh -t {access} ls");
+        }
+        format!("ssh -J {} {access}", self.bastion())
     }
 
     /// The bastion that examples name: the first one.

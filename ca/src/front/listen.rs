@@ -140,7 +140,7 @@ async fn reload(desk: &Desk, path: &Path) {
     let config = match Config::load(path) {
         Ok(config) => config,
         Err(e) => {
-            tracing::error!("the configuration was not reloaded, the old one stays in force: {e}");
+            stays(&e);
             return;
         }
     };
@@ -153,10 +153,14 @@ async fn reload(desk: &Desk, path: &Path) {
     }
     match desk.reload(config).await {
         Ok(()) => tracing::info!("the configuration was reloaded"),
-        Err(e) => {
-            tracing::error!("the configuration was not reloaded, the old one stays in force: {e}");
-        }
+        Err(e) => stays(&e),
     }
+}
+
+/// Says why a configuration was not put in force, in one line: a log has no other.
+fn stays(why: &dyn std::error::Error) {
+    let why = why.to_string().replace("\n  hint: ", "; ");
+    tracing::error!("the configuration was not reloaded, the old one stays in force: {why}");
 }
 
 fn ssh(identity: PrivateKey) -> russh::server::Config {

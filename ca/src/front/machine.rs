@@ -22,7 +22,7 @@ enum Said {
 
 impl Said {
     fn parse(line: &[u8]) -> Result<Self, Refused> {
-        let unknown = Refused::Message("a target says sync, renew or join TARGET");
+        let unknown = Refused::Because("a target says sync, renew or join TARGET");
         let line = str::from_utf8(line).ok();
         let line = line.filter(|line| line.len() <= LINE_BYTES);
         match line.map(|line| line.split_once(' ').ok_or(line)) {
@@ -86,7 +86,7 @@ async fn answer(desk: &Arc<Desk>, machine: Machine, said: Said) -> Result<String
             json(&desk.orders(Some(&target))?)
         }
         (Said::Renew, None) => Ok(desk.renew(machine).await? + "\n"),
-        _ => Err(Refused::Message("with a token a target says join TARGET")),
+        _ => Err(Refused::Because("with a token a target says join TARGET")),
     }
 }
 

@@ -291,6 +291,6 @@ fn about(call: &Call, issued: &Issued, id: &RequestId, life: Duration) -> String
         let file = call.certificate_file();
         let _ = writeln!(text, "save it:  ssh ca collect {id} > {file}");
     }
-    let _ = writeln!(text, "next:  ssh -J {} {}", call.bastion(), issued.access);
+    let _ = writeln!(text, "next:  {}", call.way_in(&issued.access));
     text
 }

@@ -55,7 +55,7 @@ async fn a_session_begins_and_ends_once() {
         let wrong = api::SessionEnd { reason, ..end(1) };
         assert_eq!(
             desk.end_session(&gate(), wrong).await,
-            Err(Refused::Message("why the session ended is a word or two"))
+            Err(Refused::Because("why the session ended is a word or two"))
         );
     }
     desk.end_session(&gate(), end(1)).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_session_begins_and_ends_once() {
     };
     assert_eq!(
         desk.end_session(&gate(), forged).await,
-        Err(Refused::Message(
+        Err(Refused::Because(
             "the session has ended with another recording"
         ))
     );
@@ -231,7 +231,7 @@ async fn doors_have_the_names_of_the_configuration() {
     };
     assert_eq!(
         desk.door(&gate(), nowhere).await,
-        Err(Refused::Message("there is no such target"))
+        Err(Refused::Because("there is no such target"))
     );
 }
 

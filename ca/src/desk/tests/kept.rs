@@ -111,7 +111,7 @@ async fn nothing_is_removed_before_its_time() {
     ends(&desk).await;
     assert_eq!(kept(&desk, "other").await, [], "it is another bastion's");
     assert_eq!(expire(&desk, "other", month).await, unknown);
-    let still = Err(Refused::Message("the recording's role keeps it still"));
+    let still = Err(Refused::Because("the recording's role keeps it still"));
     world.clock.pass(Duration::from_secs(30 * DAY - 1));
     assert_eq!(kept(&desk, "gate").await[0].over_s, 30 * DAY - 1);
     assert_eq!(expire(&desk, "gate", month).await, still);
@@ -139,7 +139,7 @@ async fn nothing_is_removed_before_its_time() {
     };
     let many = desk.kept(&gate(), many).await;
     let words = "these are more recordings than are asked of at once";
-    assert_eq!(many, Err(Refused::Message(words)));
+    assert_eq!(many, Err(Refused::Because(words)));
 }
 
 #[tokio::test]
@@ -151,11 +151,11 @@ async fn what_is_held_stays_until_somebody_else_lifts_it() {
     let twice = reads(&desk, &bob, Reading::Hold(why())).await;
     assert_eq!(
         twice,
-        Err(Refused::Message("the recording is held already"))
+        Err(Refused::Because("the recording is held already"))
     );
     let erased = reads(&desk, &bob, Reading::Erase(why())).await;
     assert!(
-        matches!(erased, Err(Refused::Message(why)) if why.starts_with("the recording is held:")),
+        matches!(erased, Err(Refused::Because(why)) if why.starts_with("the recording is held:")),
         "{erased:?}"
     );
     let list = ListAsk {
@@ -169,7 +169,7 @@ async fn what_is_held_stays_until_somebody_else_lifts_it() {
     assert!(listed.sessions[0].held);
     world.clock.pass(Duration::from_secs(40 * DAY));
     let month = Rule::Age(30 * DAY);
-    let stays = Err(Refused::Message(
+    let stays = Err(Refused::Because(
         "the recording is held, or its review is owed: it stays",
     ));
     assert!(kept(&desk, "gate").await[0].stays);
@@ -180,7 +180,7 @@ async fn what_is_held_stays_until_somebody_else_lifts_it() {
     let bob = shown(&desk).await;
     reads(&desk, &bob, Reading::Release(why())).await.unwrap();
     let none = reads(&desk, &bob, Reading::Release(why())).await;
-    assert_eq!(none, Err(Refused::Message("nobody holds the recording")));
+    assert_eq!(none, Err(Refused::Because("nobody holds the recording")));
     expire(&desk, "gate", month).await.unwrap();
 }
 
@@ -195,7 +195,7 @@ async fn a_role_without_hold_holds_nothing() {
     for reading in [Reading::Hold(why()), Reading::Release(why())] {
         let refused = reads(&desk, &bob, reading).await;
         assert!(
-            matches!(refused, Err(Refused::Message(why)) if why.contains("that takes one with hold = true")),
+            matches!(refused, Err(Refused::Because(why)) if why.contains("that takes one with hold = true")),
             "{refused:?}"
         );
     }

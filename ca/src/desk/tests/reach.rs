@@ -82,7 +82,7 @@ async fn a_bastion_that_nobody_knows_hears_nothing() {
     let stranger = "stranger".parse().unwrap();
     let ask = ReachAsk { held: held.clone() };
     let refused = desk.reach(&stranger, ask.clone()).await.unwrap_err();
-    assert!(matches!(refused, Refused::Message(_)), "{refused:?}");
+    assert!(matches!(refused, Refused::Because(_)), "{refused:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use config::recipient::Recipient;
+use config::recipient::{Recipient, RecipientKey};
 use config::recipients::Recipients;
 use config::words::shown;
 use serde::{Deserialize, Serialize};
@@ -226,8 +226,15 @@ impl Keys {
     }
 }
 
-/// A recipient as people know it: an SSH key by its fingerprint and comment.
+/// A recipient as people know it: a key of age as it is written, an SSH key by its fingerprint and comment.
 fn who(text: &str) -> String {
+    let age = text
+        .parse()
+        .ok()
+        .filter(|known: &Recipient| matches!(known.key(), RecipientKey::Age(_)));
+    if let Some(age) = age {
+        return age.to_string();
+    }
     let Ok(key) = ssh_key::PublicKey::from_openssh(text) else {
         return shown(text);
     };
