@@ -49,6 +49,7 @@ pub mod host;
 pub mod identity;
 mod jump;
 mod keeping;
+mod last;
 mod line;
 mod link;
 mod links;

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::agent::Requests;
 use crate::flow::{Gate, Way};
 use crate::forward::Item;
+use crate::last;
 use crate::relay::{Outlet, Over, SharedBounds, Source};
 use crate::spools::Share;
 
@@ -50,6 +51,14 @@ where
     S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
 {
     read: ChannelReadHalf,
+    side: Side<S>,
+}
+
+/// What is said to one end, and how much of it waits.
+struct Side<S>
+where
+    S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
+{
     write: Arc<ChannelWriteHalf<S>>,
     /// Counts what comes from this end.
     gate: Arc<Gate>,
@@ -62,32 +71,40 @@ where
 {
     pub(crate) fn new(channel: Channel<S>, gate: Arc<Gate>) -> Self {
         let (read, write) = channel.split();
-        let write = Arc::new(write);
-        Self {
-            read,
-            write,
+        let side = Side {
+            write: Arc::new(write),
             gate,
             closed: false,
-        }
+        };
+        Self { read, side }
     }
 
-    async fn close(&mut self) {
-        self.closed = true;
-        let _ = tokio::time::timeout(LAST_WORD, self.write.close()).await;
+    async fn close(self) {
+        let Self { read, mut side } = self;
+        // What arrives waits for nobody any more, or it would hold up all of its connection.
+        drop(read);
+        side.closed = true;
+        last::word(LAST_WORD, closing(Arc::clone(&side.write))).await;
     }
 }
 
 /// One that is cut off has to be closed too: russh keeps a channel that nobody holds any more.
-impl<S> Drop for End<S>
+impl<S> Drop for Side<S>
 where
     S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
 {
     fn drop(&mut self) {
         if let (false, Ok(runtime)) = (self.closed, tokio::runtime::Handle::try_current()) {
-            let write = Arc::clone(&self.write);
-            runtime.spawn(async move { tokio::time::timeout(LAST_WORD, write.close()).await });
+            runtime.spawn(closing(Arc::clone(&self.write)));
         }
     }
+}
+
+async fn closing<S>(write: Arc<ChannelWriteHalf<S>>)
+where
+    S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
+{
+    let _ = write.close().await;
 }
 
 /// Moves bytes until the connection is over, records its end, and closes both channels. `requests` follows an agent's.
@@ -118,13 +135,13 @@ async fn moves(
         requests,
         share: bounds.share(),
         bounds,
-        up: Outlet::new(Arc::clone(&far.write), Arc::clone(&near.gate)),
-        down: Outlet::new(Arc::clone(&near.write), Arc::clone(&far.gate)),
+        up: Outlet::new(Arc::clone(&far.side.write), Arc::clone(&near.side.gate)),
+        down: Outlet::new(Arc::clone(&near.side.write), Arc::clone(&far.side.gate)),
         near_gone: None,
         far_gone: false,
     };
     loop {
-        if let Some(over) = both.over(&near.gate, &far.gate) {
+        if let Some(over) = both.over(&near.side.gate, &far.side.gate) {
             return over;
         }
         let due = both.near_gone.map(|at| at + DRAIN);

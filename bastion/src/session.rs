@@ -89,8 +89,9 @@ async fn go(site: &Arc<Site>, route: &Route, mut client: Client, prepared: Prepa
     let observed = way.observed();
     let (name, until) = (way.name.clone(), way.until.clone());
     let stopped = way.stopped(site);
-    let (handle, id) = (client.near.handle.clone(), client.id);
-    let answered = client.answered;
+    let person = &client.person;
+    let (handle, id) = (person.near.handle.clone(), person.id);
+    let answered = person.answered;
     let reaching = Box::pin(async {
         // Until then the target hears of nothing.
         observed.await;
@@ -111,13 +112,15 @@ async fn go(site: &Arc<Site>, route: &Route, mut client: Client, prepared: Prepa
         Some(Ok(Err(fault))) => refuse(site, route, client, fault, Some(recorder), pty).await,
         Some(Err(stop)) => {
             let (reason, mut words) = farewell(Over::Stopped(stop), &name, &until);
-            end(site, recorder, reason, &mut words, pty, &client).await;
-            client.leave(Reply::Success, words.exit).await;
+            let person = client.deaf();
+            end(site, recorder, reason, &mut words, pty, &person).await;
+            person.leave(Reply::Success, words.exit).await;
         }
         None => {
             let (reason, mut words) = farewell(Over::ClientClosed, &name, &until);
-            end(site, recorder, reason, &mut words, pty, &client).await;
-            client.close().await;
+            let person = client.deaf();
+            end(site, recorder, reason, &mut words, pty, &person).await;
+            person.close().await;
         }
     }
 }
@@ -131,6 +134,7 @@ async fn refuse(
     recorder: Option<Recorder>,
     pty: bool,
 ) {
+    let person = client.deaf();
     let line = fault.to_string();
     tracing::info!(access = %route.access(), source = %route.source(), "no session: {line}");
     let mut words = Words {
@@ -143,17 +147,17 @@ async fn refuse(
         {
             // The client's `scp` shows it: a line of ours beside would say it twice.
             words.line = None;
-            client.hand(Item::Bytes(said)).await;
+            person.hand(Item::Bytes(said)).await;
         }
-        end(site, recorder, fault.reason(), &mut words, pty, &client).await;
+        end(site, recorder, fault.reason(), &mut words, pty, &person).await;
     } else {
-        client.tell(words.line.take(), pty).await;
+        person.tell(words.line.take(), pty).await;
     }
     let reply = match fault {
         Fault::Request(_) => Reply::Failure,
         _ => Reply::Success,
     };
-    client.leave(reply, words.exit).await;
+    person.leave(reply, words.exit).await;
 }
 
 /// Carries a session that has begun, and ends it.
@@ -180,7 +184,7 @@ async fn carry(
     let (_open, closing) = oneshot::channel();
     let mut serving = arrivals.map(|arrivals| {
         let links = Links {
-            near: client.near.clone(),
+            near: client.person.near.clone(),
             far: target.gates(),
             forwards: recorder.forwards(),
             bounds: beside,
@@ -192,8 +196,8 @@ async fn carry(
     let sides = Sides {
         client: &mut client.read,
         client_said: std::mem::take(&mut client.said),
-        to_client: Arc::clone(&client.write),
-        near: client.near.handle.clone(),
+        to_client: Arc::clone(&client.person.write),
+        near: client.person.near.handle.clone(),
         target: &mut target_read,
         target_said,
         to_target: target_write,
@@ -206,16 +210,18 @@ async fn carry(
         over = relay::run(&mut recorder, rules, sides, &mut news) => over,
         over = failed(serving.as_mut()) => over,
     };
+    // Whatever comes now is neither recorded nor forwarded.
+    let person = client.deaf();
     if let Some(serving) = serving {
         serving.end().await;
     }
     let (reason, mut words) = farewell(over, name, until);
     stage.over(reason.as_str());
     drop(herald);
-    // Whatever comes now is neither recorded nor forwarded. A target that stands still is not waited for.
+    // A target that stands still is not waited for.
     let _ = tokio::time::timeout(LAST_WORD, target.close()).await;
-    end(site, recorder, reason, &mut words, pty, &client).await;
-    client.leave(Reply::Given, words.exit).await;
+    end(site, recorder, reason, &mut words, pty, &person).await;
+    person.leave(Reply::Given, words.exit).await;
 }
 
 /// Returns when the connections that the target opens end the session: they cannot be recorded, or are too large.

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use hallpass_tests::inject::Trace;
 use hallpass_tests::process::{self, LIMIT, Live, Output};
 use hallpass_tests::world::Setup;
 use hallpass_tests::{Failure, Result, World, programs};
@@ -205,6 +206,46 @@ fn promise_15_a_channel_that_stands_still_stops_no_other_of_its_connection() -> 
     stalled.finish(LIMIT)?.ok()?.prints("33554432")?;
     master.close();
     master.finish(LIMIT)?.ok()?;
+    world.end()
+}
+
+#[test]
+fn who_still_sends_to_a_command_that_has_ended_hears_its_end_beside_a_busy_channel() -> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let socket = world.root().join("master");
+    let socket = socket.to_str().unwrap_or_default();
+    let busy = spell(
+        &world,
+        &[
+            "-M",
+            "-S",
+            socket,
+            "-J",
+            "bastion",
+            &at,
+            "echo up >&2; cat /dev/zero",
+        ],
+    )?;
+    let mut busy = shell(&format!("exec {busy} > /dev/null"))?;
+    busy.wait_err("up\n", LIMIT)?;
+    // Sealing takes a while: what arrives meanwhile is far more than waits for a session.
+    let slow = [
+        "-e",
+        "trace=fsync,fdatasync",
+        "-e",
+        "inject=fsync,fdatasync:delay_enter=1000000",
+    ];
+    let strace = Trace::attach(world.bastion()?.id(), &world.root().join("strace"), &slow)?;
+    for _ in 0..2 {
+        let ended = spell(
+            &world,
+            &["-S", socket, &at, "head -c 20M > /dev/null; exit 3"],
+        )?;
+        sh(&format!("exec {ended} < /dev/zero"), LIMIT)?.exits(3)?;
+    }
+    strace.end()?;
+    assert!(busy.runs());
+    drop(busy);
     world.end()
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::doorman::HEARD;
 use crate::forward::STDERR;
+use crate::last;
 use crate::prelude::{Start, Terminal};
 use crate::relay::Stop;
 use crate::site::{Phase, Site};
@@ -84,8 +85,13 @@ impl Desk {
 
     /// Says that nothing like that is done here.
     pub(super) async fn refuse(self) {
-        let _ = self.out.handle.channel_failure(self.out.id).await;
-        let _ = timeout(WORD, self.out.write.close()).await;
+        let Self { read, out, .. } = self;
+        drop(read);
+        let _ = out.handle.channel_failure(out.id).await;
+        last::word(WORD, async move {
+            let _ = out.write.close().await;
+        })
+        .await;
     }
 
     /// Prints text of ours.
@@ -131,15 +137,18 @@ impl Desk {
 
     /// Says how it ended, and closes.
     pub(super) async fn leave(self, status: u32) {
-        let leaving = async {
+        let Self { read, out, .. } = self;
+        // What arrives waits for nobody any more, or it would hold up all of the reviewer's connection.
+        drop(read);
+        last::word(WORD, async move {
             if status != 0 {
                 tokio::time::sleep(HEARD).await;
             }
-            let _ = self.out.write.eof().await;
-            let _ = self.out.write.exit_status(status).await;
-            let _ = self.out.write.close().await;
-        };
-        let _ = timeout(WORD, leaving).await;
+            let _ = out.write.eof().await;
+            let _ = out.write.exit_status(status).await;
+            let _ = out.write.close().await;
+        })
+        .await;
     }
 }
 

@@ -14,6 +14,7 @@ use crate::doorman::HEARD;
 use crate::flow::Gate;
 use crate::forward::{Item, STDERR, forward};
 use crate::jump::Place;
+use crate::last;
 use crate::links::Near;
 use crate::prelude::Start;
 use crate::relay;
@@ -31,13 +32,19 @@ pub(crate) enum Reply {
 
 /// The person's channel.
 pub(crate) struct Client {
-    pub(super) id: ChannelId,
     pub(super) read: ChannelReadHalf,
-    pub(super) write: Arc<ChannelWriteHalf<Msg>>,
-    pub(super) near: Near,
     pub(super) said: VecDeque<ChannelMsg>,
     pub(super) held: usize,
     pub(super) gate: Arc<Gate>,
+    pub(super) person: Person,
+}
+
+/// The person's channel, of which nothing is taken any more. What arrives on it waits for nobody, or it would hold up all of
+/// the person's connection.
+pub(crate) struct Person {
+    pub(super) id: ChannelId,
+    pub(super) write: Arc<ChannelWriteHalf<Msg>>,
+    pub(super) near: Near,
     /// The request for a shell or a command has been answered with success.
     pub(super) answered: bool,
     _place: Place,
@@ -52,16 +59,23 @@ impl Client {
     ) -> Self {
         let (read, write) = channel.split();
         Self {
-            id: write.id(),
             read,
-            write: Arc::new(write),
-            near,
             said: VecDeque::new(),
             held: 0,
             gate,
-            answered: false,
-            _place: place,
+            person: Person {
+                id: write.id(),
+                write: Arc::new(write),
+                near,
+                answered: false,
+                _place: place,
+            },
         }
+    }
+
+    /// Takes nothing any more.
+    pub(crate) fn deaf(self) -> Person {
+        self.person
     }
 
     /// Waits until something is asked for; none if the channel closes before.
@@ -71,9 +85,10 @@ impl Client {
 
     /// Says that what was asked for is being done.
     pub(crate) async fn accept(&mut self) {
-        if !self.answered {
-            self.answered = true;
-            let _ = self.near.handle.channel_success(self.id).await;
+        let person = &mut self.person;
+        if !person.answered {
+            person.answered = true;
+            let _ = person.near.handle.channel_success(person.id).await;
         }
     }
 
@@ -104,7 +119,7 @@ impl Client {
         if bytes.is_empty() {
             return true;
         }
-        let write = Arc::clone(&self.write);
+        let write = Arc::clone(&self.person.write);
         let showing = async move { write.data_bytes(bytes).await.is_ok() };
         let shown = self.while_held(tokio::time::timeout(LAST_WORD, showing));
         matches!(shown.await, Some(Ok(true)))
@@ -138,6 +153,28 @@ impl Client {
 
     /// Hands the channel something that was recorded, if it takes it in time.
     pub(super) async fn hand(&self, item: Item) {
+        self.person.hand(item).await;
+    }
+
+    /// See [`Person::tell`].
+    pub(crate) async fn tell(&self, line: Option<String>, pty: bool) {
+        self.person.tell(line, pty).await;
+    }
+
+    /// See [`Person::leave`].
+    pub(crate) async fn leave(self, reply: Reply, exit: Exit) {
+        self.deaf().leave(reply, exit).await;
+    }
+
+    /// Closes.
+    pub(crate) async fn close(self) {
+        self.deaf().close().await;
+    }
+}
+
+impl Person {
+    /// Hands the channel something that was recorded, if it takes it in time.
+    pub(super) async fn hand(&self, item: Item) {
         let _ = tokio::time::timeout(LAST_WORD, forward(&self.write, item)).await;
     }
 
@@ -150,40 +187,45 @@ impl Client {
             tokio::time::timeout(LAST_WORD, self.write.extended_data_bytes(STDERR, bytes)).await;
     }
 
-    /// Says how the command ended, and closes.
+    /// Says how the command ended, and closes. A connection that takes nothing now hears of it when it does again.
     pub(crate) async fn leave(self, reply: Reply, exit: Exit) {
-        let leaving = async {
-            match reply {
-                _ if self.answered => {}
-                Reply::Given => {}
-                Reply::Success => {
-                    let _ = self.near.handle.channel_success(self.id).await;
-                }
-                Reply::Failure => {
-                    tokio::time::sleep(HEARD).await;
-                    let _ = self.near.handle.channel_failure(self.id).await;
-                }
-            }
-            match exit {
-                Exit::Status(status) => {
-                    let _ = self.write.exit_status(status).await;
-                }
-                Exit::Signal(name) => {
-                    let (signal, empty) = (signal(name), String::new());
-                    let _ = self
-                        .near
-                        .handle
-                        .exit_signal_request(self.id, signal, false, empty.clone(), empty)
-                        .await;
-                }
-            }
-            let _ = self.write.close().await;
-        };
-        let _ = tokio::time::timeout(LAST_WORD, leaving).await;
+        last::word(LAST_WORD, self.leaving(reply, exit)).await;
     }
 
+    /// Closes.
     pub(crate) async fn close(self) {
-        let _ = tokio::time::timeout(LAST_WORD, self.write.close()).await;
+        last::word(LAST_WORD, async move {
+            let _ = self.write.close().await;
+        })
+        .await;
+    }
+
+    async fn leaving(self, reply: Reply, exit: Exit) {
+        match reply {
+            _ if self.answered => {}
+            Reply::Given => {}
+            Reply::Success => {
+                let _ = self.near.handle.channel_success(self.id).await;
+            }
+            Reply::Failure => {
+                tokio::time::sleep(HEARD).await;
+                let _ = self.near.handle.channel_failure(self.id).await;
+            }
+        }
+        match exit {
+            Exit::Status(status) => {
+                let _ = self.write.exit_status(status).await;
+            }
+            Exit::Signal(name) => {
+                let (signal, empty) = (signal(name), String::new());
+                let _ = self
+                    .near
+                    .handle
+                    .exit_signal_request(self.id, signal, false, empty.clone(), empty)
+                    .await;
+            }
+        }
+        let _ = self.write.close().await;
     }
 }
 

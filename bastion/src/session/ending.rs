@@ -5,7 +5,7 @@ use std::sync::Arc;
 use config::{duration, limits};
 use record::recording::{EndReason, Exit, RecordError, Recorder};
 
-use super::client::Client;
+use super::client::Person;
 use crate::ends::end_of;
 use crate::flow::Way;
 use crate::forward::Item;
@@ -115,18 +115,18 @@ pub(super) async fn end(
     reason: EndReason,
     words: &mut Words,
     pty: bool,
-    client: &Client,
+    person: &Person,
 ) {
     if let Some(line) = words.line.take() {
         match relay::said(&mut recorder, &line, pty) {
-            Ok(said) => client.hand(Item::Errors(said)).await,
+            Ok(said) => person.hand(Item::Errors(said)).await,
             // A recorder that has failed does not keep its own failure from being told.
-            Err(_) => client.tell(Some(line), pty).await,
+            Err(_) => person.tell(Some(line), pty).await,
         }
     }
     if let Err(e) = seal(site, recorder, reason).await {
         words.exit = Exit::Status(ENDED);
-        client.tell(Some(recorder_failed(&e)), pty).await;
+        person.tell(Some(recorder_failed(&e)), pty).await;
     }
 }
 

@@ -45,7 +45,7 @@ impl Row {
         self.goal.map(|goal| match goal {
             Goal::TimesAtLeast(times) => format!("at least {times} times"),
             Goal::TimesAtMost(times) => format!("at most {times} times"),
-            Goal::AtMost(most) => format!("at most {most}"),
+            Goal::AtMost(most) => format!("at most {most:.1}"),
             Goal::AboveAtMost(more) => format!("at most {more} more"),
         })
     }
@@ -124,6 +124,12 @@ mod tests {
             assert_eq!(row(at, 10.0, goal).met(), Some(true), "{goal:?}");
             assert_eq!(row(past, 10.0, goal).met(), Some(false), "{goal:?}");
         }
+    }
+
+    #[test]
+    fn a_goal_that_was_computed_is_told_with_one_decimal() {
+        let told = row(1.0, 1.0, Goal::AtMost(1.1 * 28.0 + 4.0)).goal_text();
+        assert_eq!(told.as_deref(), Some("at most 34.8"));
     }
 
     #[test]
