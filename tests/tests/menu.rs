@@ -8,6 +8,8 @@ mod drawn;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use hallpass_tests::process::{self, LIMIT, Live};
 use hallpass_tests::watch::Witnesses;
@@ -120,6 +122,24 @@ fn who_leaves_the_list_has_opened_nothing() -> Result<()> {
     let mut live = world.alice.ssh_live(&["-tt", "bastion"])?;
     live.wait_out(LIST, LIMIT)?;
     live.close();
+    live.finish(LIMIT)?.exits(1)?;
+    assert!(world.finished()?.is_empty());
+    assert_eq!((world.db1.logins(), world.web1.logins()), (0, 0));
+    world.end()
+}
+
+#[test]
+fn what_was_typed_behind_a_key_that_asks_was_meant_for_a_list_not_yet_seen() -> Result<()> {
+    let (world, _, _) = both(&Setup::default())?;
+    let mut live = world.alice.ssh_live(&["-tt", "bastion"])?;
+    live.wait_out(LIST, LIMIT)?;
+    // The list anew, and in the same breath what is marked in it: in another list that may be another line.
+    live.send("r\r")?;
+    let end = Instant::now() + LIMIT;
+    while live.runs() && Instant::now() < end {
+        sleep(Duration::from_millis(100));
+        let _ = live.send("q");
+    }
     live.finish(LIMIT)?.exits(1)?;
     assert!(world.finished()?.is_empty());
     assert_eq!((world.db1.logins(), world.web1.logins()), (0, 0));

@@ -118,11 +118,20 @@ impl Mint {
         inside: Option<&TargetName>,
         now: UnixTime,
     ) -> Result<Entry, Refusal> {
-        let certificate = self.certificate(says);
+        self.judged_of(&self.certificate(says), user, inside, now)
+    }
+
+    fn judged_of(
+        &self,
+        certificate: &Certificate,
+        user: &str,
+        inside: Option<&TargetName>,
+        now: UnixTime,
+    ) -> Result<Entry, Refusal> {
         let source = "192.0.2.7".parse().unwrap();
         enter(
             Shown {
-                certificate: &certificate,
+                certificate,
                 user,
                 inside,
                 source,
