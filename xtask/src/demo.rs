@@ -203,7 +203,7 @@ fn replay(show: &mut Show, world: &World, path: &str) -> Result<()> {
 
 fn build() -> Result<()> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--locked", "--package", "hallpass"]);
+    cargo.args(["build", "--locked", "--package", "hallpass"]);
     if cargo.status().context("cargo build")?.success() {
         Ok(())
     } else {
