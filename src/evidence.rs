@@ -86,9 +86,11 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
         paths.into_iter().partition(|path| is_log(path));
     let mut sessions = BTreeMap::new();
     let mut believed = !logs.is_empty();
+    let alone = args.paths.len() == 1;
     for path in &logs {
-        let trusted = report.trust(args.trust.as_deref(), path)?;
-        match report.log(path, &trusted)? {
+        let trusted = report.trust(args.trust.as_deref(), path);
+        let looked = trusted.and_then(|trusted| report.log(path, &trusted));
+        match report.or_said(alone, path, looked)?.flatten() {
             Some(found) => sessions.extend(found.sessions),
             None => believed = false,
         }
@@ -97,13 +99,16 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
     let logged = believed.then_some(&sessions);
     let mut seen = Vec::new();
     for path in &others {
-        let trusted = report.trust(args.trust.as_deref(), path)?;
-        report.recordings(path, &trusted, logged, &mut seen)?;
+        let trusted = report.trust(args.trust.as_deref(), path);
+        let looked =
+            trusted.and_then(|trusted| report.recordings(path, &trusted, logged, &mut seen));
+        report.or_said(alone, path, looked)?;
     }
     for place in &buckets {
         let near = logs.first().map_or(Path::new("."), |log| log.as_path());
-        let trusted = report.trust(args.trust.as_deref(), near)?;
-        report.bucket(place, &trusted, logged, &mut seen)?;
+        let trusted = report.trust(args.trust.as_deref(), near);
+        let looked = trusted.and_then(|trusted| report.bucket(place, &trusted, logged, &mut seen));
+        report.or_said(alone, Path::new(&place.to_string()), looked)?;
     }
     if !buckets.is_empty() || others.iter().any(|path| path.is_dir()) {
         report.missing(&sessions, &seen)?;
@@ -136,6 +141,19 @@ impl Report<'_> {
             self.signers = Some(file);
         }
         Ok(trusted.opening(Arc::clone(&self.identities)))
+    }
+
+    /// Of several places one that cannot be looked at is told, and the others are looked at.
+    fn or_said<T>(&mut self, alone: bool, path: &Path, looked: Result<T>) -> Result<Option<T>> {
+        match looked {
+            Ok(found) => Ok(Some(found)),
+            Err(e) if alone || e.is_unread() => Err(e),
+            Err(e) => {
+                let name = path.display().to_string();
+                self.say(false, path, &name, &e.to_string(), &json!({ UNREAD: true }))?;
+                Ok(None)
+            }
+        }
     }
 
     fn log(&mut self, path: &Path, trusted: &Trusted) -> Result<Option<LogReport>> {

@@ -1,8 +1,7 @@
 //! `hallpass play` and `hallpass export`.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +9,28 @@ use std::time::Duration;
 use bastion::bucket::Stored;
 use clap::{Args, ValueEnum};
 use config::words::{SessionId, shown};
+use player::deck::SPEEDS;
 use player::view::parse_time;
 use player::{Format, PlayOptions};
 use record::age::Identities;
+use record::recording::Reader;
 use record::recording::reader::ReadError;
 use record::recording::verify::Trusted;
-use record::recording::{ReadState, Reader};
 
 use crate::brought::{self, Brought, Readable, Source};
 use crate::cli::Site;
 use crate::failure::{Failure, Result};
 use crate::reissue::KeyArgs;
 use crate::search::believed;
+
+mod output;
+mod words;
+
+use output::{Output, not_to_a_terminal};
+use words::{past_the_end, played, told};
+
+/// What says standard output where a file is named.
+const STDOUT: &str = "-";
 
 /// The arguments of `hallpass play`.
 #[derive(Args)]
@@ -34,13 +43,13 @@ pub(crate) struct PlayArgs {
     /// A recording's file, a session's identifier, or one in a bucket (`s3://BUCKET/PREFIX/SESSION`)
     recording: String,
     /// Where to begin, as 1:23 or seconds
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = time, allow_negative_numbers = true)]
     at: Duration,
     /// How fast, from 0.25 to 16
-    #[arg(long, value_name = "TIMES")]
+    #[arg(long, value_name = "TIMES", value_parser = speed, allow_negative_numbers = true)]
     speed: Option<f64>,
     /// Cut waits that are longer than this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = time)]
+    #[arg(long, value_name = "SECONDS", value_parser = time, allow_negative_numbers = true)]
     idle: Option<Duration>,
     /// The public keys by which an index is believed, for seeking and looking for text, and a recording in a bucket (as `hallpass trust` prints them); if left out, the
     /// `allowed_signers` beside the configuration
@@ -62,18 +71,18 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_enum)]
     format: As,
     /// Of svg the moment to draw, of html where it begins to play: as 1:23 or seconds
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
     at: Option<Duration>,
     /// Of html: cut waits that are longer than this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = time)]
+    #[arg(long, value_name = "SECONDS", value_parser = time, allow_negative_numbers = true)]
     idle: Option<Duration>,
     /// Of html: from when on, as 1:23 or seconds; the screen of that moment stands there
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
     from: Option<Duration>,
     /// Of html: up to when
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
     to: Option<Duration>,
-    /// Where to; standard output if left out
+    /// Where to, a file that is not there yet; standard output if left out, or -
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The public keys by which a recording in a bucket is believed (as `hallpass trust` prints them); if left out, the
@@ -150,7 +159,7 @@ pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
     };
     let Some(named) = brought::named(&args.recording)? else {
         let path = find(site, &args.recording)?;
-        return told(player::play(&path, identities, &trusted, options)?);
+        return played(player::play(&path, identities, &trusted, options)?);
     };
     let (source, stored) = one(named)?;
     let Brought { path, coming } = source.play(&stored, &|path| is_readable(path, &identities))?;
@@ -162,7 +171,7 @@ pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
         coming: Some(Arc::clone(&coming)),
         ..options
     };
-    let state = player::play(&path, identities, &trusted, options)?;
+    let seen = player::play(&path, identities, &trusted, options)?;
     brought::said_if_nobody(&trusted)?;
     if let Some(why) = coming.failed() {
         return Err(Failure::new(format!("not all of it was brought: {why}")));
@@ -176,7 +185,7 @@ pub(crate) fn play(site: &Site, args: &PlayArgs) -> Result<()> {
     if !is_judged {
         brought::judge(&path, &stored, &trusted)?;
     }
-    told(state)
+    played(seen)
 }
 
 /// Writes a recording in another format.
@@ -187,46 +196,43 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
     let readable = |path: &Path| is_readable(path, &identities);
     let found = find_anywhere(site, &args.recording, &trusted, &readable)?;
     let path = found.path();
-    let Some(output) = &args.output else {
-        if io::stdout().is_terminal() && !matches!(format, Format::Txt) {
-            return Err(Failure::new(
-                "these bytes are for programs, and would speak to this terminal: say --output FILE, or --format txt to read",
-            ));
-        }
+    let output = args.output.as_ref();
+    let Some(output) = output.filter(|output| output.as_os_str() != STDOUT) else {
+        not_to_a_terminal(io::stdout().is_terminal(), format)?;
         let mut out = BufWriter::new(io::stdout().lock());
         return match player::export(path, &identities, format, &mut out) {
-            Ok(state) => told(state),
+            Ok(state) => {
+                say_past(args, path, &identities)?;
+                told(state)
+            }
             Err(e) => if_somebody_reads(e),
         };
     };
-    let failed = |e: &io::Error| Failure::file("written", output, e);
-    // What a session showed concerns its reader alone, like the recording.
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(output)
-        .map_err(|e| failed(&e))?;
+    let Output { file, is_new } = Output::open(output)?;
+    not_to_a_terminal(file.is_terminal(), format)?;
     let written = player::export(path, &identities, format, &mut BufWriter::new(file));
-    if written.is_err() {
+    if written.is_err() && is_new {
         // Half an export would pass for a whole one.
         let _ = fs::remove_file(output);
     }
-    told(written?)
+    let state = written?;
+    say_past(args, path, &identities)?;
+    told(state)
 }
 
-/// Says what was missing from what was shown or written.
-fn told(state: ReadState) -> Result<()> {
-    match state {
-        ReadState::Finished => Ok(()),
-        ReadState::Unfinished => Ok(writeln!(
-            io::stderr(),
-            "the recording is not finished: this is all of it so far"
-        )?),
-        ReadState::Damaged => Err(Failure::new(
-            "the recording is damaged, and this is only what comes before the damage: `hallpass verify` says more",
-        )),
+/// Says so of times that are past the end: what was written is the last screen then, or nothing happens in it.
+fn say_past(args: &ExportArgs, path: &Path, identities: &Identities) -> Result<()> {
+    let times = [("--at", args.at), ("--from", args.from)];
+    if times.iter().all(|(_, time)| time.is_none()) {
+        return Ok(());
     }
+    let whole = Reader::open(path, identities)?.duration();
+    for (name, time) in times {
+        if let Some(time) = time.filter(|time| *time > whole) {
+            writeln!(io::stderr(), "{}", past_the_end(name, time, whole))?;
+        }
+    }
+    Ok(())
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
@@ -336,6 +342,13 @@ pub(crate) fn find(site: &Site, given: &str) -> Result<PathBuf> {
                 "there is no recording of {session} on this machine: give its file"
             ))
         })
+}
+
+fn speed(text: &str) -> std::result::Result<f64, String> {
+    let (slowest, fastest) = (SPEEDS.first().copied(), SPEEDS.last().copied());
+    let within = |times: &f64| Some(*times) >= slowest && Some(*times) <= fastest;
+    let times = text.parse().ok().filter(within);
+    times.ok_or_else(|| "write a number from 0.25 to 16".to_owned())
 }
 
 fn time(text: &str) -> std::result::Result<Duration, String> {

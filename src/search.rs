@@ -98,6 +98,10 @@ pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
             .map(|since| since.before(SystemClock::default().wall())),
         args,
     };
+    if places.is_empty() {
+        writeln!(io::stderr(), "{}", nothing_there(args))?;
+        return Ok(ExitCode::FAILURE);
+    }
     let mut tally = Tally::default();
     let mut out = io::stdout().lock();
     in_order(
@@ -177,6 +181,8 @@ struct Tally {
     /// Searched, though there is no original to show.
     without: usize,
     unread: usize,
+    /// Left out by what was asked for.
+    passed: usize,
 }
 
 impl Tally {
@@ -187,7 +193,7 @@ impl Tally {
         original: bool,
     ) -> Result<()> {
         match outcome {
-            Ok(None) => {}
+            Ok(None) => self.passed += 1,
             Ok(Some(found)) => {
                 self.searched += 1;
                 self.with_hits += usize::from(!found.hits.is_empty());
@@ -237,7 +243,12 @@ impl Tally {
             )?;
         }
         if self.with_hits == 0 {
-            writeln!(notes, "nothing found in {}", counted(self.searched).0)?;
+            let searched = counted(self.searched).0;
+            let passed = match self.passed {
+                0 => String::new(),
+                count => format!(": --person, --target and --since leave out {count}"),
+            };
+            writeln!(notes, "nothing found in {searched}{passed}")?;
         }
         Ok(
             if self.with_hits > 0 && self.unread + self.locked + self.masked == 0 {
@@ -246,6 +257,24 @@ impl Tally {
                 ExitCode::FAILURE
             },
         )
+    }
+}
+
+/// That there is no recording to look through.
+fn nothing_there(args: &SearchArgs) -> String {
+    let places: Vec<String> = args.places.iter().map(|place| safe(place, "")).collect();
+    let places = if places.is_empty() {
+        "on this machine".to_owned()
+    } else {
+        format!("in {}", places.join(", "))
+    };
+    match &args.session {
+        Some(session) => {
+            format!("nothing was searched: there is no recording of {session} {places}")
+        }
+        None => format!(
+            "nothing was searched: there is no recording {places} (a file SESSION.cast.zst, in that very directory)"
+        ),
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn rebuild(site: &Site) -> Result<()> {
     )?)
 }
 
-/// Serves a bastion until SIGTERM or SIGINT.
+/// Serves a bastion until SIGTERM, SIGINT or SIGHUP.
 pub(crate) fn bastion(site: &Site, name: Option<BastionName>) -> Result<()> {
     let config = site.load()?;
     let name = match name {
@@ -43,7 +43,7 @@ pub(crate) fn bastion(site: &Site, name: Option<BastionName>) -> Result<()> {
     log();
     leave_no_core()?;
     let runtime = Runtime::new()?;
-    runtime.block_on(async { Ok(bastion::serve(config, name, asked_to_stop()?).await?) })
+    runtime.block_on(async { Ok(bastion::serve(config, name, asked_to_stop_or_left()?).await?) })
 }
 
 /// Keys are in our memory, and must not lie about in a file after a crash; also where no unit says `LimitCORE=0`.
@@ -71,6 +71,37 @@ fn the_only(config: &Config) -> Result<BastionName> {
             )))
         }
     }
+}
+
+/// The moment of SIGTERM or SIGINT, and of SIGHUP, which says that the terminal is gone, unless whoever started this has it ignored
+/// (`nohup`).
+fn asked_to_stop_or_left() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let stop = asked_to_stop()?;
+    let mut hangup = if ignores_hangup() {
+        None
+    } else {
+        Some(signal(SignalKind::hangup())?)
+    };
+    Ok(async move {
+        let left = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop => {}
+            _ = left => tracing::info!("SIGHUP: ending as with SIGTERM"),
+        }
+    })
+}
+
+/// Whether SIGHUP was to be ignored when this was started (`proc_pid_status(5)`, `SigIgn`).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 != 0)
 }
 
 /// The moment of SIGTERM or SIGINT.

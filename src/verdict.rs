@@ -15,10 +15,13 @@ use record::review::{Review, Seen};
 use record::text::Remark;
 
 use crate::cli::Site;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, safe};
 use crate::reissue::KeyArgs;
 use crate::review::{find_anywhere, is_readable};
 use crate::search::believed;
+
+/// With what `ssh` ends when it has an error of its own (ssh(1), EXIT STATUS).
+const UNREACHED: i32 = 255;
 
 /// The arguments of `hallpass review`.
 #[derive(Args)]
@@ -73,7 +76,7 @@ pub(crate) fn review(site: &Site, args: &ReviewArgs) -> Result<ExitCode> {
         let text = ["--text", verdict, remark.as_str()];
         let mut ssh = Command::new("ssh");
         ssh.args(["--", &args.ca, "review", &request]).args(text);
-        if let Some(status) = is_signed(&seen, &mut ssh)? {
+        if let Some(status) = is_signed(&seen, &mut ssh, &args.ca)? {
             return Ok(status);
         }
     }
@@ -83,7 +86,21 @@ pub(crate) fn review(site: &Site, args: &ReviewArgs) -> Result<ExitCode> {
     let status = ssh
         .status()
         .map_err(|e| Failure::new(format!("ssh cannot be run: {e}")))?;
+    say_if_unreached(status, &args.ca)?;
     Ok(ended(status))
+}
+
+/// Says what to do where `ssh` did not come to the CA.
+fn say_if_unreached(status: ExitStatus, ca: &str) -> Result<()> {
+    if status.code() == Some(UNREACHED) {
+        writeln!(
+            io::stderr(),
+            "`ssh {0}` did not get through: {0} has to name the CA in your ~/.ssh/config (ask the CA at its address: `ssh-config` \
+             prints the lines), or name it by --ca HOST",
+            safe(ca, "")
+        )?;
+    }
+    Ok(())
 }
 
 fn ended(status: ExitStatus) -> ExitCode {
@@ -92,10 +109,11 @@ fn ended(status: ExitStatus) -> ExitCode {
 }
 
 /// Whether the note that the CA has signed names the very recording that was looked at; the exit status of `ssh` if it told no note.
-fn is_signed(seen: &Seen, ssh: &mut Command) -> Result<Option<ExitCode>> {
+fn is_signed(seen: &Seen, ssh: &mut Command, ca: &str) -> Result<Option<ExitCode>> {
     let told = ssh.stderr(Stdio::inherit()).output();
     let told = told.map_err(|e| Failure::new(format!("ssh cannot be run: {e}")))?;
     if !told.status.success() {
+        say_if_unreached(told.status, ca)?;
         return Ok(Some(ended(told.status)));
     }
     let text = String::from_utf8_lossy(&told.stdout);

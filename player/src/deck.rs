@@ -1,8 +1,11 @@
 //! Where the replay stands: played, held, sped up, sought. It knows no terminal and no clock.
 
 mod keyframes;
+mod stepping;
 
 use std::time::Duration;
+
+use record::recording::reader::ReadError;
 
 use crate::marks::{Mark, Marks};
 use crate::screen::Screen;
@@ -33,6 +36,8 @@ pub struct Deck {
     /// When the last step that is shown happened.
     shown_us: u64,
     stuck: Option<String>,
+    /// Since when what is recorded cannot be read.
+    damaged_us: Option<u64>,
     position_us: u64,
     playing: bool,
     speed: usize,
@@ -56,6 +61,7 @@ impl Deck {
             steps: Vec::new(),
             shown_us: 0,
             stuck: None,
+            damaged_us: None,
             position_us: 0,
             playing: true,
             speed: NORMAL,
@@ -103,6 +109,11 @@ impl Deck {
         self.stuck.as_deref()
     }
 
+    /// From when on what is recorded is damaged, as far as that is known, in microseconds: nothing later is shown.
+    pub fn damaged_us(&self) -> Option<u64> {
+        self.damaged_us.or_else(|| self.tape.cut_us())
+    }
+
     /// Microseconds since the session began.
     pub fn position_us(&self) -> u64 {
         self.position_us
@@ -120,7 +131,7 @@ impl Deck {
 
     /// Whether the end is reached.
     pub fn ended(&self) -> bool {
-        self.position_us >= self.tape.duration_us() && self.caught_up()
+        self.position_us >= self.last_us() && self.caught_up()
     }
 
     /// How fast time runs.
@@ -170,7 +181,7 @@ impl Deck {
 
     /// Goes to a time; past the end means the end.
     pub fn seek(&mut self, to_us: u64) {
-        let to = to_us.min(self.tape.duration_us());
+        let to = to_us.min(self.last_us());
         let begun = self.next().filter(|_| self.within > 0);
         let shown = begun.map_or(self.shown_us, |step| step.at_us);
         let here = (to >= shown).then_some(self.at);
@@ -198,52 +209,6 @@ impl Deck {
         self.seek(to);
     }
 
-    /// Goes to the next thing that shows, and holds there.
-    pub fn step(&mut self) {
-        self.playing = false;
-        let mut chunk = self.at.chunk;
-        let mut steps = self.steps.get(self.at.step..).unwrap_or_default().to_vec();
-        while chunk < self.tape.source().chunks() {
-            if let Some(step) = steps.iter().find(|step| step.change.is_seen()) {
-                self.position_us = self.position_us.max(step.at_us);
-                return;
-            }
-            chunk += 1;
-            steps = self.tape.source().steps(chunk).unwrap_or_default();
-        }
-        self.seek(u64::MAX);
-    }
-
-    /// Goes back to before the last thing that was shown, and holds there.
-    pub fn step_back(&mut self) {
-        self.playing = false;
-        let seen = |steps: &[Step], before: u64| {
-            let earlier = |step: &&Step| step.change.is_seen() && step.at_us < before;
-            steps.iter().rfind(earlier).map(|step| step.at_us)
-        };
-        let last = |steps: &[Step]| seen(steps, u64::MAX);
-        let shown = self.steps.get(..self.at.step).unwrap_or_default();
-        let (mut now, mut found) = (last(shown), None);
-        if let Some(now) = now {
-            found = seen(shown, now);
-        }
-        let mut chunk = self.at.chunk;
-        while found.is_none() && chunk > 0 {
-            chunk -= 1;
-            let steps = self.tape.source().steps(chunk).unwrap_or_default();
-            now = now.or_else(|| last(&steps));
-            found = now.and_then(|now| seen(&steps, now));
-        }
-        self.seek(found.unwrap_or(0));
-    }
-
-    /// Goes to the next (or the previous) mark.
-    pub fn to_mark(&mut self, forward: bool) {
-        if let Some(mark) = self.marks.next(self.position_us, forward) {
-            self.seek(mark.at_us);
-        }
-    }
-
     /// Learns what was found elsewhere.
     pub fn learn(&mut self, news: News) {
         match news {
@@ -253,6 +218,7 @@ impl Deck {
             News::Activity(activity) => self.activity = activity,
             News::Keyframe(keyframe) => self.keyframes.keep(keyframe),
             News::Grown(tape) => self.grow(tape),
+            News::Damaged(from_us) => self.damaged_us = Some(from_us),
         }
     }
 
@@ -260,7 +226,7 @@ impl Deck {
     fn grow(&mut self, tape: Tape) {
         let follows = self.playing && self.ended();
         self.tape = tape;
-        self.stuck = None;
+        (self.stuck, self.damaged_us) = (None, None);
         let done = self.at;
         self.load();
         self.at = done;
@@ -284,7 +250,7 @@ impl Deck {
         self.position_us = self
             .position_us
             .saturating_add(passed_us)
-            .min(self.tape.duration_us());
+            .min(self.last_us());
         self.skip_idle();
         // At the end of what still grows, it is waited for.
         if self.ended() && !self.tape.grows() {
@@ -332,15 +298,19 @@ impl Deck {
         true
     }
 
+    /// The last time that can be shown.
+    fn last_us(&self) -> u64 {
+        let whole = self.tape.duration_us();
+        self.damaged_us.map_or(whole, |from_us| from_us.min(whole))
+    }
+
     fn next(&self) -> Option<&Step> {
         self.steps.get(self.at.step)
     }
 
     fn skip_idle(&mut self) {
         let Some(idle) = self.idle_us else { return };
-        let next = self
-            .next()
-            .map_or(self.tape.duration_us(), |step| step.at_us);
+        let next = self.next().map_or(self.last_us(), |step| step.at_us);
         if next > self.position_us && self.position_us.saturating_sub(self.shown_us) >= idle {
             self.position_us = next;
         }
@@ -369,6 +339,9 @@ impl Deck {
             Ok(steps) => self.steps = steps,
             Err(why) => {
                 self.steps.clear();
+                if matches!(why, ReadError::Damaged(_)) {
+                    self.damaged_us = Some(self.tape.source().start_us(self.at.chunk));
+                }
                 self.stuck = Some(why.to_string());
             }
         }

@@ -11,13 +11,14 @@ mod page;
 mod still;
 mod text;
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use record::age::Identities;
 use record::recording::reader::ReadError;
-use record::recording::{OriginalError, ReadState, Reader};
+use record::recording::{Event, OriginalError, ReadState, Reader};
 
 /// A format to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,18 +73,63 @@ pub fn export(
     out: &mut impl Write,
 ) -> Result<ReadState, ExportError> {
     let reader = original(Reader::open(path, identities)?, identities)?;
+    let from = Readable::new(&reader);
     match format {
-        Format::V2 => cast::v2(&reader, out)?,
-        Format::V3 => cast::v3(&reader, out)?,
-        Format::Txt => text::txt(&reader, out)?,
-        Format::Svg { at } => still::svg(&reader, at, out)?,
-        Format::Html { at, idle, from, to } => {
-            let span = page::Span::new(from, to);
-            page::html(&reader, at, idle, &span, out)?;
+        Format::V2 => cast::v2(&from, out)?,
+        Format::V3 => cast::v3(&from, out)?,
+        Format::Txt => text::txt(&from, out)?,
+        Format::Svg { at } => still::svg(&from, at, out)?,
+        Format::Html {
+            at,
+            idle,
+            from: begin,
+            to,
+        } => {
+            let span = page::Span::new(begin, to);
+            page::html(&from, at, idle, &span, out)?;
         }
     }
     out.flush()?;
-    Ok(reader.state())
+    Ok(from.state())
+}
+
+/// A recording as far as it can be read: up to where it is damaged, wherever that is found.
+struct Readable<'a> {
+    reader: &'a Reader,
+    damaged: Cell<bool>,
+}
+
+impl<'a> Readable<'a> {
+    fn new(reader: &'a Reader) -> Self {
+        Self {
+            reader,
+            damaged: Cell::new(false),
+        }
+    }
+
+    /// What it holds before any damage; the rest is not told, and [`state`](Self::state) says so then.
+    fn sound<T>(&self, read: Result<T, ReadError>) -> Option<Result<T, ReadError>> {
+        match read {
+            Err(ReadError::Damaged(_)) => {
+                self.damaged.set(true);
+                None
+            }
+            read => Some(read),
+        }
+    }
+
+    fn events(&self) -> impl Iterator<Item = Result<Event, ReadError>> + '_ {
+        self.reader.all_events().map_while(|read| self.sound(read))
+    }
+
+    /// How far it goes, as far as was read.
+    fn state(&self) -> ReadState {
+        if self.damaged.get() {
+            ReadState::Damaged
+        } else {
+            self.reader.state()
+        }
+    }
 }
 
 /// Stars must not pass for what somebody asked to see in their place.

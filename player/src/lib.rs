@@ -27,4 +27,4 @@ pub mod typed;
 pub mod view;
 
 pub use export::{Format, export};
-pub use play::{Coming, PlayError, PlayOptions, play};
+pub use play::{Coming, PlayError, PlayOptions, Shown, play};

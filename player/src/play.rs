@@ -60,6 +60,15 @@ pub enum PlayError {
     Terminal(#[from] io::Error),
 }
 
+/// How far a recording goes, as far as was found by the time that its person left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Whether it is all there.
+    pub state: ReadState,
+    /// Of one that is damaged: from when on, in microseconds.
+    pub damaged_us: Option<u64>,
+}
+
 /// Replays a recording in the terminal, until its person leaves; says how far the recording goes. One that still grows is
 /// followed, whether its session runs or it is being downloaded. An index that one of these bastions has signed is sought by.
 pub fn play(
@@ -67,15 +76,16 @@ pub fn play(
     identities: Identities,
     trusted: &Trusted,
     options: PlayOptions,
-) -> Result<ReadState, PlayError> {
+) -> Result<Shown, PlayError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(PlayError::NoTerminal);
     }
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
         return Err(PlayError::Dumb);
     }
+    let comes = beside::comes(options.coming.as_deref());
     let reader = Arc::new(original(Reader::open(path, &identities)?, &identities)?);
-    let tape = beside::tape_of(&reader, trusted);
+    let tape = beside::tape_of(&reader, trusted).coming(comes);
     let mut deck = Deck::new(tape.clone(), options.idle);
     if let Some(speed) = options.speed {
         deck.set_speed(speed);
@@ -83,13 +93,24 @@ pub fn play(
     deck.seek(micros(options.at));
     let told = stop_signals()?;
     end_with_the_terminal();
-    let beside = Beside::begin(path, Arc::new(identities), trusted.clone(), reader, tape);
+    let is_past = options.at > reader.duration() && !tape.grows();
+    let beside = Beside::begin(
+        path,
+        Arc::new(identities),
+        trusted.clone(),
+        reader,
+        tape,
+        options.coming.clone(),
+    );
     let mut terminal = ratatui::try_init()?;
     let mut player = Player::new(deck, beside, options.coming);
+    if is_past {
+        player.say_past(options.at);
+    }
     let outcome = player.run(&mut terminal, &told);
     ratatui::try_restore()?;
     outcome?;
-    Ok(player.state())
+    Ok(player.shown())
 }
 
 /// Set when the process is told to end, so that the terminal is put right first. Told twice, it ends at once.

@@ -24,6 +24,8 @@ pub enum News {
     Keyframe(Keyframe),
     /// The recording goes on.
     Grown(Tape),
+    /// What is recorded from then on cannot be read, in microseconds.
+    Damaged(u64),
 }
 
 /// Where the survey stands.
@@ -36,6 +38,8 @@ pub struct Survey {
     screen: Screen,
     keyframes: Keyframes,
     prompts: Prompts,
+    /// The first chunk that is damaged: nothing is looked at from there on.
+    broken: Option<usize>,
 }
 
 impl Survey {
@@ -55,6 +59,7 @@ impl Survey {
             screen,
             keyframes: Keyframes::default(),
             prompts: Prompts::default(),
+            broken: None,
         }
     }
 
@@ -66,15 +71,19 @@ impl Survey {
     /// The recording goes on.
     pub fn grow(&mut self, tape: Tape) {
         self.tape = tape;
+        self.broken = None;
     }
 
-    /// Looks through one chunk; false if there is nothing to look through now.
+    /// Looks through one chunk; false if there is nothing to look through now. One that is damaged is told, and is the end.
     ///
     /// # Errors
     ///
     /// The chunk cannot be read; if it was sealed meanwhile, a tape that is opened again has it.
     pub fn work(&mut self, tell: &mut dyn FnMut(News)) -> Result<bool, ReadError> {
-        if let Some(steps) = ahead(&self.tape, &mut self.skimmed)? {
+        let mut skimmed = self.skimmed;
+        let found = self.ahead(&mut skimmed, tell);
+        self.skimmed = skimmed;
+        if let Some(steps) = found? {
             let steps = steps.get(self.skimmed.step..).unwrap_or_default();
             self.skimmed.step += steps.len();
             let marks = steps.iter().filter_map(|step| self.activity.saw(step));
@@ -82,13 +91,46 @@ impl Survey {
             tell(News::Activity(self.activity.clone()));
             return Ok(true);
         }
-        if let Some(steps) = ahead(&self.tape, &mut self.watched)? {
+        let mut watched = self.watched;
+        let found = self.ahead(&mut watched, tell);
+        self.watched = watched;
+        if let Some(steps) = found? {
             for step in steps.get(self.watched.step..).unwrap_or_default() {
                 self.watch(step, tell);
             }
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// The steps of the chunk in which something is left, if there is one, and the place in it.
+    fn ahead(
+        &mut self,
+        place: &mut Place,
+        tell: &mut dyn FnMut(News),
+    ) -> Result<Option<Vec<Step>>, ReadError> {
+        let source = self.tape.source();
+        while place.chunk < self.broken.unwrap_or(source.chunks()) {
+            let steps = match source.steps(place.chunk) {
+                Err(ReadError::Damaged(_)) => {
+                    self.broken = Some(place.chunk);
+                    tell(News::Damaged(source.start_us(place.chunk)));
+                    return Ok(None);
+                }
+                read => read?,
+            };
+            if place.step < steps.len() {
+                return Ok(Some(steps));
+            }
+            if place.chunk + 1 == source.chunks() {
+                break;
+            }
+            *place = Place {
+                chunk: place.chunk + 1,
+                step: 0,
+            };
+        }
+        Ok(None)
     }
 
     fn watch(&mut self, step: &Step, tell: &mut dyn FnMut(News)) {
@@ -118,24 +160,6 @@ impl Survey {
             tell(News::Keyframe(keyframe));
         }
     }
-}
-
-/// The steps of the chunk in which something is left, if there is one, and the place in it.
-fn ahead(tape: &Tape, place: &mut Place) -> Result<Option<Vec<Step>>, ReadError> {
-    while place.chunk < tape.source().chunks() {
-        let steps = tape.source().steps(place.chunk)?;
-        if place.step < steps.len() {
-            return Ok(Some(steps));
-        }
-        if place.chunk + 1 == tape.source().chunks() {
-            break;
-        }
-        *place = Place {
-            chunk: place.chunk + 1,
-            step: 0,
-        };
-    }
-    Ok(None)
 }
 
 #[cfg(test)]

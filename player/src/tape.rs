@@ -92,6 +92,8 @@ pub trait Source: Send + Sync {
     fn duration_us(&self) -> u64;
     /// How far it goes.
     fn state(&self) -> ReadState;
+    /// Whether what was masked for the person stands in its place.
+    fn is_unmasked(&self) -> bool;
     /// The steps of a chunk, in order; past the last one, none.
     fn steps(&self, chunk: usize) -> Result<Vec<Step>, ReadError>;
 }
@@ -117,6 +119,10 @@ impl Source for Reader {
         self.state()
     }
 
+    fn is_unmasked(&self) -> bool {
+        self.is_unmasked()
+    }
+
     fn steps(&self, chunk: usize) -> Result<Vec<Step>, ReadError> {
         let step = |event: Event| {
             let change = Change::of(event.data)?;
@@ -135,6 +141,7 @@ pub struct Tape {
     from: Arc<dyn Source>,
     end: Option<End>,
     screens: Option<Arc<Screens>>,
+    comes: bool,
 }
 
 impl Tape {
@@ -156,7 +163,14 @@ impl Tape {
             from,
             end,
             screens: None,
+            comes: false,
         }
+    }
+
+    /// Whose file is still being brought here, if so: what looks cut off goes on then.
+    #[must_use]
+    pub fn coming(self, comes: bool) -> Self {
+        Self { comes, ..self }
     }
 
     /// With the screens that its index knows.
@@ -208,9 +222,20 @@ impl Tape {
         self.from.duration_us()
     }
 
-    /// Whether more may come.
+    /// Whether more may come: a session that runs leaves a tail beside its file, and one whose file just ends is cut off.
     pub fn grows(&self) -> bool {
-        self.from.state() != ReadState::Finished
+        self.comes || self.from.state() == ReadState::Unfinished
+    }
+
+    /// Whether its file is still being brought here, as far as was known when it was opened.
+    pub fn comes(&self) -> bool {
+        self.comes
+    }
+
+    /// From when on it is damaged by what its file looks like, in microseconds; what its frames hold is not looked at.
+    pub fn cut_us(&self) -> Option<u64> {
+        let cut = self.from.state() == ReadState::Damaged && !self.comes;
+        cut.then(|| self.duration_us())
     }
 
     /// The first screen.

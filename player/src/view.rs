@@ -1,8 +1,9 @@
 //! The deck, drawn into cells: the replayed screen, what was typed, a timeline, and a line that says where it stands.
 
+mod fit;
 mod help;
 mod list;
-mod screen;
+pub(crate) mod screen;
 mod status;
 mod time;
 mod timeline;
@@ -12,15 +13,23 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Widget};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::deck::Deck;
 use crate::select::Selection;
 
+pub use help::Helping;
 pub use list::Listing;
 pub use time::{parse_place, parse_time, time};
 
 /// The least width of what was typed, beside the screen.
 const BESIDE: u16 = 24;
+
+/// Fewer rows than this have no room for a frame around what stands over the screen.
+const TIGHT: u16 = 8;
+
+/// Fewest columns in which a text is typed behind what it is about.
+const ASKED: usize = 20;
 
 /// How it is drawn.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +60,7 @@ pub enum Over<'a> {
     /// Nothing.
     Nothing,
     /// What the keys do.
-    Help,
+    Help(&'a mut Helping),
     /// A list to choose from.
     List(&'a mut Listing),
     /// Text that is being picked.
@@ -78,7 +87,9 @@ pub fn draw(
     let [window, below, timeline, status] = Layout::vertical([
         Constraint::Fill(1),
         Constraint::Length(u16::from(typed && !beside && area.height > 4)),
-        Constraint::Length(u16::from(look.timeline && area.height > 3)),
+        Constraint::Length(u16::from(
+            look.timeline && area.height > 3 && !is_tight(&over, area),
+        )),
         Constraint::Length(1),
     ])
     .areas(area);
@@ -101,17 +112,38 @@ pub fn draw(
     timeline::draw(deck, look, timeline, buffer);
     let line = prompt.map_or_else(
         || status::line(deck, look, window, status),
-        |prompt| format!(" {}", clean(prompt)),
+        |prompt| fit::cut(&format!(" {}", clean(prompt)), status.width.into()),
     );
     Paragraph::new(line)
         .style(Style::new().add_modifier(Modifier::REVERSED))
         .render(status, buffer);
     match over {
         Over::Nothing | Over::Selection(_) => return cursor,
-        Over::Help => help::draw(window, buffer),
+        Over::Help(helping) => helping.draw(window, buffer),
         Over::List(listing) => listing.draw(window, buffer),
     }
     None
+}
+
+/// The line in which something is typed: in few columns its end, where the typing is, and what it is about only if there is room.
+pub fn asked(what: &str, typed: &str, hint: &str, width: u16) -> String {
+    let typed = format!("{}▏", clean(typed));
+    // The line begins with a blank.
+    let width = usize::from(width).saturating_sub(1);
+    let whole = format!("{what} {typed} {hint}");
+    if whole.width() <= width {
+        return whole;
+    }
+    let left = width.saturating_sub(what.width() + 1);
+    if typed.width() <= left || left >= ASKED {
+        return format!("{what} {}", fit::tail(&typed, left));
+    }
+    fit::tail(&typed, width)
+}
+
+/// Whether something to read stands over the screen, and needs every row.
+fn is_tight(over: &Over<'_>, area: Rect) -> bool {
+    matches!(over, Over::Help(_) | Over::List(_)) && area.height < TIGHT
 }
 
 /// Text that shows as itself: everything invisible is replaced.
@@ -134,9 +166,10 @@ fn draw_typed_beside(deck: &Deck, side: Rect, buffer: &mut Buffer) {
     let width = usize::from(inner.width).max(1);
     let mut rows: Vec<String> = Vec::new();
     for line in spelled.split('\n') {
-        let chars: Vec<char> = line.chars().collect();
-        let parts = chars.chunks(width).map(|part| part.iter().collect());
-        rows.extend(parts);
+        rows.extend(fit::rows(line, width));
+    }
+    if rows.last().is_some_and(String::is_empty) {
+        rows.pop();
     }
     let over = rows.len().saturating_sub(inner.height.into());
     let last: Vec<Line> = rows.into_iter().skip(over).map(Line::from).collect();
@@ -152,8 +185,7 @@ fn draw_typed_below(deck: &Deck, below: Rect, buffer: &mut Buffer) {
     }
     let spelled = deck.typed().spelled().replace('\n', "");
     let room = usize::from(below.width).saturating_sub(8);
-    let skipped = spelled.chars().count().saturating_sub(room);
-    let last: String = spelled.chars().skip(skipped).collect();
+    let last = fit::tail(&spelled, room);
     Paragraph::new(format!(" typed: {last}"))
         .style(Style::new().add_modifier(Modifier::DIM))
         .render(below, buffer);

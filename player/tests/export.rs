@@ -230,6 +230,26 @@ fn plain_text_keeps_what_scrolled_away() {
 }
 
 #[test]
+fn plain_text_keeps_what_was_wiped_and_what_a_program_showed_on_a_screen_of_its_own() {
+    let (_dir, path) = recording(&header(20, 4), |recorder, clock| {
+        let mut show = |text: &str| {
+            recorder.output(text).unwrap().into_inner();
+            clock.step(2_000_000);
+        };
+        show("$ cat key\r\nsecret\r\n$ clear\r\n");
+        show("\x1b[H\x1b[J$ vi hosts\r\n");
+        show("\x1b[?1049h\x1b[Hpage one");
+        show("\x1b[Hpage two");
+        show("\x1b[?1049l$ exit");
+    });
+    let text = String::from_utf8(exported(&path, Format::Txt)).unwrap();
+    assert_eq!(
+        text,
+        "$ cat key\nsecret\n$ clear\npage one\npage two\n$ vi hosts\n$ exit\n"
+    );
+}
+
+#[test]
 fn what_is_missing_at_the_end_is_said() {
     let (_dir, path) = recording(&header(80, 24), varied);
     let mut out = Vec::new();
@@ -252,5 +272,92 @@ fn what_is_missing_at_the_end_is_said() {
     assert_eq!(
         export(&path, &Identities::default(), Format::V2, &mut Vec::new()).unwrap(),
         ReadState::Damaged
+    );
+}
+
+/// A recording of several frames: lines that no compression makes small.
+fn long() -> (tempfile::TempDir, std::path::PathBuf) {
+    recording(&header(80, 24), |recorder, clock| {
+        let mut seed = 1_u64;
+        for n in 0..4000 {
+            let mut line = format!("line {n} ");
+            for _ in 0..20 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                line += &(seed >> 32).to_string();
+            }
+            recorder.output(line + "\r\n").unwrap().into_inner();
+            clock.step(10_000);
+        }
+    })
+}
+
+#[test]
+fn what_is_damaged_in_the_middle_is_written_up_to_there() {
+    let (_dir, path) = long();
+    let reader = Reader::open(&path, &Identities::default()).unwrap();
+    assert!(reader.chunks() > 2 && reader.state() == ReadState::Finished);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 16].fill(0x55);
+    std::fs::write(&path, &bytes).unwrap();
+    let at = std::time::Duration::from_secs(35);
+    let html = Format::Html {
+        at,
+        idle: None,
+        from: std::time::Duration::ZERO,
+        to: None,
+    };
+    let formats = [
+        (Format::V2, "line 0 ", "\n"),
+        (Format::V3, "line 0 ", "\n"),
+        (Format::Txt, "line 0 ", "\n"),
+        (Format::Svg { at }, "line ", "</svg>\n"),
+        (html, "this is what comes before the damage", "</html>\n"),
+    ];
+    for (format, holds, end) in formats {
+        let mut out = Vec::new();
+        let state = export(&path, &Identities::default(), format, &mut out).unwrap();
+        assert_eq!(state, ReadState::Damaged, "{format:?}");
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(holds) && text.ends_with(end), "{format:?}");
+        assert!(!text.contains("line 3999 "), "{format:?}");
+    }
+    let before = Format::Svg {
+        at: std::time::Duration::from_secs(1),
+    };
+    let state = export(&path, &Identities::default(), before, &mut Vec::new());
+    assert_eq!(state.unwrap(), ReadState::Finished);
+}
+
+#[test]
+fn a_stump_is_called_what_it_is() {
+    let (_dir, path) = long();
+    let whole = std::fs::read(&path).unwrap();
+    for (length, why) in [
+        (0, "this is not a recording: it is empty"),
+        (5, "this is not a recording: it is cut off at its beginning"),
+        (
+            1000,
+            "the recording is damaged: it is cut off or altered in its first frame, so that nothing of it can be read",
+        ),
+    ] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let error = Reader::open(&path, &Identities::default()).unwrap_err();
+        assert_eq!(error.to_string(), why, "{length}");
+    }
+}
+
+#[test]
+fn a_still_has_its_cursor_behind_what_combines() {
+    let (_dir, path) = recording(&header(20, 2), |recorder, _| {
+        recorder.output("e\u{301}x").unwrap().into_inner();
+    });
+    let at = std::time::Duration::ZERO;
+    let svg = String::from_utf8(exported(&path, Format::Svg { at })).unwrap();
+    // Two cells of text, then the cursor's block, ten units each behind an edge of ten.
+    assert!(svg.contains(">e\u{301}x</text>"), "{svg}");
+    assert!(
+        svg.contains("<rect x=\"30\" y=\"10\" width=\"10\""),
+        "{svg}"
     );
 }

@@ -5,6 +5,7 @@ use crate::text::is_visible;
 mod decoder;
 mod scrolled;
 mod stored;
+mod transcript;
 mod unfinished;
 
 use avt::observer::Observer;
@@ -13,6 +14,7 @@ use avt::{Parser, ScreenKind, Terminal};
 
 pub use decoder::Decoder;
 pub use scrolled::Scrolled;
+pub use transcript::Transcript;
 
 use unfinished::Unfinished;
 
@@ -97,7 +99,7 @@ impl Screen {
     }
 
     /// Shows some bytes to the screen and to an observer of it, and yields what that says: [`Scrolled`] tells the lines of
-    /// text that are complete and out of sight.
+    /// text that are complete and out of sight, [`Transcript`] those and what was wiped.
     pub fn feed_with<T, O>(&mut self, bytes: &[u8], observer: &mut O) -> Vec<T>
     where
         O: Observer<Output = Vec<T>>,
@@ -145,11 +147,25 @@ impl Screen {
         self.terminal.resize(size.cols().into(), size.rows().into());
     }
 
-    /// Changes the size, and yields the lines that are out of sight with it.
-    pub fn resize_with(&mut self, size: Size, scrolled: &mut Scrolled) -> Vec<String> {
+    /// Changes the size, and yields what an observer says of that, such as the lines that are out of sight with it.
+    pub fn resize_with<T, O>(&mut self, size: Size, observer: &mut O) -> Vec<T>
+    where
+        O: Observer<Output = Vec<T>>,
+    {
         self.size = size;
         self.terminal
-            .resize_with(size.cols().into(), size.rows().into(), scrolled)
+            .resize_with(size.cols().into(), size.rows().into(), observer)
+    }
+
+    /// What a program has on a screen of its own, as far as the transcript has not told it: for whoever knows that it stood
+    /// long enough to be read.
+    pub fn stood(&self, transcript: &mut Transcript) -> Vec<String> {
+        transcript.stood(&self.terminal)
+    }
+
+    /// What is left to be told at the end.
+    pub fn transcribed(&self, transcript: Transcript) -> Vec<String> {
+        transcript.finish(&self.terminal)
     }
 
     /// The lines that are left on the screen at the end.

@@ -340,3 +340,15 @@ fn verify_runs_beside_a_log_that_grows() {
     }
     writer.join().unwrap();
 }
+
+#[test]
+fn a_place_that_cannot_be_looked_at_keeps_no_other_from_being_checked() {
+    let site = Site::new();
+    let all = ["nowhere", "bastion/recordings", "ca/log"];
+    let (good, bad, said) = site.verify(&all);
+    assert_eq!((good, bad), (3, 1), "{said}");
+    assert!(
+        said.contains("nowhere cannot be read: No such file"),
+        "{said}"
+    );
+}

@@ -39,6 +39,9 @@ pub(crate) struct Steps {
     pub(crate) all: Vec<Step>,
     pub(crate) chunk: usize,
     pub(crate) state: ReadState,
+    /// The chunk that is damaged.
+    pub(crate) damaged: Option<usize>,
+    pub(crate) unmasked: bool,
 }
 
 impl Source for Steps {
@@ -63,7 +66,14 @@ impl Source for Steps {
         self.state
     }
 
+    fn is_unmasked(&self) -> bool {
+        self.unmasked
+    }
+
     fn steps(&self, chunk: usize) -> Result<Vec<Step>, ReadError> {
+        if self.damaged == Some(chunk) {
+            return Err(ReadError::Damaged("flipped".into()));
+        }
         let mut chunks = self.all.chunks(self.chunk);
         Ok(chunks.nth(chunk).unwrap_or_default().to_vec())
     }
@@ -78,6 +88,8 @@ pub(crate) fn steps(steps: Vec<(u64, Change)>) -> Steps {
             .collect(),
         chunk: 7,
         state: ReadState::Finished,
+        damaged: None,
+        unmasked: false,
     }
 }
 
@@ -267,4 +279,45 @@ fn what_was_typed_is_known_wherever_one_goes() {
     deck.seek(2_000_000);
     settle(&mut deck);
     assert_eq!(deck.typed().spelled(), "ls");
+}
+
+/// Twenty seconds, of which those from the fourteenth on are damaged.
+pub(crate) fn damaged() -> Tape {
+    let all = (0..20).map(|n| (n * 1_000_000, out("x"))).collect();
+    Tape::new(Arc::new(Steps {
+        damaged: Some(2),
+        ..steps(all)
+    }))
+}
+
+#[test]
+fn what_is_damaged_is_found_before_it_is_reached_and_is_the_end() {
+    let tape = damaged();
+    let mut deck = Deck::new(tape.clone(), None);
+    assert_eq!(deck.damaged_us(), None);
+    let mut survey = Survey::new(tape, &mut |news| deck.learn(news));
+    while survey.work(&mut |news| deck.learn(news)).unwrap() {}
+    assert_eq!(deck.damaged_us(), Some(13_000_000));
+    deck.seek(u64::MAX);
+    settle(&mut deck);
+    assert_eq!(deck.position_us(), 13_000_000);
+    deck.advance(Duration::from_secs(9));
+    assert!(deck.ended() && !deck.playing());
+}
+
+#[test]
+fn one_that_is_cut_off_is_damaged_and_does_not_grow() {
+    let open = |state, comes| {
+        let all = vec![(0, out("a")), (5_000_000, out("b"))];
+        let tape = Tape::new(Arc::new(Steps {
+            state,
+            ..steps(all)
+        }))
+        .coming(comes);
+        (tape.grows(), Deck::new(tape, None).damaged_us())
+    };
+    assert_eq!(open(ReadState::Damaged, false), (false, Some(5_000_000)));
+    assert_eq!(open(ReadState::Damaged, true), (true, None));
+    assert_eq!(open(ReadState::Unfinished, false), (true, None));
+    assert_eq!(open(ReadState::Finished, false), (false, None));
 }

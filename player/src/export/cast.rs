@@ -2,25 +2,26 @@
 
 use std::io::Write;
 
-use record::recording::{Data, Event, Header, Reader, Size, Stream};
+use record::recording::{Data, Event, Header, Size, Stream};
 use record::screen::Decoder;
 use serde_json::{Value, json};
 
-use super::ExportError;
+use super::{ExportError, Readable};
 
 /// The lines of the recording as they stand.
-pub(super) fn v3(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
-    for chunk in 0..reader.chunks() {
-        out.write_all(&reader.lines(chunk)?)?;
+pub(super) fn v3(from: &Readable<'_>, out: &mut impl Write) -> Result<(), ExportError> {
+    let chunks = 0..from.reader.chunks();
+    for lines in chunks.map_while(|chunk| from.sound(from.reader.lines(chunk))) {
+        out.write_all(&lines?)?;
     }
     Ok(())
 }
 
 /// Its events with the times of version 2. That knows text alone: what is not UTF-8 becomes a replacement character.
-pub(super) fn v2(reader: &Reader, out: &mut impl Write) -> Result<(), ExportError> {
-    writeln!(out, "{}", v2_header(reader.header()))?;
+pub(super) fn v2(from: &Readable<'_>, out: &mut impl Write) -> Result<(), ExportError> {
+    writeln!(out, "{}", v2_header(from.reader.header()))?;
     let mut text = Texts::default();
-    for event in reader.all_events() {
+    for event in from.events() {
         let event = event?;
         if let Some((code, data)) = text.v2(&event) {
             v2_event(event.at_us, code, &data, out)?;

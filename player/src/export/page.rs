@@ -10,12 +10,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use record::digest::Digest;
-use record::recording::{Data, Event, Header, ReadState, Reader};
+use record::recording::{Data, Event, Header, ReadState};
 use record::screen::Screen;
 use serde_json::json;
 
-use super::ExportError;
 use super::cast::{Texts, v2_event, v2_header};
+use super::{ExportError, Readable};
 use crate::lines::neutral;
 use crate::survey::activity::ended;
 use crate::tape::{Change, micros, size};
@@ -52,14 +52,19 @@ impl Span {
 
 /// Writes the page. It plays from `at`, and waits that are longer than `idle` are cut to it.
 pub(super) fn html(
-    reader: &Reader,
+    from: &Readable<'_>,
     at: Duration,
     idle: Option<Duration>,
     span: &Span,
     out: &mut impl Write,
 ) -> Result<(), ExportError> {
+    let reader = from.reader;
     let header = reader.header();
-    head(reader, span, out)?;
+    // What is said over the replay is written first, and damage is among it.
+    if let Some(Err(e)) = from.events().find(Result::is_err) {
+        return Err(e.into());
+    }
+    head(from, span, out)?;
     let options = json!({
         "startAt": at.max(Duration::from_micros(span.from_us)).min(reader.duration()).as_secs_f64(),
         "idleTimeLimit": idle.map(|idle| idle.as_secs_f64()),
@@ -68,7 +73,7 @@ pub(super) fn html(
     out.write_all(b"<script type=\"application/json\" id=\"options\">")?;
     writeln!(Inert(out), "{options}")?;
     out.write_all(b"</script>\n<script type=\"application/json\" id=\"recording\">")?;
-    events(reader, span, &mut Inert(out))?;
+    events(from, span, &mut Inert(out))?;
     out.write_all(b"</script>\n")?;
     write!(
         out,
@@ -77,8 +82,8 @@ pub(super) fn html(
     Ok(())
 }
 
-fn head(reader: &Reader, span: &Span, out: &mut impl Write) -> io::Result<()> {
-    let header = reader.header();
+fn head(from: &Readable<'_>, span: &Span, out: &mut impl Write) -> io::Result<()> {
+    let header = from.reader.header();
     let title = spelled(&format!("{} {}", header.person, header.access));
     write!(
         out,
@@ -89,7 +94,7 @@ fn head(reader: &Reader, span: &Span, out: &mut impl Write) -> io::Result<()> {
          <style>{STYLE}</style>\n<style>{AROUND}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<dl>\n",
         policy()
     )?;
-    for (name, value) in facts(reader, span) {
+    for (name, value) in facts(from, span) {
         writeln!(out, "<dt>{name}</dt><dd>{}</dd>", spelled(&value))?;
     }
     write!(
@@ -101,7 +106,8 @@ fn head(reader: &Reader, span: &Span, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What is said about the session over its replay.
-fn facts(reader: &Reader, span: &Span) -> Vec<(&'static str, String)> {
+fn facts(from: &Readable<'_>, span: &Span) -> Vec<(&'static str, String)> {
+    let reader = from.reader;
     let header: &Header = reader.header();
     let mut facts = vec![
         ("session", header.session.to_string()),
@@ -119,7 +125,7 @@ fn facts(reader: &Reader, span: &Span) -> Vec<(&'static str, String)> {
     }
     facts.extend(header.command.clone().map(|command| ("command", command)));
     facts.extend(header.forced.clone().map(|forced| ("forced", forced)));
-    match reader.state() {
+    match from.state() {
         ReadState::Finished => {}
         ReadState::Unfinished => {
             facts.push(("not finished", "this is all of it so far".to_owned()));
@@ -151,15 +157,15 @@ fn policy() -> String {
 }
 
 /// The recording as asciicast v2: the player knows none of the events that are a recording's own.
-fn events(reader: &Reader, span: &Span, out: &mut impl Write) -> Result<(), ExportError> {
-    let header = reader.header();
+fn events(from: &Readable<'_>, span: &Span, out: &mut impl Write) -> Result<(), ExportError> {
+    let header = from.reader.header();
     writeln!(out, "{}", v2_header(header))?;
     // Without a terminal nobody returned to the first column.
     let newlines = header.term.is_none();
     let mut text = Texts::default();
     let mut before = (span.from_us > 0).then(|| Screen::new(size(header), newlines));
     let mut held = 0;
-    for event in reader.all_events() {
+    for event in from.events() {
         let event = event?;
         if event.at_us > span.to_us {
             break;
@@ -193,7 +199,7 @@ fn events(reader: &Reader, span: &Span, out: &mut impl Write) -> Result<(), Expo
     }
     // Nothing happened in between.
     if let Some(screen) = before.take() {
-        let last = micros(reader.duration());
+        let last = micros(from.reader.duration());
         stood(&screen, span.from_us.min(last), out)?;
     }
     Ok(())

@@ -7,11 +7,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use avt::{Color, Pen};
-use record::recording::Reader;
 use record::screen::{Cell, REPLACEMENT, Screen};
 
-use super::ExportError;
+use super::{ExportError, Readable};
 use crate::tape::{Change, micros, size};
+use crate::view::screen::{STACKED, combines};
 use crate::view::time;
 
 /// A cell's width and height in user units, and how far below its top the letters stand.
@@ -30,12 +30,16 @@ const SIXTEEN: [u32; 16] = [
 ];
 
 /// Draws the screen as it was at `at`; past the end, as it was left.
-pub(super) fn svg(reader: &Reader, at: Duration, out: &mut impl Write) -> Result<(), ExportError> {
+pub(super) fn svg(
+    from: &Readable<'_>,
+    at: Duration,
+    out: &mut impl Write,
+) -> Result<(), ExportError> {
     let at_us = micros(at);
-    let header = reader.header();
+    let header = from.reader.header();
     let size = size(header);
     let mut screen = Screen::new(size, header.term.is_none());
-    for event in reader.all_events() {
+    for event in from.events() {
         let event = event?;
         if event.at_us > at_us {
             break;
@@ -44,7 +48,7 @@ pub(super) fn svg(reader: &Reader, at: Duration, out: &mut impl Write) -> Result
             change.show(&mut screen);
         }
     }
-    let shown = time(at_us.min(micros(reader.duration())));
+    let shown = time(at_us.min(micros(from.reader.duration())));
     let title = format!("{} {} at {shown}", header.person, header.access);
     out.write_all(draw(&screen, &title).as_bytes())?;
     Ok(())
@@ -66,19 +70,43 @@ fn draw(screen: &Screen, title: &str) -> String {
     );
     let cursor = screen.cursor();
     for row in 0..rows {
-        let mut cells: Vec<Cell> = screen.row(row).collect();
+        let mut spots = spots(screen, row);
         if let Some((col, _)) = cursor.filter(|(_, at)| *at == row) {
-            inverted(&mut cells, col);
+            let stacked = screen.row(row).take(col).filter(combines).count();
+            inverted(&mut spots, col - stacked);
         }
-        draw_row(&cells, row, &mut svg);
+        draw_row(&spots, row, &mut svg);
     }
     svg.push_str("</svg>\n");
     svg
 }
 
+/// A cell, and what combines with its character.
+struct Spot {
+    cell: Cell,
+    stacked: String,
+}
+
+fn spots(screen: &Screen, row: usize) -> Vec<Spot> {
+    let mut spots: Vec<Spot> = Vec::new();
+    for cell in screen.row(row) {
+        if combines(&cell) {
+            // The right half of a wide character has none.
+            let before = spots.iter_mut().rfind(|spot| spot.cell.width > 0);
+            if let Some(before) = before.filter(|spot| spot.stacked.chars().count() < STACKED) {
+                before.stacked.push(cell.char);
+            }
+            continue;
+        }
+        let stacked = String::new();
+        spots.push(Spot { cell, stacked });
+    }
+    spots
+}
+
 /// The cursor is a block.
-fn inverted(cells: &mut [Cell], col: usize) {
-    if let Some(cell) = cells.get_mut(col) {
+fn inverted(spots: &mut [Spot], col: usize) {
+    if let Some(Spot { cell, .. }) = spots.get_mut(col) {
         if cell.pen.is_inverse() {
             cell.pen.unset_inverse();
         } else {
@@ -88,11 +116,11 @@ fn inverted(cells: &mut [Cell], col: usize) {
 }
 
 /// Runs of cells that look alike; a wide character is a run of its own, because no font draws it exactly twice as wide.
-fn draw_row(cells: &[Cell], row: usize, svg: &mut String) {
-    let mut rest = cells;
+fn draw_row(spots: &[Spot], row: usize, svg: &mut String) {
+    let mut rest = spots;
     let mut col = 0;
-    while let Some(first) = rest.first() {
-        let alike = |cell: &&Cell| cell.pen == first.pen && cell.width == 1;
+    while let Some(Spot { cell: first, .. }) = rest.first() {
+        let alike = |spot: &&Spot| spot.cell.pen == first.pen && spot.cell.width == 1;
         let count = if first.width == 1 {
             rest.iter().take_while(alike).count()
         } else {
@@ -105,12 +133,12 @@ fn draw_row(cells: &[Cell], row: usize, svg: &mut String) {
     }
 }
 
-fn draw_run(run: &[Cell], (col, row): (usize, usize), svg: &mut String) {
-    let Some(first) = run.first().filter(|first| first.width > 0) else {
+fn draw_run(run: &[Spot], (col, row): (usize, usize), svg: &mut String) {
+    let Some(Spot { cell: first, .. }) = run.first().filter(|first| first.cell.width > 0) else {
         return;
     };
     let look = Look::of(&first.pen);
-    let cells: usize = run.iter().map(|cell| usize::from(cell.width)).sum();
+    let cells: usize = run.iter().map(|spot| usize::from(spot.cell.width)).sum();
     let (x, y, width) = (EDGE + col * CELL.0, EDGE + row * CELL.1, cells * CELL.0);
     if look.ground != PLAIN.1 {
         let ground = colour(look.ground);
@@ -121,7 +149,10 @@ fn draw_run(run: &[Cell], (col, row): (usize, usize), svg: &mut String) {
             CELL.1
         );
     }
-    let text: String = run.iter().map(|cell| cell.char).collect();
+    let spelled = run
+        .iter()
+        .flat_map(|spot| std::iter::once(spot.cell.char).chain(spot.stacked.chars()));
+    let text: String = spelled.collect();
     if text.trim().is_empty() && !look.is_lined() {
         return;
     }

@@ -13,6 +13,7 @@ use record::recording::Reader;
 use record::recording::index::Screens;
 use record::recording::verify::Trusted;
 
+use super::coming::Coming;
 use crate::export::original;
 use crate::search::{Query, search};
 use crate::survey::{News, Survey};
@@ -46,6 +47,7 @@ impl Beside {
         trusted: Trusted,
         reader: Arc<Reader>,
         tape: Tape,
+        coming: Option<Arc<Coming>>,
     ) -> Self {
         let (to, news) = channel();
         let (file, keys) = (path.to_owned(), Arc::clone(&identities));
@@ -53,11 +55,12 @@ impl Beside {
         // It ends with the process, or when nobody listens any more.
         thread::spawn(move || {
             let open = || {
+                let comes = comes(coming.as_deref());
                 let reader = original(Reader::open(&file, &keys).ok()?, &keys).ok()?;
                 let reader = Arc::new(reader);
-                Some((tape_of(&reader, &believed), reader))
+                Some((tape_of(&reader, &believed).coming(comes), reader))
             };
-            survey(&open, reader, tape, &to);
+            survey(&open, &|| comes(coming.as_deref()), reader, tape, &to);
         });
         Self {
             path: path.to_owned(),
@@ -117,9 +120,15 @@ pub(super) fn tape_of(reader: &Arc<Reader>, trusted: &Trusted) -> Tape {
     Tape::new(Arc::clone(reader) as _).knowing(screens)
 }
 
-/// Looks through the recording, and goes on when it does.
+/// Whether more of its file is on its way.
+pub(super) fn comes(coming: Option<&Coming>) -> bool {
+    coming.is_some_and(Coming::goes_on)
+}
+
+/// Looks through the recording, and goes on when it does. `comes`: whether more of its file is on its way.
 fn survey(
     open: &dyn Fn() -> Option<(Tape, Arc<Reader>)>,
+    comes: &dyn Fn() -> bool,
     mut reader: Arc<Reader>,
     tape: Tape,
     to: &Sender<News>,
@@ -138,9 +147,19 @@ fn survey(
         }
         thread::sleep(LOOK);
         let now = reader.stored();
-        if now != size || more.is_err() {
+        let has_come = survey.tape().comes() && !comes();
+        if now != size || more.is_err() || has_come {
             size = now;
-            if let Some((tape, again)) = open() {
+            let mut opened = open();
+            if opened
+                .as_ref()
+                .is_some_and(|(tape, _)| !tape.comes() && tape.cut_us().is_some())
+            {
+                // Its last tail may just have been sealed: that is not seen twice.
+                thread::sleep(LOOK);
+                opened = open();
+            }
+            if let Some((tape, again)) = opened {
                 reader = again;
                 survey.grow(tape.clone());
                 tell(News::Grown(tape));

@@ -42,6 +42,11 @@ impl Coming {
         self.here.load(Ordering::Acquire) >= self.whole
     }
 
+    /// Whether more of it is on its way.
+    pub fn goes_on(&self) -> bool {
+        !self.is_whole() && self.failed().is_none()
+    }
+
     /// How much is here, in whole hundredths; none when all of it is.
     pub fn percent(&self) -> Option<u8> {
         let here = self.here.load(Ordering::Acquire);

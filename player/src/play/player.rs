@@ -14,6 +14,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind};
 use ratatui::crossterm::execute;
 use record::recording::ReadState;
 
+use super::Shown;
 use super::beside::Beside;
 use super::coming::Coming;
 use crate::deck::Deck;
@@ -21,7 +22,7 @@ use crate::keys::{self, Ask};
 use crate::marks::Kind;
 use crate::select::{self, Selection};
 use crate::tape::micros;
-use crate::view::{self, Listing, Look, Over};
+use crate::view::{self, Helping, Listing, Look, Over};
 
 /// Time between two looks at the keys.
 const TICK: Duration = Duration::from_millis(20);
@@ -50,7 +51,7 @@ pub(super) struct Player {
 /// What the keys are about.
 enum Mode {
     Play,
-    Help,
+    Help(Helping),
     List(Listing),
     Pick(Selection),
     /// Something is typed.
@@ -84,9 +85,24 @@ impl Player {
         }
     }
 
-    /// How far the recording goes now.
-    pub(super) fn state(&self) -> ReadState {
-        self.deck.tape().source().state()
+    /// How far the recording goes, as far as is known by now.
+    pub(super) fn shown(&self) -> Shown {
+        let damaged_us = self.deck.damaged_us();
+        let state = match damaged_us {
+            Some(_) => ReadState::Damaged,
+            None => self.deck.tape().source().state(),
+        };
+        Shown { state, damaged_us }
+    }
+
+    /// Says that it ends before this time.
+    pub(super) fn say_past(&mut self, at: Duration) {
+        let (at, end) = (micros(at), self.deck.tape().duration_us());
+        self.message = Some(format!(
+            "{} is past the end: it goes to {}",
+            view::time(at),
+            view::time(end)
+        ));
     }
 
     pub(super) fn run(
@@ -139,6 +155,7 @@ impl Player {
                     let more = if found.more { "more than " } else { "" };
                     self.message = Some(match self.hits.len() {
                         0 => "not found".to_owned(),
+                        1 => "found once: N n go there, f lists it".to_owned(),
                         count => format!("found {more}{count} times: n N go there, f lists them"),
                     });
                 }
@@ -171,13 +188,16 @@ impl Player {
     }
 
     fn draw(&mut self, terminal: &mut DefaultTerminal) -> io::Result<()> {
+        let width = terminal.size()?.width;
         let prompt = match &self.mode {
-            Mode::Asked(Asked::Place, typed) => Some(format!(
-                "to which time? {typed}▏ (1:23 or 42%, Enter; Esc leaves it)"
-            )),
-            Mode::Asked(Asked::Text, typed) => Some(format!(
-                "look for: {typed}▏ (a pattern, Enter; Esc leaves it)"
-            )),
+            Mode::Asked(Asked::Place, typed) => {
+                let hint = "(1:23 or 42%, Enter; Esc leaves it)";
+                Some(view::asked("to which time?", typed, hint, width))
+            }
+            Mode::Asked(Asked::Text, typed) => {
+                let hint = "(a pattern, Enter; Esc leaves it)";
+                Some(view::asked("look for:", typed, hint, width))
+            }
             Mode::Pick(_) => Some(
                 "arrows go, space begins, y copies to the clipboard (OSC 52), Esc leaves"
                     .to_owned(),
@@ -188,7 +208,7 @@ impl Player {
             let area = frame.area();
             let over = match &mut self.mode {
                 Mode::Play | Mode::Asked(..) => Over::Nothing,
-                Mode::Help => Over::Help,
+                Mode::Help(helping) => Over::Help(helping),
                 Mode::List(listing) => Over::List(listing),
                 Mode::Pick(selection) => Over::Selection(selection),
             };
@@ -218,9 +238,13 @@ impl Player {
             return Ok(false);
         }
         match std::mem::replace(&mut self.mode, Mode::Play) {
-            Mode::Help if matches!(key.code, KeyCode::Esc | KeyCode::Char('?' | 'h')) => {}
+            Mode::Help(mut helping) if helping.is_long() && keys::rows(key).is_some() => {
+                helping.go(keys::rows(key).unwrap_or_default());
+                self.mode = Mode::Help(helping);
+            }
+            Mode::Help(_) if matches!(key.code, KeyCode::Esc | KeyCode::Char('?' | 'h')) => {}
             // Every other key leaves the help, and does what it does.
-            Mode::Play | Mode::Help => return Ok(self.asked(key)),
+            Mode::Play | Mode::Help(_) => return Ok(self.asked(key)),
             Mode::List(listing) => self.list(listing, key),
             Mode::Pick(selection) => self.pick(selection, key)?,
             Mode::Asked(what, typed) => self.typed(what, typed, key),
@@ -232,7 +256,7 @@ impl Player {
         match keys::press(&mut self.deck, key) {
             Ask::Nothing => {}
             Ask::Quit => return false,
-            Ask::Help => self.mode = Mode::Help,
+            Ask::Help => self.mode = Mode::Help(Helping::default()),
             Ask::Place => self.mode = Mode::Asked(Asked::Place, String::new()),
             Ask::Text => self.mode = Mode::Asked(Asked::Text, String::new()),
             Ask::Hit { forward } => self.go_to_hit(forward),

@@ -1,9 +1,13 @@
 //! What the keys do.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::{Block, Clear, Row, Table, Widget};
+use ratatui::widgets::{Block, Clear, Paragraph, Widget};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::TIGHT;
+use super::fit::paragraph;
 
 const KEYS: [(&str, &str); 19] = [
     ("space", "hold, go on"),
@@ -33,20 +37,86 @@ const NOTES: [&str; 2] = [
     " commands are read off prompts on the screen: an aid to find places, no proof ",
 ];
 
-pub(super) fn draw(window: Rect, buffer: &mut Buffer) {
-    let rows = KEYS.iter().map(|(key, what)| Row::new([*key, *what]));
-    let height = u16::try_from(KEYS.len()).unwrap_or(u16::MAX) + 2;
-    let area = Rect {
-        width: window.width.min(80),
-        height: window.height.min(height),
-        ..window
-    };
-    Clear.render(area, buffer);
-    let [signs, aid] = NOTES;
-    let block = Block::bordered()
-        .title(" keys ")
-        .title_bottom(Line::from(aid))
-        .title_top(Line::from(signs).right_aligned());
-    let table = Table::new(rows, [Constraint::Length(10), Constraint::Fill(1)]).block(block);
-    Widget::render(table, area, buffer);
+/// Columns of the keys, with the one behind them.
+const KEY: usize = 11;
+
+/// The help, and from which row on it is shown.
+#[derive(Debug, Default)]
+pub struct Helping {
+    top: usize,
+    /// How many rows had no room when it was drawn.
+    over: usize,
+}
+
+impl Helping {
+    /// Whether there is more of it than is shown.
+    pub fn is_long(&self) -> bool {
+        self.over > 0
+    }
+
+    /// Goes on by so many rows, and stops at the ends.
+    pub fn go(&mut self, by: i32) {
+        let rows = usize::try_from(by.unsigned_abs()).unwrap_or(usize::MAX);
+        self.top = if by < 0 {
+            self.top.saturating_sub(rows)
+        } else {
+            self.top.saturating_add(rows).min(self.over)
+        };
+    }
+
+    pub(super) fn draw(&mut self, window: Rect, buffer: &mut Buffer) {
+        let framed = window.height + 2 >= TIGHT;
+        let [signs, aid] = NOTES;
+        // The title on the same line, and the frame's corners.
+        let widest = (signs.width() + 8).max(aid.width() + 2);
+        let rows = KEYS.len() + 2;
+        let fits =
+            framed && usize::from(window.width) >= widest && usize::from(window.height) >= rows;
+        let width = usize::from(window.width.min(80));
+        let lines = lines(width.saturating_sub(if framed { 2 } else { 0 }), !fits);
+        let height = lines.len() + if framed { 2 } else { 0 };
+        let area = Rect {
+            width: window.width.min(80),
+            height: window.height.min(u16::try_from(height).unwrap_or(u16::MAX)),
+            ..window
+        };
+        Clear.render(area, buffer);
+        let mut inner = area;
+        if framed {
+            let mut block = Block::bordered().title(" keys ");
+            if fits {
+                block = block.title_top(Line::from(signs).right_aligned());
+            }
+            inner = block.inner(area);
+            self.over = lines.len().saturating_sub(inner.height.into());
+            let foot = if self.over > 0 { " ↑ ↓ more " } else { aid };
+            if fits || self.over > 0 {
+                block = block.title_bottom(Line::from(foot));
+            }
+            block.render(area, buffer);
+        }
+        self.over = lines.len().saturating_sub(inner.height.into());
+        self.top = self.top.min(self.over);
+        let shown = lines.into_iter().skip(self.top).map(Line::from);
+        Paragraph::new(shown.collect::<Vec<_>>()).render(inner, buffer);
+    }
+}
+
+/// The keys and what they do, in so many columns, and the notes below them.
+fn lines(width: usize, notes: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (key, what) in KEYS {
+        let rows = paragraph(what, width.saturating_sub(KEY).max(1));
+        for (n, row) in rows.iter().enumerate() {
+            let key = if n == 0 { key } else { "" };
+            let blanks = " ".repeat(KEY.saturating_sub(key.width()));
+            lines.push(format!("{key}{blanks}{row}"));
+        }
+    }
+    if notes {
+        for note in NOTES {
+            lines.extend(paragraph(note.trim(), width.max(1)));
+        }
+    }
+    lines
 }

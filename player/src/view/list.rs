@@ -5,8 +5,18 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, List, ListState, StatefulWidget, Widget};
+use unicode_width::UnicodeWidthStr as _;
 
-use super::{clean, time};
+use super::{TIGHT, clean, time};
+
+/// Fewer columns than this have none to spare.
+const NARROW: u16 = 50;
+
+/// What the keys do, long to short.
+const KEYS: [&str; 2] = [
+    " ↑ ↓ PgUp PgDn choose, Enter goes there, Esc leaves ",
+    " Enter, Esc ",
+];
 
 /// Places, by time, and the one that is chosen.
 #[derive(Debug)]
@@ -47,17 +57,26 @@ impl Listing {
 
     pub(super) fn draw(&mut self, area: Rect, buffer: &mut Buffer) {
         Clear.render(area, buffer);
-        let block = Block::bordered()
-            .title(format!(" {} ", clean(&self.title)))
-            .title_bottom(Line::from(
-                " ↑ ↓ PgUp PgDn choose, Enter goes there, Esc leaves ",
-            ));
+        let last_us = self.rows.last().map_or(0, |(at_us, _)| *at_us);
+        let column = if area.width < NARROW {
+            time(last_us).len()
+        } else {
+            9
+        };
         let rows = self.rows.iter();
-        let rows = rows.map(|(at_us, text)| format!("{:>9}  {}", time(*at_us), clean(text)));
-        let list = List::new(rows)
-            .block(block)
+        let rows = rows.map(|(at_us, text)| format!("{:>column$}  {}", time(*at_us), clean(text)));
+        let mut list = List::new(rows)
             .highlight_symbol("▸")
             .highlight_style(Modifier::REVERSED);
+        if area.height + 2 >= TIGHT {
+            let keys = KEYS
+                .iter()
+                .find(|keys| keys.width() + 2 <= usize::from(area.width));
+            let block = Block::bordered()
+                .title(format!(" {} ", clean(&self.title)))
+                .title_bottom(Line::from(keys.copied().unwrap_or_default()));
+            list = list.block(block);
+        }
         StatefulWidget::render(list, area, buffer, &mut self.state);
     }
 }

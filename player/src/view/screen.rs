@@ -10,7 +10,12 @@ use crate::screen::{Cell, Screen};
 use crate::select::Selection;
 
 /// Most characters that are drawn over another one: what is stacked higher is no writing.
-const STACKED: usize = 4;
+pub(crate) const STACKED: usize = 4;
+
+/// Whether a cell holds what combines with the character before it.
+pub(crate) fn combines(cell: &Cell) -> bool {
+    cell.width > 0 && cell.char.width() == Some(0)
+}
 
 /// A screen that is larger than the window is shown around its cursor, or around what is picked.
 pub(super) fn draw(
@@ -38,7 +43,10 @@ pub(super) fn draw(
         Some(selection) => selection.at(),
         None => screen.cursor()?,
     };
-    let x = u16::try_from(col.checked_sub(left)?)
+    // What combines takes no column when it is drawn.
+    let before = screen.row(row).take(col).skip(left);
+    let stacked = before.filter(combines).count();
+    let x = u16::try_from(col.checked_sub(left)?.checked_sub(stacked)?)
         .ok()
         .filter(|x| *x < window.width)?;
     let y = u16::try_from(row.checked_sub(top)?)
@@ -62,7 +70,7 @@ fn draw_row(
             break;
         }
         // One that combines with the character before it takes no room on a terminal. The emulator gives it a cell.
-        if width > 0 && cell.char.width() == Some(0) {
+        if combines(&cell) {
             let before = x
                 .checked_sub(1)
                 .and_then(|x| buffer.cell_mut((line.x + x, line.y)));

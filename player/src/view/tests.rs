@@ -1,5 +1,5 @@
 use super::*;
-use crate::deck::tests::{out, steps, tape};
+use crate::deck::tests::{damaged, out, steps, tape};
 use crate::survey::Survey;
 use crate::tape::{Change, Tape};
 
@@ -65,7 +65,7 @@ fn a_window_of_one_row_or_none_shows_what_it_can() {
             (0, Change::Input(b"ls".to_vec())),
             (9, out("複製")),
         ]));
-        rows(&deck, Over::Help, width, height);
+        rows(&deck, Over::Help(&mut Helping::default()), width, height);
         let listing = &mut Listing::new("all".into(), vec![(0, "a".into())], 0);
         rows(&deck, Over::List(listing), width, height);
         rows(
@@ -184,4 +184,154 @@ fn colours_are_drawn_only_where_they_are_wanted() {
             .any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset);
         assert_eq!(coloured, colour);
     }
+}
+
+#[test]
+fn a_damaged_recording_says_so_and_from_when_on_in_every_width() {
+    let deck = deck(damaged());
+    for (width, said) in [
+        (80, "DAMAGED from 0:13 on"),
+        (40, "DAMAGED"),
+        (20, "DAMAGED"),
+    ] {
+        let last = rows(&deck, Over::Nothing, width, 24).pop().unwrap();
+        assert!(last.contains(said), "{width}: {last}");
+    }
+    let cut = std::sync::Arc::new(crate::deck::tests::Steps {
+        state: record::recording::ReadState::Damaged,
+        ..steps(vec![(0, out("a")), (5_000_000, out("b"))])
+    });
+    let deck = self::deck(Tape::new(cut));
+    let last = rows(&deck, Over::Nothing, 80, 24).pop().unwrap();
+    assert!(last.contains("DAMAGED from 0:05 on"), "{last}");
+    assert!(!last.contains("no end yet"), "{last}");
+}
+
+#[test]
+fn what_the_person_saw_masked_is_said_to_be_the_original() {
+    let of = crate::deck::tests::Steps {
+        unmasked: true,
+        ..steps(vec![(0, out("a"))])
+    };
+    let deck = deck(Tape::new(std::sync::Arc::new(of)));
+    for (width, said) in [(80, "ORIGINAL, masked for the person"), (30, "ORIGINAL")] {
+        let last = rows(&deck, Over::Nothing, width, 24).pop().unwrap();
+        assert!(last.contains(said), "{last}");
+    }
+}
+
+#[test]
+fn the_status_is_shortened_by_what_matters_least_and_never_cut() {
+    let deck = deck(tape(vec![(0, out("a")), (9_000_000, out("b"))]));
+    let shown = |width| {
+        let last = rows(&deck, Over::Nothing, width, 10).pop().unwrap();
+        last.trim_end().to_owned()
+    };
+    let all = " ■ 0:09 / 0:09  ? help  1×  alice postgres@db1.prod  no end  part of 80×24";
+    assert_eq!(shown(80), all);
+    assert_eq!(
+        shown(70),
+        " ■ 0:09 / 0:09  ? help  alice postgres@db1.prod  no end  part of 80×24"
+    );
+    assert_eq!(shown(60), " ■ 0:09 / 0:09  alice postgres@db1.prod  no end");
+    assert_eq!(shown(40), " ■ 0:09 / 0:09  alice postgres@db1.prod");
+    assert_eq!(shown(24), " ■ 0:09 / 0:09  alice");
+    assert_eq!(shown(16), " ■ 0:09 / 0:09");
+    assert_eq!(shown(9), " ■ 0:09");
+    assert_eq!(shown(5), " ■ 0…");
+}
+
+#[test]
+fn all_of_the_help_can_be_read_in_a_small_window() {
+    let deck = deck(tape(vec![(0, out("x"))]));
+    for (width, height) in [(80, 24), (80, 15), (20, 5), (300, 80)] {
+        let mut helping = Helping::default();
+        let mut seen = String::new();
+        loop {
+            let shown = rows(&deck, Over::Help(&mut helping), width, height);
+            let end = shown.len() - 1;
+            seen += &shown[..end].join("\n");
+            let before = seen.len();
+            helping.go(1);
+            let next = rows(&deck, Over::Help(&mut helping), width, height);
+            if next == shown {
+                break;
+            }
+            assert!(helping.is_long() && before > 0);
+        }
+        for word in ["space", "clipboard", "leave", "proof"] {
+            assert!(seen.contains(word), "{width}x{height}: {word} in {seen}");
+        }
+        assert_eq!(helping.is_long(), height < 24, "{width}x{height}");
+    }
+}
+
+#[test]
+fn a_list_keeps_what_is_chosen_in_view_in_a_small_window() {
+    let deck = deck(tape(vec![(0, out("x"))]));
+    let places = (0..100)
+        .map(|n| (n * 1_000_000, format!("place {n}")))
+        .collect();
+    let mut listing = Listing::new("all".into(), places, 0);
+    for (width, height) in [(20, 5), (80, 15), (10, 2)] {
+        for by in [0, 7, 60, 1, i32::MAX, -3] {
+            listing.go(by);
+            let chosen = listing.chosen().unwrap() / 1_000_000;
+            let shown = rows(&deck, Over::List(&mut listing), width, height);
+            let row = shown.iter().find(|row| row.contains('▸')).unwrap();
+            assert!(
+                row.contains(&time(chosen * 1_000_000)),
+                "{width}x{height}: {row}"
+            );
+            assert!(
+                width < 20 || row.contains(&format!("place {chosen}")),
+                "{row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn wide_characters_that_were_typed_are_all_shown() {
+    let typed = "複製".repeat(30);
+    let deck = deck(tape(vec![
+        (0, Change::Input(typed.clone().into_bytes())),
+        (1, out("out")),
+    ]));
+    // A wide character takes two cells of the buffer, the second one blank.
+    let kanji = |rows: &[String], from: usize| -> usize {
+        let cells = rows.iter().flat_map(|row| row.chars().skip(from));
+        cells.filter(|c| "複製".contains(*c)).count()
+    };
+    let beside = rows(&deck, Over::Nothing, 107, 30);
+    assert_eq!(kanji(&beside, 80), 60, "{beside:?}");
+    let below = rows(&deck, Over::Nothing, 80, 24);
+    assert!(below[21].contains('…'), "{below:?}");
+    assert_eq!(kanji(&below[21..22], 0), 35, "{below:?}");
+    assert_eq!(below[21].trim_end().chars().last(), Some('製'));
+}
+
+#[test]
+fn the_cursor_stands_behind_what_combines() {
+    let deck = deck(tape(vec![(0, out("cafe\u{301}s 複"))]));
+    let area = Rect::new(0, 0, 80, 26);
+    let mut buffer = Buffer::empty(area);
+    let cursor = draw(&deck, LOOK, Over::Nothing, None, area, &mut buffer);
+    assert_eq!(cursor, Some(Position::new(8, 0)));
+}
+
+#[test]
+fn a_long_pattern_is_typed_where_it_can_be_seen() {
+    let hint = "(a pattern, Enter; Esc leaves it)";
+    assert_eq!(
+        asked("look for:", "x", hint, 80),
+        "look for: x▏ (a pattern, Enter; Esc leaves it)"
+    );
+    let long: String = ('a'..='z').cycle().take(199).chain(['!']).collect();
+    for width in [80, 40, 20, 5] {
+        let shown = asked("look for:", &long, hint, width);
+        assert!(shown.ends_with("!▏"), "{shown}");
+        assert!(shown.width() < width.into(), "{shown}");
+    }
+    assert!(asked("look for:", &long, hint, 40).starts_with("look for: …"));
 }

@@ -148,7 +148,7 @@ impl Reader {
         let first = chunks
             .first()
             .copied()
-            .ok_or(ReadError::NotARecording("it is empty"))?;
+            .ok_or_else(|| nothing_to_read(state))?;
         let lines = place.lines_at(first.at)?;
         let line = lines
             .split(|b| *b == b'\n')
@@ -290,6 +290,18 @@ impl Reader {
     }
 }
 
+/// Why a recording has nothing to show.
+fn nothing_to_read(state: ReadState) -> ReadError {
+    match state {
+        ReadState::Damaged => ReadError::Damaged(
+            "it is cut off or altered in its first frame, so that nothing of it can be read".into(),
+        ),
+        ReadState::Finished | ReadState::Unfinished => {
+            ReadError::NotARecording("nothing was recorded in it")
+        }
+    }
+}
+
 /// The events that some lines of a chunk hold.
 fn events_in(lines: &[u8], chunk: usize, at: Place, from_us: u64) -> Result<Vec<Event>, ReadError> {
     let mut at_us = from_us;
@@ -352,6 +364,7 @@ fn index(file: &File) -> Result<(Vec<Chunk>, ReadState), ReadError> {
             Some(Stored::Keys(payload)) => frame::preamble(Some(&payload)).len() as u64,
             _ => return Err(ReadError::NotARecording("its wrapped key is missing")),
         },
+        None => return Err(ReadError::NotARecording("it is empty")),
         _ => return Err(ReadError::NotARecording("it does not begin as one")),
     };
     let mut chunks: Vec<Chunk> = Vec::new();

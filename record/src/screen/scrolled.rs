@@ -26,6 +26,27 @@ impl Scrolled {
         self.ready
     }
 
+    /// The lines that are complete.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Tells a line that did not leave at the top.
+    pub(super) fn tell(&mut self, line: String) {
+        self.ready.push(line);
+    }
+
+    /// Tells lines that are wiped off the screen; `from_top`: with what its first row continues.
+    pub(super) fn wipe(&mut self, lines: Vec<String>, from_top: bool) {
+        let mut lines = lines.into_iter();
+        if from_top && !self.pending.is_empty() {
+            let mut begun = std::mem::take(&mut self.pending);
+            begun.push_str(&lines.next().unwrap_or_default());
+            self.ready.push(begun.trim_end().to_owned());
+        }
+        self.ready.extend(lines);
+    }
+
     fn rest(&mut self, terminal: &Terminal) {
         let before = self.ready.len();
         for line in terminal.primary_screen().all_lines() {
@@ -60,6 +81,6 @@ impl Observer for Scrolled {
     }
 
     fn end(&mut self, _: &mut Observation<'_>) -> Vec<String> {
-        std::mem::take(&mut self.ready)
+        self.take()
     }
 }

@@ -1,0 +1,130 @@
+use super::*;
+use crate::recording::Size;
+use crate::screen::Screen;
+
+fn transcribed(cols: u32, rows: u32, pieces: &[&str]) -> Vec<String> {
+    let mut screen = Screen::new(Size::recorded(cols, rows).unwrap(), false);
+    let mut transcript = Transcript::new();
+    let mut lines = Vec::new();
+    for piece in pieces {
+        lines.extend(screen.feed_with(piece.as_bytes(), &mut transcript));
+    }
+    lines.extend(screen.transcribed(transcript));
+    lines
+}
+
+#[test]
+fn what_is_wiped_is_told_whatever_wipes_it() {
+    let text = "one\r\ntwo\r\n\r\nfour";
+    // As `clear` does under xterm, screen and linux; upwards from the end; a reset.
+    for wipe in [
+        "\x1b[H\x1b[2J\x1b[3J",
+        "\x1b[H\x1b[J\x1b[3J",
+        "\x1b[24;80H\x1b[1J",
+        "\x1bc",
+    ] {
+        let lines = transcribed(80, 24, &[text, wipe, "\x1b[Hnew"]);
+        assert_eq!(lines, ["one", "two", "", "four", "new"], "{wipe:?}");
+    }
+}
+
+#[test]
+fn a_part_that_is_wiped_is_told_alone_and_what_stays_once() {
+    let below = transcribed(20, 6, &["$ ls\r\na\r\nb", "\x1b[1;5H\x1b[J!"]);
+    assert_eq!(below, ["a", "b", "$ ls!"]);
+    let above = transcribed(20, 6, &["a\r\nb\r\ncd", "\x1b[2;20H\x1b[1J\x1b[4;1H"]);
+    assert_eq!(above, ["a", "b", "", "", "cd"]);
+    // A prompt that is drawn with nothing below it wipes nothing.
+    let prompt = transcribed(20, 6, &["$ \x1b[J", "x\x1b[J", "y\x1b[J"]);
+    assert_eq!(prompt, ["$ xy"]);
+}
+
+#[test]
+fn what_a_wrapped_line_begins_above_the_screen_is_one_with_what_is_wiped() {
+    let lines = transcribed(4, 2, &["abcdefghij", "\x1b[H\x1b[J", "k"]);
+    assert_eq!(lines, ["abcdefghij", "k"]);
+}
+
+#[test]
+fn another_screen_is_told_when_it_is_left_wiped_resized_or_reset() {
+    let alternate = "\x1b[?1049h\x1b[Htext\r\n}\r\n}";
+    for end in ["\x1b[?1049l", "\x1b[2J\x1b[?1049l", "\x1bc", ""] {
+        let lines = transcribed(20, 5, &["$ vi\r\n", alternate, end]);
+        assert_eq!(lines, ["text", "}", "}", "$ vi"], "{end:?}");
+    }
+    let mut screen = Screen::new(Size::recorded(20, 5).unwrap(), false);
+    let mut transcript = Transcript::new();
+    screen.feed_with(b"\x1b[?1049h\x1b[4;1Hbelow", &mut transcript);
+    let smaller = Size::recorded(20, 2).unwrap();
+    assert_eq!(screen.resize_with(smaller, &mut transcript), ["below"]);
+}
+
+#[test]
+fn what_is_drawn_again_on_another_screen_is_told_once() {
+    let frame = "\x1b[H\x1b[2Jfirst\r\n}\r\nsecond\r\n}";
+    let mut pieces = vec!["\x1b[?1049h"];
+    pieces.extend([frame; 1000]);
+    pieces.push("\x1b[?1049l");
+    assert_eq!(transcribed(20, 5, &pieces), ["first", "}", "second", "}"]);
+}
+
+#[test]
+fn what_scrolls_on_another_screen_and_within_margins_is_told_row_by_row() {
+    let expected: Vec<String> = (0..50).map(|n| format!("line {n}")).collect();
+    let rows = "\r\n".to_owned() + &expected.join("\r\n");
+    for before in ["\x1b[?1049h", "\x1b[?1049h\x1b[2;3r", "\x1b[2;5r\x1b[3;1H"] {
+        let lines = transcribed(20, 6, &[before, &rows, "\x1b[?1049l"]);
+        let told: Vec<&String> = lines.iter().filter(|line| !line.is_empty()).collect();
+        assert_eq!(told, expected.iter().collect::<Vec<_>>(), "{before:?}");
+    }
+    let wrapped = "x".repeat(20) + &"y".repeat(20) + &"z".repeat(20);
+    let lines = transcribed(20, 2, &["\x1b[?1049h", &wrapped, "\x1b[?1049l"]);
+    assert_eq!(lines.concat(), wrapped);
+}
+
+#[test]
+fn what_is_pushed_off_by_other_lines_is_told() {
+    for push in ["\x1b[H\x1bM", "\x1b[T", "\x1b[2;1H\x1b[L"] {
+        let lines = transcribed(20, 3, &["a\r\nb\r\nc", push, "\x1b[H"]);
+        assert_eq!(
+            lines.iter().filter(|line| *line == "c").count(),
+            1,
+            "{push:?}"
+        );
+    }
+    let lines = transcribed(20, 3, &["a\r\nb\r\nc", "\x1b[2;1H\x1b[M"]);
+    assert_eq!(lines, ["b", "a", "c"]);
+    // A line that is asked for where none can be leaves all as it is.
+    let outside = ["\x1b[1;2r", "\x1b[3;1H\x1b[Hc"];
+    assert_eq!(transcribed(20, 3, &outside), ["c"]);
+}
+
+#[test]
+fn promise_38_a_transcript_is_not_longer_than_what_was_written() {
+    let wide = "w".repeat(200);
+    let mut written = wide.clone();
+    for n in 0..2000 {
+        written += &[&(n % 10).to_string(), "\x1b[D\x1b[J"].concat();
+    }
+    for before in ["", "\x1b[?1049h", "\x1b[?7l\x1b[2;3r\x1b[3;1H"] {
+        let told = transcribed(1000, 5, &[before, &written]).concat();
+        assert!(told.len() <= written.len(), "{before:?} {}", told.len());
+    }
+}
+
+#[test]
+fn what_stood_on_another_screen_is_told_when_somebody_says_so() {
+    let mut screen = Screen::new(Size::recorded(20, 3).unwrap(), false);
+    let mut transcript = Transcript::new();
+    screen.feed_with(b"own\x1b[?1049h\x1b[Hpage 1", &mut transcript);
+    assert_eq!(screen.stood(&mut transcript), ["page 1"]);
+    screen.feed_with(b"\x1b[Hpage 2", &mut transcript);
+    assert_eq!(screen.stood(&mut transcript), ["page 2"]);
+    assert_eq!(screen.stood(&mut transcript), Vec::<String>::new());
+    assert_eq!(
+        screen.feed_with(b"\x1b[?1049l", &mut transcript),
+        Vec::<String>::new()
+    );
+    assert_eq!(screen.stood(&mut transcript), Vec::<String>::new());
+    assert_eq!(screen.transcribed(transcript), ["own"]);
+}
