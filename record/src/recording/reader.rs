@@ -2,28 +2,31 @@
 //! says; reading is kind, and goes as far as it can.
 
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::limits;
 use config::words::SessionId;
 
+use super::crypt::Vault;
 use super::crypt::keys::Keys;
 use super::crypt::original::{OriginalError, Originals};
-use super::crypt::{LockedError, Vault};
 use super::event::{self, Event};
 use super::frame::{self, FrameError, Passed, Stored, Trailer, Walk};
-use super::header::{Header, HeaderError};
+use super::header::Header;
 use super::recover::{file_of, open_plain};
 use super::seal;
 use crate::age::Identities;
 
+use self::error::nothing_to_read;
 use self::files::Files;
 
+mod error;
 mod files;
 mod indexed;
+
+pub use error::ReadError;
 
 /// A recording that is open for reading.
 #[derive(Debug)]
@@ -64,51 +67,6 @@ enum Place {
     },
     /// A tail, by its number.
     Tail(u32),
-}
-
-/// Why a recording cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The caller's fault: the file is not named as a recording.
-    #[error("{} is not named like a recording (SESSION.cast.zst)", .0.display())]
-    Name(PathBuf),
-    /// The file's fault.
-    #[error("this is not a recording: {0}")]
-    NotARecording(&'static str),
-    /// Written by another version.
-    #[error(
-        "the recording was written by another version of hallpass (format {0}): read it with that one"
-    )]
-    Version(String),
-    /// Its header is not one.
-    #[error(transparent)]
-    Header(#[from] HeaderError),
-    /// The recording is encrypted, and was not opened.
-    #[error(transparent)]
-    Locked(#[from] LockedError),
-    /// What was masked is to be read, and cannot be.
-    #[error(transparent)]
-    Original(#[from] OriginalError),
-    /// A frame holds something else than lines of a recording.
-    #[error("the recording is damaged: {0}")]
-    Damaged(String),
-    /// What was read was sealed in the meantime.
-    #[error("the recording has gone on: open it again")]
-    Changed,
-    /// The disk's fault.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-impl From<FrameError> for ReadError {
-    fn from(e: FrameError) -> Self {
-        match e {
-            FrameError::Cut => Self::NotARecording("it is cut off at its beginning"),
-            FrameError::Foreign(why) => Self::NotARecording(why),
-            FrameError::Version(version) => Self::Version(version),
-            FrameError::Io(e) => Self::Io(e),
-        }
-    }
 }
 
 impl Reader {
@@ -287,18 +245,6 @@ impl Reader {
             }
         }
         Ok(bytes)
-    }
-}
-
-/// Why a recording has nothing to show.
-fn nothing_to_read(state: ReadState) -> ReadError {
-    match state {
-        ReadState::Damaged => ReadError::Damaged(
-            "it is cut off or altered in its first frame, so that nothing of it can be read".into(),
-        ),
-        ReadState::Finished | ReadState::Unfinished => {
-            ReadError::NotARecording("nothing was recorded in it")
-        }
     }
 }
 
