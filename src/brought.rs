@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bastion::bucket::{self, Bucket, BucketError, Name, Stored};
+use bastion::bucket::{Bucket, Name, Stored};
 use config::bucket::Place;
 use config::limits;
-use config::words::SessionId;
 use player::Coming;
 use record::recording::reader::ReadError;
 use record::recording::verify::{self, Trusted};
@@ -22,11 +21,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Failure, Result};
 
-/// What a bucket begins with among places.
-pub(crate) const SCHEME: &str = "s3://";
+mod found;
 
-/// How a recording's file is named behind its session.
-const CAST: &str = ".cast.zst";
+pub(crate) use found::{Found, Named, SCHEME, named};
 
 /// How much is asked for at once: little, so that a replay begins at once and a slow way is no failure.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -60,41 +57,16 @@ pub(crate) struct Brought {
 /// Whether what has come of a file can be read by now, or is wanted; an error if it never can be.
 pub(crate) type Readable<'a> = &'a dyn Fn(&Path) -> std::result::Result<bool, ReadError>;
 
-/// Where a bucket's recordings are, and which one is meant if one is.
-pub(crate) struct Named {
-    place: Place,
-    session: Option<SessionId>,
-}
-
-/// The place in a bucket that a text names; none if it names none.
-pub(crate) fn named(text: &str) -> Result<Option<Named>> {
-    if !text.starts_with(SCHEME) {
-        return Ok(None);
-    }
-    let last = text.trim_end_matches('/').rsplit_once('/');
-    let one = last.and_then(|(before, last)| {
-        let id = last.strip_suffix(CAST).unwrap_or(last);
-        Some((before, id.to_ascii_uppercase().parse().ok()?))
-    });
-    let (place, session) = one.map_or((text, None), |(before, id)| (before, Some(id)));
-    let place = Place::parse(place).map_err(|why| Failure::new(format!("{text}: {why}")))?;
-    Ok(Some(Named { place, session }))
-}
-
 impl Source {
     /// The bucket of this place, found and opened by the environment, and what was named there.
     pub(crate) fn open(named: Named) -> Result<(Self, Vec<Stored>)> {
         let runtime = Runtime::new()?;
-        let Named { place, session } = named;
-        let (place, bucket, mut listed) = runtime.block_on(found(place, session.as_ref()))?;
-        if let Some(session) = session {
-            listed.retain(|stored| stored.name.session == session);
-            if listed.is_empty() {
-                return Err(Failure::new(format!(
-                    "there is no recording of {session} in {place}: one of a session that still runs comes there at its end"
-                )));
-            }
-        }
+        let Found {
+            place,
+            bucket,
+            listed,
+            ..
+        } = runtime.block_on(named.find())?;
         let dir = tempfile::Builder::new().prefix("hallpass-").tempdir()?;
         let held = Arc::new(AtomicBool::new(false));
         let gate = Arc::new(Gate::default());
@@ -264,44 +236,6 @@ impl One {
         }
         Ok(())
     }
-}
-
-/// The recordings that lie at a place: of all bastions, of the one that the place names, or the one that is asked for.
-async fn found(place: Place, session: Option<&SessionId>) -> Result<(Place, Bucket, Vec<Stored>)> {
-    let open = |place: &Place| Bucket::open(&bucket::from_environment(place.clone())?);
-    if session.is_none() {
-        let bucket = open(&place)?;
-        let listed = bucket.list(None).await?;
-        if !listed.is_empty() {
-            return Ok((place, bucket, listed));
-        }
-    }
-    // The place of one bastion's recordings is that of them all, and the bastion's name.
-    let (above, last) = place.prefix.rsplit_once('/').unwrap_or(("", &place.prefix));
-    if let Ok(bastion) = last.parse() {
-        let above = Place {
-            bucket: place.bucket.clone(),
-            prefix: above.to_owned(),
-        };
-        let of_all = open(&above)?;
-        let listed = match session {
-            Some(session) => {
-                let name = Name::recording(session.clone(), bastion);
-                match of_all.size(&name).await {
-                    Ok(bytes) => vec![Stored { name, bytes }],
-                    Err(BucketError::Missing) => Vec::new(),
-                    Err(e) => return Err(e.into()),
-                }
-            }
-            None => of_all.list(Some(&bastion)).await?,
-        };
-        if !listed.is_empty() {
-            return Ok((above, of_all, listed));
-        }
-    }
-    let bucket = open(&place)?;
-    let listed = bucket.list(None).await?;
-    Ok((place, bucket, listed))
 }
 
 /// Removes what was brought when the process is told to end. While a replay has the terminal, it ends by itself, but where its

@@ -1,6 +1,6 @@
 //! `hallpass verify`: recordings and issuance logs, held against each other and against public keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,8 @@ pub(crate) use signers::{SIGNERS, log_keys};
     AWS_CA_BUNDLE, AWS_SHARED_CREDENTIALS_FILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )]
 pub(crate) struct VerifyArgs {
-    /// Recordings, directories of recordings or buckets of them (`s3://BUCKET/PREFIX`), and directories of issuance logs
+    /// Recordings, directories of recordings or buckets of them (`s3://BUCKET/PREFIX`, of one bastion `…/BASTION`, one recording
+    /// `…/SESSION`), and directories of issuance logs
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The public keys to check against (as `hallpass trust` prints them); if left out, the nearest
@@ -104,15 +105,26 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
             trusted.and_then(|trusted| report.recordings(path, &trusted, logged, &mut seen));
         report.or_said(alone, path, looked)?;
     }
-    for place in &buckets {
+    let dirs = others.iter().any(|path| path.is_dir());
+    // What one recording was named of accuses nobody of the others.
+    let (mut whole, mut of) = (dirs, BTreeSet::new());
+    for named in buckets {
         let near = logs.first().map_or(Path::new("."), |log| log.as_path());
         let trusted = report.trust(args.trust.as_deref(), near);
-        let looked = trusted.and_then(|trusted| report.bucket(place, &trusted, logged, &mut seen));
-        report.or_said(alone, Path::new(&place.to_string()), looked)?;
+        let (one, place) = (named.is_one(), named.to_string());
+        let looked = trusted.and_then(|trusted| report.bucket(named, &trusted, logged, &mut seen));
+        match report.or_said(alone, Path::new(&place), looked)? {
+            // What could not be looked at accuses nobody either.
+            None => {}
+            Some(_) if one => {}
+            Some(Some(bastion)) => drop(of.insert(bastion)),
+            Some(None) => whole = true,
+        }
     }
-    if !buckets.is_empty() || others.iter().any(|path| path.is_dir()) {
-        report.missing(&sessions, &seen)?;
+    if !whole {
+        sessions.retain(|_, facts| of.contains(&facts.bastion));
     }
+    report.missing(&sessions, &seen)?;
     report.close()
 }
 

@@ -298,6 +298,33 @@ impl Bucket {
         Ok(found)
     }
 
+    /// The bastions that recordings may lie there of: whatever is named as one; at most [`limits::BUCKET_BASTIONS`].
+    pub async fn bastions(&self) -> Result<Vec<BastionName>, BucketError> {
+        let own = self.prefix();
+        let prefix = (!own.is_empty()).then_some(own.as_str());
+        let (mut found, mut page_token) = (Vec::new(), None);
+        for _ in 0..limits::BUCKET_BASTIONS {
+            let options = PaginatedListOptions {
+                delimiter: Some("/".into()),
+                page_token: page_token.take(),
+                ..PaginatedListOptions::default()
+            };
+            let page = self.store.list_paginated(prefix, options).await?;
+            let named = page.result.common_prefixes.into_iter();
+            found.extend(named.filter_map(|dir| dir.filename()?.parse::<BastionName>().ok()));
+            if found.len() > limits::BUCKET_BASTIONS {
+                return Err(BucketError::Nonsense("more bastions than there can be"));
+            }
+            page_token = page.page_token;
+            if page_token.is_none() {
+                found.sort();
+                found.dedup();
+                return Ok(found);
+            }
+        }
+        Err(BucketError::Nonsense("a list without end"))
+    }
+
     /// Whether the bucket can lock objects.
     pub async fn locking(&self) -> Result<Locking, BucketError> {
         self.signing.probe().await

@@ -8,10 +8,12 @@ mod going;
 mod indexes;
 mod journal;
 mod one;
+mod setback;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ use fault::Fault;
 pub(crate) use journal::There;
 use journal::{Journal, Progress};
 use one::One;
+use setback::Setbacks;
 
 /// How long to leave a bucket alone that does not answer.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -51,8 +54,11 @@ pub(crate) struct Uploads {
     locking: OnceCell<Locking>,
     /// The recordings that are known to be there.
     stored: Mutex<BTreeSet<SessionId>>,
-    /// The recordings here whose indexes were refused, and are waited for no more.
-    unindexed: Mutex<BTreeSet<SessionId>>,
+    /// How often the indexes of recordings here have failed: those that are waited for no more have [`limits::INDEX_TRIES`].
+    unindexed: Mutex<BTreeMap<SessionId, u32>>,
+    setbacks: Setbacks,
+    /// How many looks have ended before everything was tried.
+    cut_short: AtomicUsize,
     wake: Notify,
     /// Where recordings are put that are fetched to be read.
     pub(crate) fetched: PathBuf,
@@ -83,6 +89,8 @@ impl Uploads {
             bucket,
             stored: Mutex::new(stored.map(|(session, _)| session).collect()),
             unindexed: Mutex::default(),
+            setbacks: Setbacks::default(),
+            cut_short: AtomicUsize::new(0),
             journal: Arc::new(journal),
             keep_local: given.keep_local,
             lock: given.lock,
@@ -104,6 +112,12 @@ impl Uploads {
 
     /// What is in the bucket of this recording counts no more: it is uploaded again. Blocks for some milliseconds.
     pub(crate) fn again(&self, session: &SessionId) -> io::Result<()> {
+        self.setbacks.forget(session);
+        self.as_before(session)
+    }
+
+    /// The same, of one that is what it was.
+    fn as_before(&self, session: &SessionId) -> io::Result<()> {
         self.journal.forget(session)?;
         self.known().remove(session);
         self.unindexed().remove(session);
@@ -138,6 +152,7 @@ impl Uploads {
         };
         self.journal.write(session, &Progress::Removed { upload })?;
         self.known().remove(session);
+        self.setbacks.forget(session);
         self.wake.notify_one();
         Ok(())
     }
@@ -164,7 +179,13 @@ impl Uploads {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unindexed(&self) -> std::sync::MutexGuard<'_, BTreeSet<SessionId>> {
+    /// Whether the index of a recording here is waited for no more.
+    fn does_without(&self, session: &SessionId) -> bool {
+        let tries = self.unindexed().get(session).copied();
+        tries.is_some_and(|tries| tries >= limits::INDEX_TRIES)
+    }
+
+    fn unindexed(&self) -> std::sync::MutexGuard<'_, BTreeMap<SessionId, u32>> {
         self.unindexed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -211,7 +232,8 @@ pub(crate) async fn run(site: Arc<Site>, uploads: Arc<Uploads>) {
 }
 
 /// Whatever is due: removals, what has ended, what runs, and what need not lie here any more. Says whether something has come
-/// to the bucket, or soon can. One recording that fails keeps no other back.
+/// to the bucket, or soon can. One recording that fails keeps no other back: what ends a look before its end is behind the others in the
+/// next.
 async fn everything(
     site: &Arc<Site>,
     uploads: &Arc<Uploads>,
@@ -219,29 +241,53 @@ async fn everything(
     failures: &mut Vec<Fault>,
 ) -> Result<bool, Fault> {
     let journal = Arc::clone(&uploads.journal);
-    let all = blocking(move || journal.all()).await?;
-    going::removed(site, uploads, &all, failures).await;
+    let mut all = blocking(move || journal.all()).await?;
+    let turned = FAILURES * uploads.cut_short.load(Ordering::Relaxed);
+    turn(&mut all, turned);
+    // Each in its own right: that one kind of thing fails keeps no other from being tried.
+    let mut removals = Vec::new();
+    going::removed(site, uploads, &all, &mut removals).await;
     let store = Arc::clone(&site.store);
     let here = blocking(move || store.finished()).await?;
-    going::leave(site, uploads, &all, &here, failures).await;
+    let mut leaving = Vec::new();
+    going::leave(site, uploads, &all, &here, &mut leaving).await;
     let removed = all
         .iter()
         .filter(|(_, at)| matches!(at, Progress::Removed { .. }));
     let removed: BTreeSet<_> = removed.map(|(session, _)| session).collect();
     let known = uploads.known().clone();
-    let finished: Vec<_> = here
+    let now = site.clock.monotonic();
+    let (waiting, mut finished): (Vec<_>, Vec<_>) = here
         .iter()
         .filter(|(session, _)| !known.contains(session) && !removed.contains(session))
         .map(|(session, bytes)| (session.clone(), Some(*bytes)))
-        .collect();
+        .partition(|(session, _)| uploads.setbacks.is_waiting(session, now));
+    turn(&mut finished, turned);
     let running = site.store.running().into_iter();
     let running = running.map(|session| (session, None));
     let both = finished.iter().cloned().chain(running).collect();
-    each(site, uploads, both, room, failures).await;
+    let mut coming = Vec::new();
+    each(site, uploads, both, room, &mut coming).await;
     // Last: no recording waits for what only makes things faster.
-    let moved = indexes::all(site, uploads, &here, failures).await?;
+    let mut indexes = Vec::new();
+    let moved = indexes::all(site, uploads, &here, &mut indexes).await?;
+    let all = [removals, leaving, coming, indexes];
+    if all.iter().any(|some| going::are_away(some)) {
+        uploads.cut_short.fetch_add(1, Ordering::Relaxed);
+    }
+    failures.extend(all.into_iter().flatten());
+    if !waiting.is_empty() {
+        failures.push(Fault::Other);
+    }
     let known = uploads.known();
     Ok(moved || finished.iter().any(|(session, _)| known.contains(session)))
+}
+
+/// Begins elsewhere.
+fn turn<T>(all: &mut [T], by: usize) {
+    if let Some(by) = by.checked_rem(all.len()) {
+        all.rotate_left(by);
+    }
 }
 
 /// Some recordings, several at once: those that are finished with their sizes. One that fails keeps no other back, but

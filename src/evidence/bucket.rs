@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use bastion::bucket::{self, Bucket, Reading};
-use config::bucket::Place;
-use config::words::SessionId;
+use bastion::bucket::Reading;
+use config::words::{BastionName, SessionId};
 use record::log::SessionFacts;
 use record::recording::verify::{self, Trusted};
 use serde_json::json;
@@ -14,18 +13,15 @@ use tokio::runtime::Runtime;
 
 use super::words::told;
 use super::{Report, roots};
-use crate::failure::{Failure, Result};
-
-/// What a bucket begins with among paths.
-const SCHEME: &str = "s3://";
+use crate::brought::{Found, Named, named};
+use crate::failure::Result;
 
 /// The buckets among these, and the others.
-pub(super) fn among(given: &[PathBuf]) -> Result<(Vec<Place>, Vec<&PathBuf>)> {
+pub(super) fn among(given: &[PathBuf]) -> Result<(Vec<Named>, Vec<&PathBuf>)> {
     let (mut buckets, mut paths) = (Vec::new(), Vec::new());
     for path in given {
-        match path.to_str().filter(|text| text.starts_with(SCHEME)) {
-            Some(text) => buckets
-                .push(Place::parse(text).map_err(|why| Failure::new(format!("{text}: {why}")))?),
+        match path.to_str().map_or(Ok(None), named)? {
+            Some(named) => buckets.push(named),
             None => paths.push(path),
         }
     }
@@ -33,17 +29,21 @@ pub(super) fn among(given: &[PathBuf]) -> Result<(Vec<Place>, Vec<&PathBuf>)> {
 }
 
 impl Report<'_> {
-    /// Checks every recording in a bucket, of whichever bastion.
+    /// Checks every recording that was named in a bucket: one, those of one bastion, which is given then, or those of all.
     pub(super) fn bucket(
         &mut self,
-        place: &Place,
+        named: Named,
         trusted: &Trusted,
         logged: Option<&BTreeMap<SessionId, SessionFacts>>,
         seen: &mut Vec<SessionId>,
-    ) -> Result<()> {
+    ) -> Result<Option<BastionName>> {
         let runtime = Runtime::new()?;
-        let bucket = Bucket::open(&bucket::from_environment(place.clone())?)?;
-        let listed = runtime.block_on(bucket.list(None))?;
+        let Found {
+            place,
+            bucket,
+            listed,
+            bastion,
+        } = runtime.block_on(named.find())?;
         let roots = logged.map(roots);
         if listed.is_empty() && logged.is_none() {
             let name = place.to_string();
@@ -63,6 +63,6 @@ impl Report<'_> {
             self.say(good, Path::new(&file), &name, &said, &facts)?;
             seen.push(session.clone());
         }
-        Ok(())
+        Ok(bastion)
     }
 }

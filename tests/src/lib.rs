@@ -16,11 +16,13 @@
 //! * [`watch`]: those who watch the issuance log.
 //! * [`fresh`] is a machine that becomes a target by itself.
 //! * [`inject`] makes system calls of a running program fail.
+//! * [`ahead`] lets a program's clock run ahead.
 //! * [`ring`] watches the CA's keys follow one another.
 //! * [`s3`] is a store of objects.
 //! * [`world`] puts them together, and [`access`] is what people do in it most.
 
 pub mod access;
+pub mod ahead;
 pub mod chaos;
 pub mod failure;
 pub mod fresh;

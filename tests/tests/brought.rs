@@ -99,6 +99,17 @@ fn a_sealed_recording_is_read_from_the_bucket_with_its_index_and_leaves_nothing_
             .ok()?
             .prints("  needle-4711")?;
     }
+    // A place names the same to whoever checks what lies there.
+    let log = world.log();
+    let log = log.to_str().unwrap_or_default();
+    let good = format!("good  {id}.cast.zst");
+    for place in [all, "s3://recordings/prod/bastion", &one, &file] {
+        run(&["verify", log, place])?.ok()?.prints(&good)?;
+    }
+    let nowhere = "s3://recordings/prod/01JD0000000000000000000000";
+    run(&["verify", log, nowhere])?
+        .exits(1)?
+        .says("there is no recording of 01JD0000000000000000000000 in s3://recordings/prod")?;
     run(&["search", pattern, all, "--identity", key, "--person", "bob"])?
         .exits(1)?
         .says("nothing found in 0 recordings")?;

@@ -240,6 +240,71 @@ fn promise_06_a_bucket_that_is_away_delays_nothing_and_what_waits_goes_up_in_par
 }
 
 #[test]
+fn promise_06_a_bucket_that_dies_in_the_middle_of_an_upload_costs_the_session_nothing() -> Result<()>
+{
+    let dir = tempfile::tempdir()?;
+    let mut store = S3::start(dir.path())?;
+    store.bucket("recordings", false)?;
+    let mut world = world_with(&store, "keep-local = \"0s\"", "")?;
+    let noise = |bytes: u64| format!("head -c {bytes} /dev/urandom | base64");
+    let command = format!(
+        "{}; echo '#(1)#'; read word; echo heard $word; {}; echo '#(2)#'; read word; echo last $word",
+        noise(10_000_000),
+        noise(8_000_000)
+    );
+    let args = ["-tt", "-J", "bastion", &world.at_web1(), &command];
+    let mut live = world.alice.ssh_live(&args)?;
+    live.wait_out("#(1)#", LIMIT)?;
+    let journal = world.root().join("site/bastion/uploads");
+    until("a part is up while it runs", || Ok(parts(&journal)? >= 1))?;
+    store.kill();
+    world.bastion()?.wait_log("bucket did not do it", LIMIT)?;
+
+    // The session goes on, and ends, as if nothing had happened.
+    live.send("4711\n")?;
+    live.wait_out("#(2)#", LIMIT)?;
+    live.send("4712\n")?;
+    let said = live.finish(LIMIT)?.ok()?;
+    let path = world.first_recording(LIMIT)?;
+    let (id, own) = (id_of(&path), fs::read(&path)?);
+    until("the log has its end", || {
+        Ok(entries(&world)?.contains("\"session-end\""))
+    })?;
+    world.verify()?.ok()?.prints("good")?;
+    assert!(own.len() > 16 << 20, "two parts and more: {}", own.len());
+
+    // It leaves this disk only when the bucket has it, byte for byte.
+    store.serve()?;
+    let copy = dir.path().join("copy");
+    until("it is in the bucket alone", || {
+        if path.exists() {
+            return Ok(false);
+        }
+        let to = ["-o", copy.to_str().unwrap_or_default()];
+        let object = format!("recordings/prod/bastion/{id}.cast.zst");
+        store.curl(&to, &object)?.prints("200")?;
+        assert!(fs::read(&copy)? == own, "it is another there");
+        Ok(true)
+    })?;
+    let log = world.log();
+    let log = log.to_str().unwrap_or_default();
+    let mut verify = world.hallpass_command(&["verify", log, "s3://recordings/prod"])?;
+    verify.envs(store.environment());
+    process::run(&mut verify)?
+        .ok()?
+        .prints(&format!("good  {id}.cast.zst  alice"))?;
+    // And it holds what Alice has seen.
+    let shown = world.bob.ssh(&["review@bastion", "cat", &id])?.ok()?;
+    for line in ["heard 4711", "last 4712"] {
+        said.clone().prints(line)?;
+        shown.clone().prints(line)?;
+    }
+    // Here it is missing now.
+    world.end_damaged();
+    Ok(())
+}
+
+#[test]
 fn what_the_bucket_has_otherwise_or_has_lost_goes_up_again_and_keeps_nothing_back() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let store = S3::start(dir.path())?;
@@ -267,7 +332,7 @@ fn what_the_bucket_has_otherwise_or_has_lost_goes_up_again_and_keeps_nothing_bac
     world.jump(&[&world.at_web1(), "echo a third"])?.ok()?;
     world
         .bastion()?
-        .wait_log("does not have a recording any more as it was given", LIMIT)?;
+        .wait_log("does not have a recording as it was given", LIMIT)?;
     for (id, own) in ids.iter().zip(&own) {
         until("it is there as it was", || {
             let copy = dir.path().join("copy");

@@ -17,7 +17,9 @@ pub(super) enum Fault {
     #[error("the bucket has lost an upload that was under way")]
     Lost,
     /// The bucket's fault, or that of somebody who writes there.
-    #[error("the bucket gives back something else than it was given")]
+    #[error(
+        "the bucket gives back something else than it was given: see who else writes there, what stands before the store, and what its own log says"
+    )]
     Other,
     /// It does not fit.
     #[error("a recording is too long for an object, and stays on this disk")]

@@ -52,9 +52,9 @@ async fn remove(
             None => Ok(()),
         }
     };
-    gone.await
-        .and(index)
-        .map_err(|e| of_its_own(e, Fault::Remove))?;
+    gone.await.map_err(|e| of_its_own(e, Fault::Remove))?;
+    // The bucket does answer: whatever is wrong here says nothing of the others.
+    index.map_err(Fault::Remove)?;
     let (store, journal) = (Arc::clone(&site.store), Arc::clone(&uploads.journal));
     let session = session.clone();
     Ok(blocking(move || {
@@ -174,6 +174,7 @@ async fn let_leave(
         let (store, id) = (Arc::clone(&site.store), session.clone());
         blocking(move || store.remove(&id)).await?;
         uploads.unindexed().remove(session);
+        uploads.setbacks.forget(session);
         tracing::info!(%session, "a recording is in the bucket alone from now on");
     }
     Ok(())
@@ -188,8 +189,8 @@ async fn again(
 ) -> Result<(), Fault> {
     let _keeping = site.keeping.lock().await;
     if is_still(uploads, session, stored).await? {
-        tracing::warn!(%session, "the bucket does not have a recording any more as it was given: it is uploaded again");
-        uploads.again(session)?;
+        uploads.as_before(session)?;
+        uploads.setbacks.count(session, site.clock.monotonic());
     }
     Ok(())
 }

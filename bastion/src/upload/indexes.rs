@@ -1,6 +1,6 @@
 //! The indexes of recordings go to the bucket behind them, so that who reads there need not do without. They are made a moment after
-//! their recordings, and only make things faster: no recording waits behind one, or stays here for one that the bucket refuses. What fails otherwise is tried
-//! again while the recording lies here.
+//! their recordings, and only make things faster: no recording waits behind one, or stays here for one that the bucket refuses, or fails
+//! some times to take while it answers otherwise.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,15 +32,18 @@ pub(super) async fn all(
         if going::are_away(failures) {
             break;
         }
-        if uploads.unindexed().contains(session) {
+        if uploads.does_without(session) {
             continue;
         }
         moved |= is_awaited(site, uploads, session);
         match one(site, uploads, session, progress).await {
-            Err(why) if why.is_away() => failures.push(why),
+            Err(why) if why.is_away() && is_tried_again(site, uploads, session).await => {
+                failures.push(why);
+            }
             Err(why) => {
                 tracing::warn!(%session, "searching a recording in the bucket reads all of it: {why}");
-                uploads.unindexed().insert(session.clone());
+                let mut unindexed = uploads.unindexed();
+                unindexed.insert(session.clone(), limits::INDEX_TRIES);
             }
             Ok(()) => {}
         }
@@ -48,10 +51,22 @@ pub(super) async fn all(
     Ok(moved)
 }
 
+/// Whether an index that has failed is waited for further: it is while the bucket does not answer at all, and some times more.
+async fn is_tried_again(site: &Site, uploads: &Uploads, session: &SessionId) -> bool {
+    let answers = uploads.bucket.size(&name(site, session)).await;
+    if matches!(&answers, Err(why) if !matches!(why, BucketError::Missing)) {
+        return true;
+    }
+    let mut unindexed = uploads.unindexed();
+    let tries = unindexed.entry(session.clone()).or_default();
+    *tries += 1;
+    *tries < limits::INDEX_TRIES
+}
+
 /// Whether a recording has an index that is to be uploaded before it leaves this disk, or gets one in a moment.
 pub(super) fn is_awaited(site: &Site, uploads: &Uploads, session: &SessionId) -> bool {
     let is_here = || site.store.index_of(session).is_some();
-    site.store.owes_index(session) || (is_here() && !uploads.unindexed().contains(session))
+    site.store.owes_index(session) || (is_here() && !uploads.does_without(session))
 }
 
 async fn one(

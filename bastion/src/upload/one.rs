@@ -127,8 +127,10 @@ impl One<'_> {
         self.anew(Fault::Lost).await
     }
 
-    /// The store has something else: the next look begins anew.
+    /// The store has something else: a later look begins anew.
     async fn other(&self) -> Fault {
+        let now = self.site.clock.monotonic();
+        self.uploads.setbacks.count(&self.session, now);
         self.anew(Fault::Other).await
     }
 

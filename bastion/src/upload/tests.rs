@@ -14,6 +14,8 @@ use crate::bucket::tests::answered;
 use crate::doorman::tests::House;
 use crate::fetch::{self, FetchError};
 
+mod otherwise;
+
 const OBJECT: &str = "an object";
 
 fn id(n: u64) -> SessionId {

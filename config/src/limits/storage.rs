@@ -37,6 +37,15 @@ pub const UPLOADS: usize = 4;
 /// How often a bastion looks for what is to be uploaded: a session's frames are sealed every ten minutes at the latest.
 pub const UPLOAD_EVERY: Duration = Duration::from_secs(5);
 
+/// How long a recording is left alone that the bucket has given back otherwise a second time, which doubles each further time, and how long
+/// at most: a store that is mended takes it within the hour, and one that is not is given it two dozen times a day.
+pub const UPLOAD_AGAIN: (Duration, Duration) =
+    (Duration::from_secs(300), Duration::from_secs(3600));
+
+/// How often the index of a recording is tried that fails beside a bucket that answers: it only makes a search faster, and its recording
+/// waits for it.
+pub const INDEX_TRIES: u32 = 3;
+
 /// Most bytes of one answer of a store of objects that are read: a range of an object has [`UPLOAD_PART_BYTES`], a list of a thousand
 /// names less than 2 MiB.
 pub const BUCKET_ANSWER_BYTES: usize = 9 << 20;
@@ -51,5 +60,8 @@ pub const CREDENTIALS_BYTES: u64 = 16 << 10;
 /// Most recordings in a bucket that are listed, each with its index: a hundred bastions' of a year.
 pub const BUCKET_LISTED: usize = 1 << 20;
 
-/// Most pages of such a list: a page has up to a thousand names, two of each recording, and a store may give fewer.
+/// Most bastions of one bucket, and pages of their list: each is asked for a session of which nobody says where it ran.
+pub const BUCKET_BASTIONS: usize = 1024;
+
+/// Most pages of a list of recordings: a page has up to a thousand names, two of each recording, and a store may give fewer.
 pub const BUCKET_PAGES: usize = 8 * BUCKET_LISTED.div_ceil(1000);

@@ -24,8 +24,9 @@ use crate::tree::{Tree, leaf_hash};
 pub(super) const TAIL_BYTES: u64 =
     (limits::FRAME_BYTES + 6 * limits::EVENT_BYTES + (16 << 10)) as u64;
 
-/// Room that a running recording keeps aside for its last frames, should they not compress: so a full disk does
-/// not keep it from its End. A batch takes no other frame when it is past [`TAIL_BYTES`], so that each one fits.
+/// Room that a running recording keeps aside for its last frames, should they not compress, beside that for its seek table as it is
+/// by then: so a full disk does not keep it from its End. A batch takes no other frame when it is past [`TAIL_BYTES`], so that each one fits;
+/// and what waits behind it when the disk is full adds 16 bytes each to the table.
 const RESERVE: u64 = 2 * TAIL_BYTES + (64 << 10);
 
 /// Who signs the recordings.
@@ -170,9 +171,9 @@ impl Cast {
         })
     }
 
-    /// Keeps room for the last frames.
+    /// Keeps room for the last frames, and for the seek table behind them: at [`limits::RECORDING_FRAMES`] that has 4 MiB.
     pub(super) fn reserve(&self, disk: &dyn Disk) -> io::Result<()> {
-        disk.reserve(&self.file, self.length, RESERVE)
+        disk.reserve(&self.file, self.length, RESERVE + self.table.stored_bytes())
     }
 
     /// The number of the tail that is sealed next.

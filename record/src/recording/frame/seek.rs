@@ -2,6 +2,12 @@
 
 use super::{ENCRYPTED_PREAMBLE, PREAMBLE, SEEK_FOOTER, SEEK_MAGIC, SKIPPABLE_HEAD, skippable};
 
+/// What each frame takes in the table, in bytes.
+const ENTRY: usize = 8;
+
+/// And what follows them: how many there are, flags, and a magic number.
+const FOOT: usize = 9;
+
 /// The sizes of the frames so far, stored and decompressed, for the seek table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::recording) struct SeekTable(Vec<(u32, u32)>);
@@ -26,9 +32,14 @@ impl SeekTable {
         self.0.push((size(stored), size(lines)));
     }
 
+    /// How many bytes [`Self::store`] gives.
+    pub(in crate::recording) fn stored_bytes(&self) -> u64 {
+        (SKIPPABLE_HEAD + self.0.len() * ENTRY + FOOT) as u64
+    }
+
     /// The payload of the table's frame.
     pub(in crate::recording) fn payload(&self) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(self.0.len() * 8 + 9);
+        let mut payload = Vec::with_capacity(self.0.len() * ENTRY + FOOT);
         for (stored, lines) in &self.0 {
             payload.extend_from_slice(&stored.to_le_bytes());
             payload.extend_from_slice(&lines.to_le_bytes());

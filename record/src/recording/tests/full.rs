@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Mutex;
+use std::time::Duration;
+
+use config::limits;
 
 use super::*;
 
@@ -94,6 +97,47 @@ fn promise_03_tails_that_wait_on_a_full_disk_are_sealed_with_their_end() {
     drop(store);
     assert_finished(dir.path(), &id(1));
     assert!(stream(&events(dir.path(), &id(1)), Stream::Output) == sent);
+}
+
+#[test]
+fn promise_03_the_longest_recording_ends_with_its_seek_table_on_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Small(Arc::new(Mutex::new(Room {
+        free: u64::MAX >> 1,
+        taken: BTreeMap::new(),
+    })));
+    let (store, _) = open_with(dir.path(), HandClock::default(), Box::new(disk.clone()));
+    let mut recorder = store.create(&header(id(1)), &Recipients::nobody()).unwrap();
+    let live = Arc::clone(recorder.live());
+    // A few are sealed yet, so that room is kept as it is in a recording of that length.
+    let few = 4;
+    let before = u32::try_from(limits::RECORDING_FRAMES).unwrap() - few;
+    live.pretend_sealed(before);
+    let mut random = 1;
+    let mut write = |recorder: &mut Recorder| {
+        let bytes = noise(32 << 10, &mut random);
+        recorder.output(bytes).map(|taken| drop(taken.into_inner()))
+    };
+    while live.sealing().next() <= before || live.waits() > 0 {
+        if live.waits() == 0 && live.sealing().next() == before {
+            write(&mut recorder).unwrap();
+        } else {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    // Room was kept behind the last frame that was sealed; from now on there is none else.
+    drop(live.sealing());
+    disk.0.lock().unwrap().free = 0;
+    while write(&mut recorder).is_ok() {}
+    let sealed = recorder.finish(EndReason::Recorder).unwrap();
+    assert!(sealed.frames > u64::from(before) + 1, "{}", sealed.frames);
+    let stored = fs::metadata(dir.path().join(format!("{}.cast.zst", id(1)))).unwrap();
+    assert_eq!(stored.len(), sealed.bytes);
+    assert!(
+        sealed.bytes > 16 * limits::RECORDING_FRAMES,
+        "{}",
+        sealed.bytes
+    );
 }
 
 #[test]
