@@ -134,6 +134,36 @@ fn promise_36_a_page_plays_in_a_browser_and_runs_nothing_of_the_recording() {
 }
 
 #[test]
+fn promise_39_the_player_of_asciinema_shows_an_exported_v3_as_the_page_s_own() {
+    let (_dir, path) = recording(&hostile_header(), |recorder, clock| {
+        hostile(recorder, clock);
+        recorder.resize(90, 20).unwrap().into_inner();
+        recorder.output("after a resize\r\n").unwrap().into_inner();
+        clock.step(1_000_000);
+    });
+    let page = exported(&path, whole(Duration::from_secs(60), None));
+    let (head, rest) = page.split_once("id=\"recording\">").unwrap();
+    let (own, rest) = rest.split_once("</script>").unwrap();
+    let v3 = exported(&path, Format::V3).replace('<', "\\u003c");
+    assert!(own.contains("\"version\":2") && v3.contains("\"version\":3"));
+    let (dom, console) = opened(&format!("{head}id=\"recording\">{v3}</script>{rest}"));
+    assert_eq!(console, "");
+    assert_eq!(drawn(&dom), drawn(&opened(&page).0));
+    assert!(drawn(&dom).contains(">after a resize"), "{dom}");
+    // It is the recording that is shown: a version that nobody knows is not.
+    let unknown = v3.replacen("\"version\":3", "\"version\":9", 1);
+    let (dom, _) = opened(&format!("{head}id=\"recording\">{unknown}</script>{rest}"));
+    assert!(!dom.contains(">after a resize"), "{dom}");
+}
+
+/// What the player has drawn of the terminal. The timeline below has the marks, whose control characters the page does not hand on.
+fn drawn(dom: &str) -> &str {
+    let (_, terminal) = dom.split_once("<div id=\"player\"").unwrap();
+    let (terminal, _) = terminal.split_once("ap-control-bar").unwrap();
+    terminal
+}
+
+#[test]
 fn a_page_names_its_scripts_and_fetches_nothing() {
     let (_dir, path) = recording(&hostile_header(), hostile);
     let at = Duration::ZERO;

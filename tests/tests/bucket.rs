@@ -258,11 +258,11 @@ fn promise_06_a_bucket_that_dies_in_the_middle_of_an_upload_costs_the_session_no
     let journal = world.root().join("site/bastion/uploads");
     until("a part is up while it runs", || Ok(parts(&journal)? >= 1))?;
     store.kill();
-    world.bastion()?.wait_log("bucket did not do it", LIMIT)?;
 
     // The session goes on, and ends, as if nothing had happened.
     live.send("4711\n")?;
     live.wait_out("#(2)#", LIMIT)?;
+    world.bastion()?.wait_log("bucket did not do it", LIMIT)?;
     live.send("4712\n")?;
     let said = live.finish(LIMIT)?.ok()?;
     let path = world.first_recording(LIMIT)?;

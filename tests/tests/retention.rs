@@ -7,7 +7,7 @@ use hallpass_tests::process::{self, LIMIT};
 use hallpass_tests::s3::S3;
 use hallpass_tests::watch::{entries, until};
 use hallpass_tests::world::Setup;
-use hallpass_tests::{Result, World, ahead};
+use hallpass_tests::{Failure, Result, World, ahead};
 
 /// Whatever its age, nothing has room.
 const SMALL: &str = r#"
@@ -122,7 +122,8 @@ fn what_is_old_goes_here_and_in_the_bucket_and_what_is_held_stays() -> Result<()
     })?;
     let (recordings, ids) = two(&world)?;
     let object = |id: &str| format!("recordings/prod/bastion/{id}.cast.zst");
-    let is_there = |id: &str| Ok(store.curl(&["--head"], &object(id))?.out() == "200");
+    let is_there =
+        |id: &str| Ok::<_, Failure>(store.curl(&["--head"], &object(id))?.out() == "200");
     until("both are in the bucket", || {
         Ok(is_there(&ids[0])? && is_there(&ids[1])?)
     })?;
