@@ -48,7 +48,9 @@ pub(crate) fn named(text: &str) -> Result<Option<Named>> {
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.place)?;
-        self.session.as_ref().map_or(Ok(()), |session| write!(f, "/{session}"))
+        self.session
+            .as_ref()
+            .map_or(Ok(()), |session| write!(f, "/{session}"))
     }
 }
 

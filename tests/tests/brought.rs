@@ -109,7 +109,7 @@ fn a_sealed_recording_is_read_from_the_bucket_with_its_index_and_leaves_nothing_
     let nowhere = "s3://recordings/prod/01JD0000000000000000000000";
     run(&["verify", log, nowhere])?
         .exits(1)?
-        .says("there is no recording of 01JD0000000000000000000000 in s3://recordings/prod")?;
+        .prints("there is no recording of 01JD0000000000000000000000 in s3://recordings/prod")?;
     run(&["search", pattern, all, "--identity", key, "--person", "bob"])?
         .exits(1)?
         .says("nothing found in 0 recordings")?;
