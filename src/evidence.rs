@@ -117,8 +117,15 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
             // What could not be looked at accuses nobody either.
             None => {}
             Some(_) if one => {}
-            Some(Some(bastion)) => drop(of.insert(bastion)),
-            Some(None) => whole = true,
+            // A name that the log does not know may be made by whoever writes there, and hides nothing.
+            Some(Some(bastion)) if sessions.values().any(|it| it.bastion == bastion) => {
+                writeln!(
+                    report.notes,
+                    "looked for in {place}: what {bastion} has recorded"
+                )?;
+                of.insert(bastion);
+            }
+            Some(_) => whole = true,
         }
     }
     if !whole {
