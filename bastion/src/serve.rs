@@ -297,3 +297,23 @@ async fn open_store(
     }
     Ok((store, recovered))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::doorman::tests::House;
+
+    #[tokio::test]
+    async fn whoever_is_still_there_has_a_moment_to_hear_what_was_said_last() {
+        let house = House::new();
+        let counted = house.site.connections.count();
+        let begin = Instant::now();
+        close(&house.site).await;
+        // Nobody tells the CA anything here, so that both last tries take all of their second.
+        let tries = Duration::from_secs(2);
+        assert!(begin.elapsed() >= tries + FAREWELL);
+        drop(counted);
+    }
+}
