@@ -168,7 +168,8 @@ async fn carry(
         Ok(Err(_)) => return turn_away(link, arrival, "the person's client is gone").await,
         Err(_) => return turn_away(link, arrival, "the person's client does not answer").await,
     };
-    let gate = near.gates.enter(channel.id());
+    let near_id = channel.id();
+    let gate = near.gates.enter(near_id);
     match link.opened() {
         Ok(opened) => opened.into_inner(),
         Err(e) => {
@@ -180,14 +181,14 @@ async fn carry(
     let requests = matches!(arrival.guest, Guest::Agent).then(Requests::default);
     let (far_id, far_gate) = (arrival.channel.id(), far.enter(arrival.channel.id()));
     arrival.reply.accept().await;
-    let near = End::new(channel, gate);
     let over = link::run(
         link,
         (requests, bounds),
-        near,
+        End::new(channel, gate),
         End::new(arrival.channel, far_gate),
     )
     .await;
+    near.gates.leave(near_id);
     far.leave(far_id);
     over
 }

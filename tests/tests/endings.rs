@@ -1,10 +1,11 @@
 //! How sessions end.
 
 use std::fs;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use hallpass_tests::process::LIMIT;
+use hallpass_tests::process::{self, LIMIT};
 use hallpass_tests::{Result, World};
 
 #[test]
@@ -122,5 +123,53 @@ fn a_client_that_goes_away_takes_its_command_along() -> Result<()> {
         .wait_log("Connection closed by", LIMIT)
         .or_else(|_| world.web1.sshd()?.wait_log("Received disconnect", LIMIT))?;
     world.wait_finished(1, LIMIT)?;
+    world.end()
+}
+
+/// The near ports of the connections to this one.
+fn to_port(port: u16) -> Result<Vec<String>> {
+    let far = format!(":{port:04X}");
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    let rows = table.lines().map(|line| line.split_whitespace().collect());
+    // Its number, the near and the far address, and its state: established.
+    let near = rows.filter_map(|row: Vec<&str>| match row.as_slice() {
+        [_, near, to, "01", ..] if to.ends_with(&far) => Some((*near).to_owned()),
+        _ => None,
+    });
+    Ok(near.collect())
+}
+
+#[test]
+fn the_bastion_s_connection_to_the_ca_ends_after_so_many_calls_and_another_one_goes_on()
+-> Result<()> {
+    let (world, _) = World::on_web1()?;
+    let first = to_port(world.ca_port)?;
+    assert_eq!(first.len(), 1, "the bastion's");
+    let socket = world.root().join("master");
+    let socket = socket.to_str().unwrap_or_default();
+    let mut master = world
+        .alice
+        .ssh_live(&["-N", "-M", "-S", socket, "bastion"])?;
+    let end = Instant::now() + LIMIT;
+    while !fs::exists(socket)? && Instant::now() < end {
+        sleep(Duration::from_millis(20));
+    }
+    // Each list is a call; one connection carries 256.
+    let one = process::spell(&world.alice.ssh_command(&["-S", socket, "bastion", "ls"])?);
+    let many = format!("for i in $(seq 270); do {one} > /dev/null || exit 1; done");
+    let mut lists = process::Live::start(Command::new("bash").arg("-c").arg(many))?;
+    lists.close();
+    lists.finish(LIMIT * 5)?.ok()?;
+    // The one before ends when the last question on it is answered, for which the CA takes half a minute.
+    let end = Instant::now() + LIMIT * 2;
+    let mut last = to_port(world.ca_port)?;
+    while last.len() > 1 && Instant::now() < end {
+        sleep(Duration::from_millis(200));
+        last = to_port(world.ca_port)?;
+    }
+    assert_eq!(last.len(), 1, "{last:?}");
+    assert_ne!(last, first);
+    master.close();
+    drop(master);
     world.end()
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use config::limits;
@@ -20,12 +21,29 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+/// Channels of one connection, one for each call: then another connection is made. russh (0.65) forgets a channel only if its peer
+/// closes it first, and keeps some 6 KiB of each other one until its connection ends.
+const CHANNELS: usize = 256;
+
 pub(super) struct Wire {
     address: HostPort,
     host_key: PublicKey,
     name: String,
     identity: Arc<PrivateKey>,
-    connection: Mutex<Option<Arc<Handle<Pin>>>>,
+    connection: Mutex<Option<Arc<Line>>>,
+}
+
+/// A connection, and how many channels were opened on it.
+struct Line {
+    handle: Handle<Pin>,
+    opened: AtomicUsize,
+}
+
+impl Line {
+    /// Whether one more channel may be opened.
+    fn takes_one_more(&self) -> bool {
+        !self.handle.is_closed() && self.opened.fetch_add(1, Ordering::Relaxed) < CHANNELS
+    }
 }
 
 impl Wire {
@@ -87,22 +105,26 @@ impl Wire {
     /// A channel that speaks the API. A connection that has died since the last call is made again, once.
     async fn channel(&self) -> Result<Channel<Msg>, String> {
         let (connection, fresh) = self.connection().await?;
-        match open(&connection).await {
+        match open(&connection.handle).await {
             Err(_) if !fresh => {
                 self.forget().await;
                 let (connection, _) = self.connection().await?;
-                open(&connection).await
+                open(&connection.handle).await
             }
             opened => opened,
         }
     }
 
-    async fn connection(&self) -> Result<(Arc<Handle<Pin>>, bool), String> {
+    /// One that takes one more channel. What is still asked on the one before goes on there, and ends it with its last channel.
+    async fn connection(&self) -> Result<(Arc<Line>, bool), String> {
         let mut slot = self.connection.lock().await;
-        if let Some(connection) = slot.as_ref().filter(|connection| !connection.is_closed()) {
+        if let Some(connection) = slot.as_ref().filter(|one| one.takes_one_more()) {
             return Ok((Arc::clone(connection), false));
         }
-        let connection = Arc::new(self.connect().await?);
+        let connection = Arc::new(Line {
+            handle: self.connect().await?,
+            opened: AtomicUsize::new(1),
+        });
         *slot = Some(Arc::clone(&connection));
         Ok((connection, true))
     }

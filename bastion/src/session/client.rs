@@ -194,10 +194,7 @@ impl Person {
 
     /// Closes.
     pub(crate) async fn close(self) {
-        last::word(LAST_WORD, async move {
-            let _ = self.write.close().await;
-        })
-        .await;
+        last::word(LAST_WORD, self.closing()).await;
     }
 
     async fn leaving(self, reply: Reply, exit: Exit) {
@@ -225,7 +222,13 @@ impl Person {
                     .await;
             }
         }
+        self.closing().await;
+    }
+
+    /// russh (0.65) does not say that the peer has closed a channel that was closed here first: so its gate goes now.
+    async fn closing(self) {
         let _ = self.write.close().await;
+        self.near.gates.leave(self.id);
     }
 }
 

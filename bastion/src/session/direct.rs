@@ -169,6 +169,7 @@ async fn carry(
         stop = stop(&mut news) => Over::Stopped(stop),
     };
     drop(herald);
+    wanted.gates.leave(near_id);
     leave(site, target, &over, wanted.place).await;
     over
 }
