@@ -1,5 +1,6 @@
 //! The connection to a target: whether it is that target, and whether it lets the login in.
 
+mod calm;
 mod forward;
 mod program;
 mod usher;
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 use crate::flow::OPEN;
 use crate::gates::Gates;
 use crate::host::{self, HostFault, Proof};
+use calm::Calm;
 pub use forward::Guests;
 pub(crate) use forward::{Arrival, Guest};
 use usher::Usher;
@@ -47,6 +49,8 @@ pub struct Ask {
     pub now: UnixTime,
     /// Which channels it may open to us.
     pub guests: Guests,
+    /// What it says is shown at a terminal.
+    pub terminal: bool,
 }
 
 /// Why there is no connection to a target. What it says may be shown to the person.
@@ -287,7 +291,7 @@ async fn shake(
         gates: door.0.clone(),
         arrivals: door.1.clone(),
     };
-    client::connect_stream(config, tcp, usher)
+    client::connect_stream(config, Calm::new(tcp, ask.terminal), usher)
         .await
         .map_err(|source| {
             let name = ask.name.clone();

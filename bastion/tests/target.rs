@@ -143,6 +143,7 @@ impl Machine {
             certificate: Certificate::from_openssh(&line).unwrap(),
             now: SystemClock::new().wall(),
             guests: target::Guests::default(),
+            terminal: true,
         }
     }
 

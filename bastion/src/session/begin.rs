@@ -189,7 +189,7 @@ impl Way {
             ..Guests::default()
         };
         let spool = site.spools.of(&self.permission.given.person);
-        let target = reach::connect(site, route, self.permission, guests).await?;
+        let target = reach::connect(site, route, self.permission, guests, false).await?;
         let telling = tell(Arc::clone(site), teller, self.registered, deadline, false);
         let herald = Herald::new(telling);
         Ok(Bare {

@@ -51,7 +51,7 @@ pub(super) async fn reach(
         agent: prelude.agent,
         x11: prelude.display.is_some(),
     };
-    let target = connect(site, route, permission, guests).await?;
+    let target = connect(site, route, permission, guests, prelude.terminal.is_some()).await?;
     // Who looked on may have left while the target was slow to answer.
     watched.await;
     let mut unwilling = Vec::new();
@@ -98,12 +98,13 @@ impl Unwilling {
     }
 }
 
-/// Connects to the target.
+/// Connects to the target. `terminal`: what it says is shown at one.
 pub(super) async fn connect(
     site: &Site,
     route: &Route,
     permission: Permission,
     guests: Guests,
+    terminal: bool,
 ) -> Result<Connection, Fault> {
     let access = route.access();
     let ask = target::Ask {
@@ -116,6 +117,7 @@ pub(super) async fn connect(
         certificate: permission.certificate,
         now: site.clock.wall(),
         guests,
+        terminal,
     };
     Ok(target::connect(ask).await?)
 }

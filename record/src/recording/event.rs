@@ -5,6 +5,7 @@
 
 mod quick;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
@@ -229,14 +230,14 @@ impl FromStr for Tally {
 
 impl Data {
     /// Its code and data, as the line holds them.
-    fn parts(&self) -> (&str, String) {
-        match self {
+    fn parts(&self) -> (&str, Cow<'_, str>) {
+        let (code, data) = match self {
             Self::Bytes(stream, bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => (stream.code(), text.to_owned()),
+                Ok(text) => return (stream.code(), Cow::Borrowed(text)),
                 Err(_) => ("B", format!("{}:{}", stream.code(), STANDARD.encode(bytes))),
             },
             Self::Resize(size) => ("r", format!("{}x{}", size.cols(), size.rows())),
-            Self::Marker(label) => ("m", label.clone()),
+            Self::Marker(label) => return ("m", Cow::Borrowed(label)),
             Self::Exit(status) => ("x", status.to_string()),
             Self::File(file) => ("f", serde_json::to_string(file).unwrap_or_default()),
             Self::Forward(forward) => ("c", serde_json::to_string(forward).unwrap_or_default()),
@@ -244,8 +245,9 @@ impl Data {
             Self::Tally(tally) => ("d", tally.to_string()),
             // An enum and strings always serialize.
             Self::End(end) => ("z", serde_json::to_string(end).unwrap_or_default()),
-            Self::Unknown { code, data } => (code, data.clone()),
-        }
+            Self::Unknown { code, data } => return (code, Cow::Borrowed(data)),
+        };
+        (code, Cow::Owned(data))
     }
 
     fn from_parts(code: String, data: String) -> Result<Self, EventError> {
@@ -295,12 +297,16 @@ impl Data {
     }
 }
 
+/// Room for what a line holds beside its data, and for some that is escaped: enough for most, so that it grows once.
+const ROOM_BESIDE: usize = 1024;
+
 /// Appends an event's line, with its newline. `last_us` is the time of the event before it, and becomes the
 /// time of this one.
 pub(super) fn write_line(out: &mut Vec<u8>, last_us: &mut u64, event: &Event) {
     let interval = event.at_us.saturating_sub(*last_us);
     *last_us = event.at_us.max(*last_us);
     let (code, data) = event.data.parts();
+    out.reserve(data.len() + ROOM_BESIDE);
     // Writing into a vector does not fail, and strings always serialize.
     let _ = write!(
         out,
@@ -360,6 +366,11 @@ const SHORT_RUN: usize = 32;
 /// [`limits::EVENT_BYTES`]. Put together they are the bytes again.
 pub(super) fn pieces(bytes: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
+    if std::str::from_utf8(bytes).is_ok() {
+        // Nearly always, and far faster than to look for what is not.
+        cut(bytes, 0, bytes.len(), false, &mut pieces);
+        return pieces;
+    }
     let (mut start, mut at, mut raw) = (0, 0, false);
     for chunk in bytes.utf8_chunks() {
         let kept_raw = raw && chunk.valid().len() < SHORT_RUN && !chunk.invalid().is_empty();

@@ -159,12 +159,12 @@ fn asciicast(world: &World, recording: &Path, key: &Path) -> Result<NamedTempFil
     Ok(file)
 }
 
-fn name_of_index(recording: &Path) -> String {
+pub(super) fn name_of_index(recording: &Path) -> String {
     let name = recording.file_name().unwrap_or_default().to_string_lossy();
     name.replace(".cast.zst", ".index.zst")
 }
 
-fn wait_for(path: &Path) -> Result<()> {
+pub(super) fn wait_for(path: &Path) -> Result<()> {
     let end = Instant::now() + LIMIT;
     while !path.exists() {
         if Instant::now() > end {

@@ -10,6 +10,7 @@ use hallpass_tests::{Failure, Result, keys, process};
 use tempfile::NamedTempFile;
 
 use super::measure;
+use super::record::{name_of_index, wait_for};
 use super::table::{Goal, Row, median};
 use super::ways::{PLAIN, Way, Ways};
 
@@ -48,7 +49,8 @@ pub(super) fn rows(json: bool, runs: usize) -> Result<f64> {
     Ok(plain.rate)
 }
 
-/// What a session that moves bytes as fast as it can was seen to do, in the middle of some runs.
+/// What a session that moves bytes as fast as it can was seen to do, in the middle of some runs. Each begins when the index of
+/// the one before is made, or that would be measured with it.
 struct Bulk {
     /// MiB/s.
     rate: f64,
@@ -58,6 +60,8 @@ struct Bulk {
     cost: f64,
     /// Of that, its thread that seals.
     sealing: f64,
+    /// Of its thread that makes the index, after the session.
+    indexing: f64,
 }
 
 impl Bulk {
@@ -71,7 +75,7 @@ impl Bulk {
         let size = f64::from(mebibytes);
         let bastion = ways.world.bastion()?.id();
         let (mut ours, mut peer) = (Vec::new(), Vec::new());
-        let (mut cost, mut sealing) = (Vec::new(), Vec::new());
+        let (mut cost, mut sealing, mut indexing) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..runs {
             peer.push(size / session(ways, Way::Jump)?);
             let before = Spent::of(bastion)?;
@@ -79,12 +83,17 @@ impl Bulk {
             let after = Spent::of(bastion)?;
             cost.push((after.all - before.all) * 1000.0 / size);
             sealing.push((after.sealing - before.sealing) * 1000.0 / size);
+            for recording in ways.world.finished()? {
+                wait_for(&recording.with_file_name(name_of_index(&recording)))?;
+            }
+            indexing.push((Spent::of(bastion)?.indexing - before.indexing) * 1000.0 / size);
         }
         Ok(Self {
             rate: median(ours),
             unrecorded: median(peer),
             cost: median(cost),
             sealing: median(sealing),
+            indexing: median(indexing),
         })
     }
 
@@ -105,6 +114,13 @@ impl Bulk {
         row("bulk, recorded,", "MiB/s", self.rate, unrecorded, goal);
         row("bastion's CPU, bulk", "ms/MiB", self.cost, None, None);
         row("of it sealing, bulk", "ms/MiB", self.sealing, None, None);
+        row(
+            "index, afterwards, bulk",
+            "ms/MiB",
+            self.indexing,
+            None,
+            None,
+        );
     }
 }
 
@@ -114,6 +130,8 @@ struct Spent {
     all: f64,
     /// Of the thread that seals.
     sealing: f64,
+    /// Of the thread that makes indexes.
+    indexing: f64,
 }
 
 impl Spent {
@@ -130,7 +148,11 @@ impl Spent {
             }
         }
         let all = measure::processor(process)? - indexing;
-        Ok(Self { all, sealing })
+        Ok(Self {
+            all,
+            sealing,
+            indexing,
+        })
     }
 }
 

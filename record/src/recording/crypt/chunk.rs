@@ -80,14 +80,10 @@ pub(super) fn bound(session: &SessionId, tail: u32, index: u32, head: &Head) -> 
 
 /// A batch, to be appended.
 pub(super) fn write(head: &Head, body: &[u8]) -> Vec<u8> {
-    let content = [head.bytes().as_slice(), body].concat();
-    let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
-    [
-        &length.to_le_bytes(),
-        checksum(&content).as_slice(),
-        &content,
-    ]
-    .concat()
+    let head = head.bytes();
+    let length = u32::try_from(head.len() + body.len()).unwrap_or(u32::MAX);
+    let sum = checksum(&[&head, body]);
+    [&length.to_le_bytes(), sum.as_slice(), &head, body].concat()
 }
 
 /// The whole batches at the beginning of some bytes, and how many bytes they take.
@@ -121,15 +117,19 @@ fn next(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
         return None;
     }
     let (content, rest) = rest.split_at_checked(length)?;
-    if checksum(content) != *sum {
+    if checksum(&[content]) != *sum {
         return None;
     }
     let (head, body) = Head::split(content)?;
     Some((Chunk { head, body }, rest))
 }
 
-fn checksum(content: &[u8]) -> [u8; CHECKSUM] {
-    let digest: [u8; 32] = Sha256::digest(content).into();
+fn checksum(content: &[&[u8]]) -> [u8; CHECKSUM] {
+    let mut hasher = Sha256::new();
+    for part in content {
+        hasher.update(part);
+    }
+    let digest: [u8; 32] = hasher.finalize().into();
     let mut sum = [0; CHECKSUM];
     for (to, from) in sum.iter_mut().zip(digest) {
         *to = from;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::aead::{Aead as _, AeadInOut as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use config::words::SessionId;
 use sha2::{Digest as _, Sha256};
@@ -14,6 +14,9 @@ use crate::digest::Digest;
 
 const KEY: usize = 32;
 const NONCE: usize = 24;
+
+/// What the cipher adds (RFC 8439 §2.8).
+const TAG: usize = 16;
 
 /// What a content key opens. Each has a label of its own in what is wrapped and in what is committed to, so that nobody who holds a key
 /// of the one can be brought to take it for one of the other.
@@ -112,15 +115,16 @@ impl ContentKey {
     pub(super) fn encrypt(&self, bound: &[u8], plain: &[u8]) -> io::Result<Vec<u8>> {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce)?;
-        let payload = Payload {
-            msg: plain,
-            aad: bound,
-        };
-        let sealed = self
+        let mut sealed = Vec::with_capacity(NONCE + plain.len() + TAG);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plain);
+        let (_, text) = sealed.split_at_mut(NONCE);
+        let tag = self
             .cipher()
-            .encrypt(&XNonce::from(nonce), payload)
+            .encrypt_inout_detached(&XNonce::from(nonce), bound, text.into())
             .map_err(|_| io::Error::other("too much to encrypt at once"))?;
-        Ok([nonce.as_slice(), &sealed].concat())
+        sealed.extend_from_slice(&tag);
+        Ok(sealed)
     }
 
     /// What was encrypted; `None` if it, its place or what it is bound to was altered.
