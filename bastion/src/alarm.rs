@@ -24,10 +24,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::limits;
 use config::terms::{Alert, Trigger};
-use config::words::SessionId;
+use config::words::{AlertName, SessionId};
 use record::api;
 use record::entry::Sign;
-use record::recording::Size;
+use record::recording::{RecordError, Recorded, Recorder, Size};
 use regex_automata::meta::Regex;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -214,6 +214,16 @@ pub(crate) fn report(
     }
 }
 
+/// Writes an alert into the session's recording, at the moment that it has come to: there it is found again.
+pub(crate) fn mark(recorder: &mut Recorder, name: &AlertName, on: Sign) -> Result<(), RecordError> {
+    let label = match on {
+        // Nothing was found: it could not be looked for.
+        Sign::Unwatched => format!("alert {name} ({on})"),
+        _ => format!("alert {name}"),
+    };
+    recorder.marker(&label).map(Recorded::into_inner)
+}
+
 /// The pattern of each alert that has one, by its place.
 fn patterns(alerts: &[Alert]) -> Vec<Option<Regex>> {
     let pattern = |alert: &Alert| match &alert.on {
@@ -350,13 +360,12 @@ impl Looking {
             let held = |alert: &Alert| matches!(alert.on, Trigger::Command(_) | Trigger::Screen(_));
             // They were blind together, and one says so for all.
             if let Some(alert) = self.subject.alerts.iter().find(|alert| held(alert)) {
-                let report = report(&self.subject.session, alert, Sign::Unwatched, false);
-                kept::keep(&self.site, report).await;
+                self.say(alert, Sign::Unwatched, false).await;
             }
         }
     }
 
-    /// Tells of an alert, once: the disk first, then the session.
+    /// Tells of an alert, once.
     async fn tell(&mut self, at: usize, on: Sign) {
         let Some(alert) = self.subject.alerts.get(at) else {
             return;
@@ -365,11 +374,17 @@ impl Looking {
             return;
         }
         let ends = alert.kill && !self.teller.is_closed();
+        self.say(alert, on, ends).await;
+    }
+
+    /// Tells the disk first, then the session, which puts it into its recording.
+    async fn say(&self, alert: &Alert, on: Sign, ends: bool) {
         let report = report(&self.subject.session, alert, on, ends);
         kept::keep(&self.site, report).await;
-        // A session that is over hears nothing any more.
+        // A session that has not waited for it is over, and hears nothing any more.
         let _ = self.teller.send(News::Alert {
             name: alert.name.clone(),
+            on,
             ends,
         });
     }

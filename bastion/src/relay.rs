@@ -143,7 +143,7 @@ pub(crate) async fn run(
             Some(news) = news.recv() => match news {
                 News::Say(line) => relay.say(&line).map_err(Over::from),
                 News::Stop(stop) => break Over::Stopped(stop),
-                News::Alert { name, ends } => relay.alerted(name, ends),
+                News::Alert { name, on, ends } => relay.alerted(name, on, ends),
             },
             handed = relay.up.turn(paused) => {
                 // What the target had said before it went is still to come.

@@ -18,13 +18,15 @@ use record::recording::{Exit, Recorder};
 use russh::Channel;
 use russh::server::Msg;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::alarm;
 use crate::flow::Gate;
 use crate::forward::Item;
 use crate::jump::Place;
 use crate::links::{Links, Near, Serving};
 use crate::prelude::Start;
-use crate::relay::{self, News, Over, Sides};
+use crate::relay::{self, News, Over, Sides, Stop};
 use crate::route::Route;
 use crate::scp::complaint;
 use crate::site::Site;
@@ -215,13 +217,43 @@ async fn carry(
     if let Some(serving) = serving {
         serving.end().await;
     }
-    let (reason, mut words) = farewell(over, name, until);
-    stage.over(reason.as_str());
     drop(herald);
     // A target that stands still is not waited for.
-    let _ = tokio::time::timeout(LAST_WORD, target.close()).await;
+    let (_, over) = tokio::join!(
+        timeout(LAST_WORD, target.close()),
+        heard(over, &mut recorder, &mut news)
+    );
+    drop(news);
+    let (reason, mut words) = farewell(over, name, until);
+    stage.over(reason.as_str());
     end(site, recorder, reason, &mut words, pty, &person).await;
     person.leave(Reply::Given, words.exit).await;
+}
+
+/// Waits for what is still looked at, so that each alert stands in the recording; not longer than for a last word. One that ends
+/// sessions ends this one, too, where nobody else has.
+async fn heard(
+    mut over: Over,
+    recorder: &mut Recorder,
+    news: &mut mpsc::UnboundedReceiver<News>,
+) -> Over {
+    let last = Instant::now() + LAST_WORD;
+    while let Ok(Some(said)) = timeout_at(last, news.recv()).await {
+        let News::Alert { name, on, ends } = said else {
+            continue;
+        };
+        if let Err(e) = alarm::mark(recorder, &name, on) {
+            return e.into();
+        }
+        let by_itself = matches!(
+            over,
+            Over::Exit(_) | Over::TargetClosed | Over::ClientClosed
+        );
+        if ends && by_itself {
+            over = Over::Stopped(Stop::Alert(name));
+        }
+    }
+    over
 }
 
 /// Returns when the connections that the target opens end the session: they cannot be recorded, or are too large.

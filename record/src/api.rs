@@ -161,6 +161,8 @@ pub struct SessionGiven {
     pub terms: Terms,
     /// Where its forwarded connections may lead.
     pub forwards: ForwardRules,
+    /// The alert that the CA has logged of it already: it comes from an address that is new for its person.
+    pub alerted: Option<AlertName>,
     /// Whether what the person types is recorded.
     pub record_input: bool,
     /// Who alone can open the recording; empty if it is not sealed.

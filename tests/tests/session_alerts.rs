@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
+use hallpass_tests::failure::Context;
 use hallpass_tests::process::{self, LIMIT};
 use hallpass_tests::world::Setup;
-use hallpass_tests::{Pager, Result, World, watch};
+use hallpass_tests::{Failure, Live, Pager, Result, World, watch};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -33,6 +34,25 @@ fn logged(world: &World, words: &str) -> Result<usize> {
     Ok(shown.out().matches(words).count())
 }
 
+/// The labels of the alerts that stand in the newest of so many recordings, once they are sealed, as an export shows them.
+fn marked(world: &World, recordings: usize) -> Result<Vec<String>> {
+    let all = world.wait_finished(recordings, LIMIT)?;
+    let newest = all.last().ok_or_else(|| Failure::new("no recording"))?;
+    let text = world
+        .hallpass(&["export", "--format", "v3", watch::path(newest)])?
+        .ok()?
+        .out();
+    let mut labels = Vec::new();
+    for line in text.lines().skip(1).filter(|line| line.starts_with('[')) {
+        let (_, kind, label): (f64, String, serde_json::Value) =
+            serde_json::from_str(line).context(line)?;
+        if let (true, Some(label)) = (kind == "m", label.as_str()) {
+            labels.extend(label.starts_with("alert ").then(|| label.to_owned()));
+        }
+    }
+    Ok(labels)
+}
+
 #[test]
 fn a_command_is_told_of_and_one_that_ends_sessions_is_not_run() -> Result<()> {
     let pager = Pager::new(false)?;
@@ -47,6 +67,16 @@ fn a_command_is_told_of_and_one_that_ends_sessions_is_not_run() -> Result<()> {
     assert_eq!(event["ended"], false, "{alert}");
     let told = alert["tell"].to_string();
     assert!(told.contains("bob") && !told.contains("alice"), "{alert}");
+    assert_eq!(marked(&world, 1)?, ["alert shadow"]);
+    // A reviewer finds it among the marks of a replay.
+    let mut play = world.hallpass_command(&["play"])?;
+    play.arg(world.first_recording(LIMIT)?);
+    let mut live = Live::start(&mut process::in_terminal(&play)?)?;
+    live.wait_out("/etc/shadow", LIMIT)?;
+    live.send("m")?;
+    live.wait_out("alert", LIMIT)?;
+    live.send("qq")?;
+    live.finish(LIMIT)?.ok()?;
 
     let before = world.web1.logins();
     world
@@ -59,6 +89,7 @@ fn a_command_is_told_of_and_one_that_ends_sessions_is_not_run() -> Result<()> {
         "the target has not heard of it"
     );
     pager.wait_text("which it ended", SOON)?;
+    assert_eq!(marked(&world, 2)?, ["alert wipe"]);
     assert_eq!(logged(&world, "alert: shadow (command) in")?, 1);
     assert_eq!(logged(&world, "alert: wipe (command) in")?, 1);
     world.end()
@@ -111,6 +142,7 @@ fn what_is_typed_is_looked_at_where_it_is_recorded() -> Result<()> {
         .exits(255)?
         .says("alerted of as shadow")?;
     pager.wait_text("ALERT shadow: a command", SOON)?;
+    assert_eq!(marked(&world, 1)?, ["alert shadow"]);
     world.end()
 }
 
@@ -128,6 +160,7 @@ fn in_a_role_of_commands_alone_what_scp_o_shows_is_looked_at_too() -> Result<()>
     process::run(&mut scp)?.ok()?;
     assert_eq!(fs::read_to_string(back)?, "root:x:0:0\n");
     pager.wait_text("ALERT shadow: a line of the screen", SOON)?;
+    assert_eq!(marked(&world, 1)?, ["alert shadow"]);
     world.end()
 }
 
@@ -141,6 +174,11 @@ fn many_bytes_are_told_of_at_once_or_end_the_session() -> Result<()> {
     assert_eq!(quiet, "", "less than either");
     world.jump(&[&at, "head -c 4000000 /dev/zero"])?.ok()?;
     pager.wait_text("ALERT fast: many bytes in a short time", SOON)?;
+    assert_eq!(
+        marked(&world, 2)?,
+        ["alert fast"],
+        "its command has ended at once"
+    );
     let big = world.root().join("big");
     fs::write(&big, vec![7; 12 << 20])?;
     let mut sftp = world.alice.command("sftp")?;
@@ -151,6 +189,8 @@ fn many_bytes_are_told_of_at_once_or_end_the_session() -> Result<()> {
     assert_ne!(output.status, 0, "{output}");
     let alert = pager.wait_text("ALERT much: many bytes", SOON)?;
     assert_eq!(alert["event"]["session-alert"]["on"], "volume", "{alert}");
+    let marks = marked(&world, 3)?;
+    assert!(marks.iter().any(|mark| mark == "alert much"), "{marks:?}");
     world.end()
 }
 
@@ -166,6 +206,14 @@ fn a_session_from_a_new_address_is_told_of_once() -> Result<()> {
     );
     world.jump(&[&at, "true"])?.ok()?;
     assert_eq!(logged(&world, "alert: new-source (new-source) in")?, 1);
+    let all = world.wait_finished(2, LIMIT)?;
+    let text = |path| -> Result<String> {
+        let export = ["export", "--format", "v2", watch::path(path)];
+        Ok(world.hallpass(&export)?.ok()?.out())
+    };
+    let marks = |text: String| text.matches("\"alert new-source\"").count();
+    let counts = all.iter().map(|path| text(path).map(marks));
+    assert_eq!(counts.collect::<Result<Vec<_>>>()?, [1, 0]);
     world.end()
 }
 

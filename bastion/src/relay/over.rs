@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use config::words::AlertName;
+use record::entry::Sign;
 use record::recording::{Exit, RecordError};
 
 use super::bounds::Reached;
@@ -77,6 +78,8 @@ pub(crate) enum News {
     Alert {
         /// What it is called.
         name: AlertName,
+        /// What it is raised by.
+        on: Sign,
         /// Whether it ends the session.
         ends: bool,
     },

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use config::words::AlertName;
+use record::entry::Sign;
 use record::recording::{Hidden, RecordError, Stream};
 use tokio::task::yield_now;
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use super::masks::{Passed, Shown};
 use super::observed::Change;
 use super::source::{Source, Turn};
 use super::{Cursor, Over, Relay, Stop, said, said_below};
-use crate::alarm::Alarm;
+use crate::alarm::{self, Alarm};
 use crate::flow::Way;
 use crate::forward::Item;
 
@@ -161,8 +162,8 @@ impl Relay<'_> {
     }
 
     /// Something happened that the role is alerted of: it stands in the recording, where it is found again.
-    pub(super) fn alerted(&mut self, name: AlertName, ends: bool) -> Result<(), Over> {
-        self.recorder.marker(&format!("alert {name}"))?.into_inner();
+    pub(super) fn alerted(&mut self, name: AlertName, on: Sign, ends: bool) -> Result<(), Over> {
+        alarm::mark(self.recorder, &name, on)?;
         if ends {
             return Err(Over::Stopped(Stop::Alert(name)));
         }

@@ -116,8 +116,15 @@ pub(super) async fn prepare(
     let forced = forced.filter(|_| matches!(what, What::Runs | What::Files));
     let runs = Running::new((asked, forced), what, &permission.given, terminal.is_some());
     let mut recorder = open_recorder(site, route, &permission, &start, &runs).await?;
-    let judged = match allowed(route, &permission.given, &runs) {
-        Ok(()) => look_at(site, &permission, &runs).await,
+    let known = permission.given.alerted.as_ref();
+    let known = known.map_or(Ok(()), |name| {
+        alarm::mark(&mut recorder, name, Sign::NewSource)
+    });
+    let judged = match known
+        .map_err(Fault::from)
+        .and_then(|()| allowed(route, &permission.given, &runs))
+    {
+        Ok(()) => look_at(site, &permission, &runs, &mut recorder).await,
         refused => refused,
     };
     if let Err(fault) = judged.and_then(|()| copies(&permission.given, &runs, &mut recorder)) {
@@ -149,7 +156,12 @@ fn copies(given: &SessionGiven, runs: &Running, recorder: &mut Recorder) -> Resu
 }
 
 /// Tells of a command that the role is alerted of, before it runs, and refuses one that would end its session.
-async fn look_at(site: &Arc<Site>, permission: &Permission, runs: &Running) -> Result<(), Fault> {
+async fn look_at(
+    site: &Arc<Site>,
+    permission: &Permission,
+    runs: &Running,
+    recorder: &mut Recorder,
+) -> Result<(), Fault> {
     let Some(command) = runs.command() else {
         return Ok(());
     };
@@ -157,6 +169,7 @@ async fn look_at(site: &Arc<Site>, permission: &Permission, runs: &Running) -> R
     for alert in &found {
         let report = alarm::report(&permission.session, alert, Sign::Command, alert.kill);
         alarm::kept::keep(site, report).await;
+        alarm::mark(recorder, &alert.name, Sign::Command)?;
     }
     match found.into_iter().find(|alert| alert.kill) {
         Some(alert) => Err(Fault::Alert(alert.name)),

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use config::keys::KeyName;
 use config::limits;
 use config::rules::HostTrust;
-use config::words::{BastionName, TargetName};
+use config::words::{AlertName, BastionName, TargetName};
 use config::{Config, rules};
 use record::api::{self, Door};
 use record::digest::Digest;
@@ -123,7 +123,7 @@ impl Writer {
         if self.hall.any_session(&self.state, &ask.session)?.is_some() {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
-        self.begins(bastion, ask, request, role)?;
+        let alerted = self.begins(bastion, ask, request, role)?;
         let channels = role.opens(request.command.as_ref().map(Command::as_str));
         // If only this becomes durable, the session stands begun without a certificate: nothing was opened.
         let now = self.hall.now();
@@ -153,6 +153,7 @@ impl Writer {
             files: role.files.clone(),
             terms: role.terms.clone(),
             forwards: role.forwards.clone(),
+            alerted,
             record_input: role.record_input,
             recipients: role.recipients.clone(),
             host: target.address.host.clone(),
@@ -203,14 +204,14 @@ impl Writer {
 }
 
 impl Writer {
-    /// Writes down that a session begins, and that its address is new, if the role wants to hear of that.
+    /// Writes down that a session begins, and that its address is new, if the role wants to hear of that: this alert's name.
     fn begins(
         &mut self,
         bastion: &BastionName,
         ask: &api::SessionAsk,
         request: &Request,
         role: &rules::Role,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<AlertName>, Refused> {
         if let Some(most) = role.sessions {
             self.has_session_left(request, most)?;
         }
@@ -223,15 +224,15 @@ impl Writer {
             bastion: bastion.clone(),
             source: ask.source,
         })?;
-        if let Some(alert) = alert {
+        if let Some(alert) = &alert {
             self.commit(Entry::SessionAlert {
                 session: ask.session.clone(),
-                alert,
+                alert: alert.clone(),
                 on: Sign::NewSource,
                 ended: false,
             })?;
         }
-        Ok(())
+        Ok(alert)
     }
 
     /// Whether the person may have one more session of the role beside those that run.
