@@ -48,12 +48,6 @@ const SOURCES: &[&str] = &[
 /// Longest source file, in lines: longer ones are carved by subject.
 const LINES: usize = 400;
 
-/// Files that are longer, with the reason.
-const LONGER: &[(&str, &str)] = &[(
-    "bastion/src/relay.rs",
-    "one loop over both sides of a session; what it calls is in files of its own",
-)];
-
 #[test]
 fn no_file_is_longer_than_is_read_at_once() -> Result<()> {
     let mut wrong = Vec::new();
@@ -63,16 +57,8 @@ fn no_file_is_longer_than_is_read_at_once() -> Result<()> {
                 .context(path.display())?
                 .lines()
                 .count();
-            let name = path
-                .strip_prefix(root())
-                .unwrap_or(&path)
-                .display()
-                .to_string();
-            let excused = LONGER.iter().any(|(longer, _)| *longer == name);
-            if (lines > LINES) != excused {
-                wrong.push(format!(
-                    "{name}: {lines} lines of {LINES}, excused: {excused}"
-                ));
+            if lines > LINES {
+                wrong.push(format!("{}: {lines} lines of {LINES}", path.display()));
             }
         }
     }
