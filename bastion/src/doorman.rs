@@ -26,7 +26,7 @@ use crate::places::Places;
 use crate::prelude::{Prelude, Runs, Start};
 use crate::review;
 use crate::route::{self, Route};
-use crate::session;
+use crate::session::{self, Fresh};
 use crate::site::Site;
 use crate::visitor::{self, Entry, Passage, Refusal, Reviewer, Shown};
 
@@ -35,6 +35,9 @@ const CLIENT_CHARS: usize = 255;
 
 /// How long a line takes to be shown, before a failure makes `ssh` leave at once without showing it.
 pub(crate) const HEARD: Duration = Duration::from_millis(200);
+
+/// What whoever comes while the bastion ends is told.
+const CLOSING: &str = "this bastion is closing; try again, or use another one";
 
 /// One connection of a person.
 pub(crate) struct Doorman {
@@ -222,20 +225,14 @@ impl Doorman {
                 .await;
         }
         if !self.site.serving() {
-            let reason =
-                "hallpass: this bastion is closing; try again, or use another one".to_owned();
-            return reply
-                .reject(ChannelOpenFailure::Other { code: 4, reason })
-                .await;
+            return reply.reject(no_room(CLOSING)).await;
         }
         let Some(place) = Place::take(&self.places, limits::CHANNELS) else {
-            let reason = format!(
-                "hallpass: {} sessions run on this connection, which is the most",
+            let why = format!(
+                "{} sessions run on this connection, which is the most",
                 limits::CHANNELS
             );
-            return reply
-                .reject(ChannelOpenFailure::Other { code: 4, reason })
-                .await;
+            return reply.reject(no_room(&why)).await;
         };
         let (start, started) = oneshot::channel();
         self.sessions.insert(
@@ -245,22 +242,19 @@ impl Doorman {
                 start,
             },
         );
-        let gate = self.gates.enter(channel.id());
+        let fresh = Fresh {
+            gate: self.gates.enter(channel.id()),
+            near: self.near(handle),
+            channel,
+            started,
+            place,
+        };
         reply.accept().await;
         let site = Arc::clone(&self.site);
         match &self.who {
-            Who::Visiting(route) => {
-                let (route, near) = (Arc::clone(route), self.near(handle));
-                session::begin(site, route, channel, near, started, (place, gate));
-            }
-            Who::Reviewing(reviewer) => {
-                let reviewer = Arc::clone(reviewer);
-                review::begin(site, reviewer, channel, handle, started, place);
-            }
-            Who::Passing(passage) => {
-                let (passage, near) = (Arc::clone(passage), self.near(handle));
-                menu::begin(site, passage, channel, near, started, (place, gate));
-            }
+            Who::Visiting(route) => session::begin(site, Arc::clone(route), fresh),
+            Who::Reviewing(reviewer) => review::begin(site, Arc::clone(reviewer), fresh),
+            Who::Passing(passage) => menu::begin(site, Arc::clone(passage), fresh),
             Who::Nobody => {}
         }
     }
@@ -283,20 +277,14 @@ impl Doorman {
             }
         };
         if !self.site.serving() {
-            let reason =
-                "hallpass: this bastion is closing; try again, or use another one".to_owned();
-            return reply
-                .reject(ChannelOpenFailure::Other { code: 4, reason })
-                .await;
+            return reply.reject(no_room(CLOSING)).await;
         }
         let Some(place) = Place::take(&self.places, limits::JUMPS) else {
-            let reason = format!(
-                "hallpass: {} connections pass through this one, which is the most",
+            let why = format!(
+                "{} connections pass through this one, which is the most",
                 limits::JUMPS
             );
-            return reply
-                .reject(ChannelOpenFailure::Other { code: 4, reason })
-                .await;
+            return reply.reject(no_room(&why)).await;
         };
         jump::begin(
             Arc::clone(&self.site),
@@ -319,6 +307,12 @@ fn client(session: &Session) -> String {
 /// Code 1 is `SSH_OPEN_ADMINISTRATIVELY_PROHIBITED` (RFC 4254 §5.1).
 fn prohibited(reason: String) -> ChannelOpenFailure {
     ChannelOpenFailure::Other { code: 1, reason }
+}
+
+/// Code 4 is `SSH_OPEN_RESOURCE_SHORTAGE`: another time, or another bastion, may have room.
+fn no_room(why: &str) -> ChannelOpenFailure {
+    let reason = format!("hallpass: {why}");
+    ChannelOpenFailure::Other { code: 4, reason }
 }
 
 fn answer(id: ChannelId, taken: bool, session: &mut Session) -> Result<(), russh::Error> {

@@ -3,34 +3,28 @@
 //! In the directory, `ID.open` says that the CA was asked to let a session begin, `ID.json` is its end, which the CA has yet to
 //! hear, and `ID.refused` is one that it does not take.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use config::limits;
 use config::words::SessionId;
 use record::api::SessionEnd;
 use record::digest::Digest;
 use record::recording::verify::{self, Trusted};
 use record::recording::{EndReason, Recovered, Sealed};
 use record::tree::Tree;
-use tokio::sync::Notify;
 
 use crate::ca_link::{CaError, CaLink};
-
-/// How long to wait before the CA is told again.
-const AGAIN: Duration = Duration::from_secs(5);
+use crate::outbox::{self, Outbox};
 
 /// The ends that the CA has yet to hear of, one file each.
 pub(crate) struct Ends {
-    dir: PathBuf,
+    outbox: Outbox,
     link: Arc<CaLink>,
-    wake: Notify,
-    told: Notify,
     /// How many were kept.
     count: AtomicU64,
 }
@@ -38,12 +32,9 @@ pub(crate) struct Ends {
 impl Ends {
     /// Takes the directory, making it if there is none.
     pub(crate) fn open(dir: &Path, link: Arc<CaLink>) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         Ok(Self {
-            dir: dir.to_owned(),
+            outbox: Outbox::open(dir)?,
             link,
-            wake: Notify::new(),
-            told: Notify::new(),
             count: AtomicU64::new(0),
         })
     }
@@ -57,7 +48,7 @@ impl Ends {
             .truncate(false)
             .mode(0o600)
             .open(path)?;
-        File::open(&self.dir)?.sync_all()
+        self.outbox.shelf.sync()
     }
 
     /// Takes that note back: the CA has not let the session begin. Blocks for less than a millisecond.
@@ -76,7 +67,7 @@ impl Ends {
         for sealed in &recovered.sealed {
             self.keep(&end_of(sealed))?;
         }
-        for path in self.named("open")? {
+        for path in self.outbox.shelf.with_extension("open")? {
             let Some(session) = session_of(&path) else {
                 continue;
             };
@@ -93,28 +84,13 @@ impl Ends {
     /// Keeps an end until the CA has heard of it. When this returns, it survives the loss of power. Blocks for
     /// some milliseconds.
     pub(crate) fn keep(&self, end: &SessionEnd) -> io::Result<()> {
-        let path = self.path(&end.session, "json");
-        let partial = path.with_extension("partial");
-        let text = serde_json::to_vec(end)?;
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        // If we die here, a partial file is left, which the next end of that name or nobody looks at; the
-        // recording itself is whole.
-        fs::rename(&partial, &path)?;
-        File::open(&self.dir)?.sync_all()?;
+        self.outbox.put(&format!("{}.json", end.session), end)?;
         // If we die here, the note of the session's begin is left; the next start keeps the same end again.
         match fs::remove_file(self.path(&end.session, "open")) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.wake.notify_one();
         Ok(())
     }
 
@@ -125,41 +101,26 @@ impl Ends {
 
     /// Tells the CA, for ever.
     pub(crate) async fn run(&self) {
-        loop {
-            let pause = match self.tell_all().await {
-                Ok(()) => Duration::from_secs(3600),
-                Err(e) => {
-                    tracing::warn!("the CA has not heard of a session's end: {e}");
-                    AGAIN
-                }
-            };
-            self.told.notify_waiters();
-            let _ = tokio::time::timeout(pause, self.wake.notified()).await;
-        }
+        self.outbox.run("a session's end", || self.tell_all()).await;
     }
 
     /// Waits until everything was tried once more, at most so long.
     pub(crate) async fn flush(&self, most: Duration) {
-        let told = self.told.notified();
-        self.wake.notify_one();
-        let _ = tokio::time::timeout(most, told).await;
+        self.outbox.flush(most).await;
     }
 
     async fn tell_all(&self) -> Result<(), CaError> {
-        for path in self
-            .named("json")
-            .map_err(|e| CaError::Gone(e.to_string()))?
-        {
-            let Some(end) = read(&path) else {
+        for path in self.outbox.waiting()? {
+            let Some(end) = outbox::read::<SessionEnd>(&path) else {
                 set_aside(&path, "it cannot be read");
                 continue;
             };
             match self.link.session_end(&end).await {
-                Ok(_) => remove(&path),
+                Ok(_) => outbox::remove(&path),
                 Err(CaError::Refused(why)) if end.frames == 0 => {
                     // Its answer to the bastion was lost, or there was none: it never let the session begin.
                     tracing::info!(session = %end.session, "the CA knows of no such session: {why}");
-                    remove(&path);
+                    outbox::remove(&path);
                 }
                 Err(CaError::Refused(why)) => set_aside(&path, &why),
                 Err(gone) => return Err(gone),
@@ -169,19 +130,7 @@ impl Ends {
     }
 
     fn path(&self, session: &SessionId, what: &str) -> PathBuf {
-        self.dir.join(format!("{session}.{what}"))
-    }
-
-    fn named(&self, what: &str) -> io::Result<Vec<PathBuf>> {
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == what) {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        Ok(paths)
+        self.outbox.shelf.path(&format!("{session}.{what}"))
     }
 }
 
@@ -232,24 +181,6 @@ fn finished(
         root: checked.root,
         frames: checked.frames,
     }))
-}
-
-fn read(path: &Path) -> Option<SessionEnd> {
-    use std::io::Read as _;
-
-    let mut text = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(limits::API_BODY_BYTES as u64)
-        .read_to_end(&mut text)
-        .ok()?;
-    serde_json::from_slice(&text).ok()
-}
-
-fn remove(path: &Path) {
-    if let Err(e) = fs::remove_file(path) {
-        tracing::warn!("{}: {e}", path.display());
-    }
 }
 
 /// What the CA does not take is kept for a person to look at.
@@ -331,12 +262,11 @@ mod tests {
 
         ends.recover(&Recovered::default(), &recordings, &trusted)
             .unwrap();
-        assert!(ends.named("open").unwrap().is_empty());
-        let kept: Vec<_> = ends
-            .named("json")
-            .unwrap()
+        let named = |what| ends.outbox.shelf.with_extension(what).unwrap();
+        assert_eq!(named("open"), Vec::<PathBuf>::new());
+        let kept: Vec<SessionEnd> = named("json")
             .iter()
-            .filter_map(|path| read(path))
+            .filter_map(|path| outbox::read(path))
             .collect();
         let told = SessionEnd {
             session: whole,

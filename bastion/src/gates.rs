@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use russh::ChannelId;
 
@@ -28,9 +27,12 @@ impl Gates {
         self.all().get(&id).map_or(OPEN, |gate| gate.window())
     }
 
-    /// How long the connection rests after so many bytes of a channel.
-    pub(crate) fn rest(&self, id: ChannelId, bytes: usize) -> Option<Duration> {
-        self.all().get(&id).and_then(|gate| gate.rest(bytes))
+    /// Rests the connection after so many bytes of a channel, for as long as that channel's peer is ahead.
+    pub(crate) async fn rest(&self, id: ChannelId, bytes: usize) {
+        let rest = self.all().get(&id).and_then(|gate| gate.rest(bytes));
+        if let Some(rest) = rest {
+            tokio::time::sleep(rest).await;
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<ChannelId, Arc<Gate>>> {

@@ -22,19 +22,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use record::api::reach::{Held, Reach, ReachAsk, TakeAsk};
 use record::recording::Exit;
-use russh::Channel;
-use russh::server::Msg;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::doorman::forwards::{NO_AGENT, NO_X11};
-use crate::flow::Gate;
-use crate::jump::Place;
-use crate::links::Near;
 use crate::permits::Permits;
 use crate::prelude::{Prelude, Runs, Start};
 use crate::route::Route;
-use crate::session::{self, Client, ENDED, Reply, gone};
+use crate::session::{self, Client, ENDED, Fresh, Reply, gone};
 use crate::site::Site;
 use crate::visitor::{Passage, Refusal};
 
@@ -48,20 +42,9 @@ const NOTHING: u32 = 1;
 const LIST: &[u8] = b"ls";
 
 /// Begins to attend to a channel of somebody who has named no target.
-pub(crate) fn begin(
-    site: Arc<Site>,
-    passage: Arc<Passage>,
-    channel: Channel<Msg>,
-    near: Near,
-    started: oneshot::Receiver<Start>,
-    held: (Place, Arc<Gate>),
-) {
-    tokio::spawn(async move {
-        let mut client = Client::new(channel, near, held);
-        match client.asked(started).await {
-            Some(start) => Box::pin(attend(&site, &passage, client, start)).await,
-            None => client.close().await,
-        }
+pub(crate) fn begin(site: Arc<Site>, passage: Arc<Passage>, fresh: Fresh) {
+    fresh.begin(|client, start| async move {
+        Box::pin(attend(&site, &passage, client, start)).await;
     });
 }
 

@@ -21,16 +21,12 @@ use record::reading::Reading;
 use record::recording::crypt::reissue::{self, ReissueError};
 use record::recording::reader::ReadError;
 use record::text::Reason;
-use russh::Channel;
-use russh::server::{Handle, Msg};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::fetch;
-use crate::jump::Place;
 use crate::prelude::{Runs, Start};
 use crate::relay::Stop;
-use crate::session::gone;
+use crate::session::{Fresh, gone};
 use crate::site::Site;
 use crate::visitor::Reviewer;
 use crate::watch::paper::Paper;
@@ -46,17 +42,17 @@ const REFUSED: u32 = 1;
 const UNUSABLE: u32 = 2;
 
 /// Begins to attend to a reviewer's channel.
-pub(crate) fn begin(
-    site: Arc<Site>,
-    reviewer: Arc<Reviewer>,
-    channel: Channel<Msg>,
-    handle: Handle,
-    started: oneshot::Receiver<Start>,
-    place: Place,
-) {
+pub(crate) fn begin(site: Arc<Site>, reviewer: Arc<Reviewer>, fresh: Fresh) {
     tokio::spawn(async move {
+        let Fresh {
+            channel,
+            near,
+            started,
+            place,
+            gate: _,
+        } = fresh;
         let counted = site.running.count();
-        if let Some((desk, start)) = Desk::open(channel, handle, started).await {
+        if let Some((desk, start)) = Desk::open(channel, near.handle, started).await {
             attend(&site, &reviewer, desk, start).await;
         }
         drop((counted, place));

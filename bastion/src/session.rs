@@ -15,16 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use record::recording::{Exit, Recorder};
-use russh::Channel;
-use russh::server::Msg;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::alarm;
-use crate::flow::Gate;
 use crate::forward::Item;
-use crate::jump::Place;
-use crate::links::{Links, Near, Serving};
+use crate::links::{Links, Serving};
 use crate::prelude::Start;
 use crate::relay::{self, News, Over, Sides, Stop};
 use crate::route::Route;
@@ -32,7 +28,7 @@ use crate::scp::complaint;
 use crate::site::Site;
 
 use begin::{Begun, Prepared};
-pub(crate) use client::{Client, Reply};
+pub(crate) use client::{Client, Fresh, Reply};
 pub(crate) use ending::ENDED;
 use ending::{Words, end, farewell};
 use fault::Fault;
@@ -42,21 +38,9 @@ pub(crate) use fault::gone;
 const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Begins to attend to a session channel.
-pub(crate) fn begin(
-    site: Arc<Site>,
-    route: Arc<Route>,
-    channel: Channel<Msg>,
-    near: Near,
-    started: oneshot::Receiver<Start>,
-    held: (Place, Arc<Gate>),
-) {
-    tokio::spawn(async move {
-        let mut client = Client::new(channel, near, held);
-        match client.asked(started).await {
-            Some(start) => Box::pin(attend(&site, &route, client, start)).await,
-            // It closed without having asked for anything.
-            None => client.close().await,
-        }
+pub(crate) fn begin(site: Arc<Site>, route: Arc<Route>, fresh: Fresh) {
+    fresh.begin(|client, start| async move {
+        Box::pin(attend(&site, &route, client, start)).await;
     });
 }
 

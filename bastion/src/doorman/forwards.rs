@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use config::limits;
 use config::words::shown;
+use russh::Channel;
 use russh::server::{ChannelOpenHandle, Handle, Msg, Session};
-use russh::{Channel, ChannelOpenFailure};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Doorman, Who, client};
+use super::{CLOSING, Doorman, Who, client, no_room};
 use crate::destination::{Destination, Listening};
 use crate::links::Near;
 use crate::permits::Permits;
@@ -62,11 +62,7 @@ impl Doorman {
             return self.no_channel(what, reply).await;
         };
         if !self.site.serving() {
-            let reason =
-                "hallpass: this bastion is closing; try again, or use another one".to_owned();
-            return reply
-                .reject(ChannelOpenFailure::Other { code: 4, reason })
-                .await;
+            return reply.reject(no_room(CLOSING)).await;
         }
         let (site, route) = (Arc::clone(&self.site), Arc::clone(route));
         let (gates, alive) = (self.gates.clone(), self.alive.subscribe());
@@ -151,8 +147,6 @@ impl Doorman {
 
 async fn full(reply: ChannelOpenHandle) {
     let most = limits::FORWARDED;
-    let reason =
-        format!("hallpass: {most} connections are forwarded on this one, which is the most");
-    let refused = ChannelOpenFailure::Other { code: 4, reason };
-    reply.reject(refused).await;
+    let why = format!("{most} connections are forwarded on this one, which is the most");
+    reply.reject(no_room(&why)).await;
 }

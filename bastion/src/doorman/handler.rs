@@ -105,9 +105,7 @@ impl Handler for Doorman {
         data: &[u8],
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        if let Some(rest) = self.gates.rest(id, data.len()) {
-            tokio::time::sleep(rest).await;
-        }
+        self.gates.rest(id, data.len()).await;
         Ok(())
     }
 

@@ -50,13 +50,41 @@ pub(crate) struct Person {
     _place: Place,
 }
 
+/// A channel that has just been opened, which nothing was asked on.
+pub(crate) struct Fresh {
+    pub(crate) channel: Channel<Msg>,
+    pub(crate) near: Near,
+    /// Ready when something is asked for on it.
+    pub(crate) started: oneshot::Receiver<Start>,
+    pub(crate) place: Place,
+    pub(crate) gate: Arc<Gate>,
+}
+
+impl Fresh {
+    /// Waits until something is asked for, and has it attended to; closes if nothing is.
+    pub(crate) fn begin<F>(self, attend: impl FnOnce(Client, Start) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send,
+    {
+        tokio::spawn(async move {
+            let Self {
+                channel,
+                near,
+                started,
+                place,
+                gate,
+            } = self;
+            let mut client = Client::new(channel, near, place, gate);
+            match client.asked(started).await {
+                Some(start) => attend(client, start).await,
+                None => client.close().await,
+            }
+        });
+    }
+}
+
 impl Client {
-    /// A channel that has just been opened, which nothing was asked on.
-    pub(crate) fn new(
-        channel: Channel<Msg>,
-        near: Near,
-        (place, gate): (Place, Arc<Gate>),
-    ) -> Self {
+    fn new(channel: Channel<Msg>, near: Near, place: Place, gate: Arc<Gate>) -> Self {
         let (read, write) = channel.split();
         Self {
             read,
@@ -79,7 +107,7 @@ impl Client {
     }
 
     /// Waits until something is asked for; none if the channel closes before.
-    pub(crate) async fn asked(&mut self, mut started: oneshot::Receiver<Start>) -> Option<Start> {
+    async fn asked(&mut self, mut started: oneshot::Receiver<Start>) -> Option<Start> {
         self.while_held(&mut started).await.and_then(Result::ok)
     }
 

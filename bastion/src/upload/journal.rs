@@ -1,14 +1,14 @@
 //! How far each recording has come on its way to the bucket: `SESSION.json`, one each, in a directory of their own.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use config::words::SessionId;
 use record::clock::UnixTime;
 use record::digest::Digest;
 use serde::{Deserialize, Serialize};
+
+use crate::shelf::{self, Shelf};
 
 /// Largest file of one recording that is read, in bytes: as many parts as an object may have fit.
 const JOURNAL_BYTES: u64 = 64 << 20;
@@ -71,45 +71,25 @@ impl There {
 /// The directory.
 #[derive(Debug)]
 pub(super) struct Journal {
-    dir: PathBuf,
+    shelf: Shelf,
 }
 
 impl Journal {
     /// Takes the directory, making it if there is none.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-        })
+        let shelf = Shelf::open(dir)?;
+        Ok(Self { shelf })
     }
 
     /// What is known of a recording. What cannot be read is not known: the upload begins anew.
     pub(super) fn read(&self, session: &SessionId) -> io::Result<Option<Progress>> {
-        let file = match File::open(self.path(session)) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        let mut text = Vec::new();
-        file.take(JOURNAL_BYTES).read_to_end(&mut text)?;
-        Ok(serde_json::from_slice(&text).ok())
+        shelf::read(&self.path(session), JOURNAL_BYTES)
     }
 
-    /// Writes down how far it is. When this returns, that survives the loss of power.
+    /// Writes down how far it is. When this returns, that survives the loss of power. If we die meanwhile, it is what it was before:
+    /// a part that is there already is uploaded once more.
     pub(super) fn write(&self, session: &SessionId, progress: &Progress) -> io::Result<()> {
-        let path = self.path(session);
-        let partial = path.with_extension("partial");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)?;
-        file.write_all(&serde_json::to_vec(progress)?)?;
-        file.sync_all()?;
-        // If we die here, it is what it was before: a part that is there already is uploaded once more.
-        fs::rename(&partial, &path)?;
-        File::open(&self.dir)?.sync_all()
+        self.shelf.put(&name(session), progress)
     }
 
     /// Writes down how far it is, unless it is to be removed; says whether it did. Nobody else writes of it meanwhile.
@@ -128,17 +108,18 @@ impl Journal {
     pub(super) fn forget(&self, session: &SessionId) -> io::Result<()> {
         match fs::remove_file(self.path(session)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => File::open(&self.dir)?.sync_all(),
+            _ => self.shelf.sync(),
         }
     }
 
     /// The recordings of which something is known.
     pub(super) fn all(&self) -> io::Result<Vec<(SessionId, Progress)>> {
         let mut all = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let name = entry?.file_name();
-            let session = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            let Some(session) = session.and_then(|id| id.parse().ok()) else {
+        for path in self.shelf.with_extension("json")? {
+            let session = path
+                .file_stem()
+                .and_then(|stem| stem.to_str()?.parse().ok());
+            let Some(session) = session else {
                 continue;
             };
             if let Some(progress) = self.read(&session)? {
@@ -150,8 +131,12 @@ impl Journal {
     }
 
     fn path(&self, session: &SessionId) -> PathBuf {
-        self.dir.join(format!("{session}.json"))
+        self.shelf.path(&name(session))
     }
+}
+
+fn name(session: &SessionId) -> String {
+    format!("{session}.json")
 }
 
 #[cfg(test)]
