@@ -79,28 +79,8 @@ pub(crate) async fn run(
     sides: Sides<'_>,
     news: &mut mpsc::UnboundedReceiver<News>,
 ) -> Over {
-    let mut client = Source::new(sides.client_said, sides.client);
-    let mut target = Source::new(sides.target_said, sides.target);
-    let down = Arc::<Gate>::default();
     let mut seats = rules.stage.seats();
-    let mut relay = Relay {
-        recorder,
-        cursor: rules.pty.then_some(Cursor::AtStart),
-        files: rules.files,
-        masks: rules.masks,
-        bounds: rules.bounds,
-        alarm: rules.alarm,
-        stage: rules.stage,
-        observed: Observed::new(rules.observer),
-        up: Outlet::new(sides.to_target, Arc::clone(&sides.up)),
-        down: Outlet::new(sides.to_client, Arc::clone(&down)),
-        flow: Flow::new(sides.up, down),
-        near: sides.near,
-        exit: None,
-        client_done: false,
-        eof_due: None,
-        target_closed: false,
-    };
+    let (mut relay, mut client, mut target) = Relay::between(recorder, rules, sides);
     let over = loop {
         if let Some(over) = relay.over() {
             break over;
@@ -134,11 +114,7 @@ pub(crate) async fn run(
         ];
         let pause = due.into_iter().flatten().min();
         let took = tokio::select! {
-            Some(news) = news.recv() => match news {
-                News::Say(line) => relay.say(&line).map_err(Over::from),
-                News::Stop(stop) => break Over::Stopped(stop),
-                News::Alert { name, on, ends } => relay.alerted(name, on, ends),
-            },
+            Some(news) = news.recv() => relay.heard(news),
             handed = relay.up.turn(paused) => {
                 // What the target had said before it went is still to come.
                 if handed.is_ok() {
@@ -195,7 +171,46 @@ struct Relay<'a> {
     target_closed: bool,
 }
 
-impl Relay<'_> {
+impl<'a> Relay<'a> {
+    /// One that has not begun, and what comes from either side.
+    fn between(
+        recorder: &'a mut Recorder,
+        rules: Rules,
+        sides: Sides<'a>,
+    ) -> (Self, Source<'a>, Source<'a>) {
+        let client = Source::new(sides.client_said, sides.client);
+        let target = Source::new(sides.target_said, sides.target);
+        let down = Arc::<Gate>::default();
+        let relay = Self {
+            recorder,
+            cursor: rules.pty.then_some(Cursor::AtStart),
+            files: rules.files,
+            masks: rules.masks,
+            bounds: rules.bounds,
+            alarm: rules.alarm,
+            stage: rules.stage,
+            observed: Observed::new(rules.observer),
+            up: Outlet::new(sides.to_target, Arc::clone(&sides.up)),
+            down: Outlet::new(sides.to_client, Arc::clone(&down)),
+            flow: Flow::new(sides.up, down),
+            near: sides.near,
+            exit: None,
+            client_done: false,
+            eof_due: None,
+            target_closed: false,
+        };
+        (relay, client, target)
+    }
+
+    /// What happens around the session.
+    fn heard(&mut self, news: News) -> Result<(), Over> {
+        match news {
+            News::Say(line) => Ok(self.say(&line)?),
+            News::Stop(stop) => Err(Over::Stopped(stop)),
+            News::Alert { name, on, ends } => self.alerted(name, on, ends),
+        }
+    }
+
     fn over(&mut self) -> Option<Over> {
         if let Some(way) = self.flow.over() {
             return Some(Over::Full(way));

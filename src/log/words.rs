@@ -2,12 +2,12 @@
 
 use config::words::PersonName;
 use record::entry::{Authority, Entry};
-use record::request::Request;
 
+mod cases;
 mod glass;
 mod machines;
+mod sessions;
 
-#[expect(clippy::too_many_lines, reason = "one arm for each kind of entry")]
 pub(super) fn told(entry: &Entry) -> String {
     match entry {
         Entry::Start { policy } => format!("start: the CA serves under policy {policy}"),
@@ -34,31 +34,6 @@ pub(super) fn told(entry: &Entry) -> String {
             });
             format!("keys: {}", told.collect::<Vec<_>>().join(", "))
         }
-        Entry::Request { text, source } => match Request::parse(text) {
-            Ok(asked) => format!(
-                "request: {} by {} from {source} for {} as {}{}: {}",
-                asked.id,
-                asked.person,
-                asked.access,
-                asked.role,
-                if asked.break_glass {
-                    ", break-glass"
-                } else {
-                    ""
-                },
-                asked.reason
-            ),
-            Err(why) => format!("request from {source} that cannot be read: {why}"),
-        },
-        Entry::Approval {
-            request, person, ..
-        } => format!("approval: {person} approved {request}"),
-        Entry::Verdict {
-            request,
-            check,
-            verdict,
-            reason,
-        } => format!("verdict: check {check} on {request}: {verdict}: {reason}"),
         Entry::Groups { groups, answer, .. } => {
             let each = groups.iter().map(|(group, members)| {
                 let members: Vec<&str> = members.iter().map(PersonName::as_str).collect();
@@ -71,26 +46,6 @@ pub(super) fn told(entry: &Entry) -> String {
                     "groups: nothing is known of the program's, and nobody is in them".to_owned()
                 }
             }
-        }
-        Entry::Denial {
-            request,
-            person,
-            reason,
-        } => format!("denial: {person} denied {request}: {reason}"),
-        Entry::Withdrawal { request } => format!("withdrawal: {request}"),
-        Entry::Grant {
-            request,
-            until,
-            approved_by,
-            ..
-        } => {
-            let by: Vec<&str> = approved_by.iter().map(PersonName::as_str).collect();
-            let by = if by.is_empty() {
-                "no approval".to_owned()
-            } else {
-                by.join(", ")
-            };
-            format!("grant: {request} until {until}, by {by}")
         }
         Entry::Issue {
             serial,
@@ -110,60 +65,20 @@ pub(super) fn told(entry: &Entry) -> String {
                 under.unwrap_or_default()
             )
         }
-        Entry::Return { request } => format!("return: {request}"),
-        Entry::Revocation {
-            request,
-            person,
-            reason,
-        } => format!("revocation: {person} revoked {request}: {reason}"),
-        Entry::SessionBegin {
-            session,
-            request,
-            person,
-            access,
-            bastion,
-            source,
-        } => format!(
-            "session: {session} of {person} to {access} from {source} through {bastion}, under {request}"
-        ),
-        Entry::Stray {
-            serial,
-            key_id,
-            access,
-            bastion,
-            source,
-            ..
-        } => format!(
-            "ALARM: a certificate that is not in this log, and yet signed by the user CA: serial {serial}, {key_id}, for {access} from {source} at {bastion}"
-        ),
-        Entry::Reading {
-            session,
-            reading,
-            request,
-            person,
-            bastion,
-            source,
-        } => format!(
-            "reading: {person} {reading} session {session} at {bastion}, from {source}, under {request}"
-        ),
-        Entry::Expiry {
-            session,
-            bastion,
-            role,
-            rule,
-        } => format!("expiry: {bastion} removes the recording of {session}, role {role}: {rule}"),
-        Entry::SessionAlert {
-            session,
-            alert,
-            on,
-            ended,
-        } => format!(
-            "alert: {alert} ({on}) in {session}{}",
-            if *ended { ", which it ended" } else { "" }
-        ),
-        Entry::SessionEnd {
-            session, reason, ..
-        } => format!("end: {session}, {reason}"),
+        Entry::Request { .. }
+        | Entry::Approval { .. }
+        | Entry::Verdict { .. }
+        | Entry::Denial { .. }
+        | Entry::Withdrawal { .. }
+        | Entry::Grant { .. }
+        | Entry::Return { .. }
+        | Entry::Revocation { .. } => cases::told(entry),
+        Entry::SessionBegin { .. }
+        | Entry::Stray { .. }
+        | Entry::Reading { .. }
+        | Entry::Expiry { .. }
+        | Entry::SessionAlert { .. }
+        | Entry::SessionEnd { .. } => sessions::told(entry),
         Entry::Proof { .. } | Entry::Debt { .. } | Entry::Review { .. } | Entry::Overdue { .. } => {
             glass::told(entry)
         }

@@ -10,6 +10,7 @@ use config::rules::HostTrust;
 use config::words::{AlertName, BastionName, TargetName};
 use config::{Config, rules};
 use record::api::{self, Door};
+use record::clock::UnixTime;
 use record::digest::Digest;
 use record::entry::{Authority, Entry, Sign, Whom};
 use record::request::Request;
@@ -90,40 +91,15 @@ impl Writer {
                 return Err(self.stray(&stray, bastion, &ask.access, ask.source));
             }
         };
+        let (role, until) = self.may_begin(&config, &case, ask)?;
         let request = &case.request;
-        if request.access != ask.access {
-            return Err(Refused::OtherAccess {
-                given: request.access.clone(),
-                asked: ask.access.clone(),
-            });
-        }
-        let until = self.hall.must_run(&self.state, &config, &case)?;
-        let facts = self.hall.facts(&self.state, &config, request);
-        let (role, _) = policy::stands(&facts.of(&config, &case)).map_err(changed)?;
-        if !role.reachable_from(ask.source) {
-            return Err(Refused::Elsewhere {
-                role: request.role.clone(),
-                sources: role.sources.clone(),
-                address: ask.source,
-            });
-        }
-        if role.reads.is_some() {
-            return Err(Refused::Because(
-                "the grant is for reading recordings at a bastion, and opens no session",
-            ));
-        }
-        if self.is_out(&request.access.target) {
-            return Err(Refused::ShutOut(Whom::Target(
-                request.access.target.clone(),
-            )));
-        }
         let target = config.targets.get(&request.access.target);
         let target = target.ok_or(Refused::Because("there is no such target"))?;
         let key = certifiable(&self.state, &config, &ask.key)?;
         if self.hall.any_session(&self.state, &ask.session)?.is_some() {
             return Err(Refused::SessionUsed(ask.session.clone()));
         }
-        let alerted = self.begins(bastion, ask, request, role)?;
+        let alerted = self.begins(bastion, ask, request, &role)?;
         let channels = role.opens(request.command.as_ref().map(Command::as_str));
         // If only this becomes durable, the session stands begun without a certificate: nothing was opened.
         let now = self.hall.now();
@@ -204,6 +180,43 @@ impl Writer {
 }
 
 impl Writer {
+    /// The role, and the deadline, of a session that may begin under this grant: as both stand now, whatever the certificate says.
+    fn may_begin(
+        &self,
+        config: &Config,
+        case: &Case,
+        ask: &api::SessionAsk,
+    ) -> Result<(rules::Role, UnixTime), Refused> {
+        let request = &case.request;
+        if request.access != ask.access {
+            return Err(Refused::OtherAccess {
+                given: request.access.clone(),
+                asked: ask.access.clone(),
+            });
+        }
+        let until = self.hall.must_run(&self.state, config, case)?;
+        let facts = self.hall.facts(&self.state, config, request);
+        let (role, _) = policy::stands(&facts.of(config, case)).map_err(changed)?;
+        if !role.reachable_from(ask.source) {
+            return Err(Refused::Elsewhere {
+                role: request.role.clone(),
+                sources: role.sources.clone(),
+                address: ask.source,
+            });
+        }
+        if role.reads.is_some() {
+            return Err(Refused::Because(
+                "the grant is for reading recordings at a bastion, and opens no session",
+            ));
+        }
+        if self.is_out(&request.access.target) {
+            return Err(Refused::ShutOut(Whom::Target(
+                request.access.target.clone(),
+            )));
+        }
+        Ok((role.clone(), until))
+    }
+
     /// Writes down that a session begins, and that its address is new, if the role wants to hear of that: this alert's name.
     fn begins(
         &mut self,

@@ -1,20 +1,17 @@
 //! What each line changes.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+mod cases;
+mod sessions;
+
 use std::sync::Arc;
 
-use config::words::{PersonName, RequestId, SessionId};
-use record::clock::UnixTime;
-use record::entry::{Authority, Entry, Line, Verdict, Whom};
+use config::words::{RequestId, SessionId};
+use record::entry::{Authority, Entry, Line, Whom};
 use record::law::LawChange;
-use record::reading::Reading;
 
 use super::fact::{Fact, Said};
 use super::retire::digest;
-use super::{
-    Approval, Basis, Case, Certificate, End, Gone, Grant, Session, SessionEnd, Spoken, State,
-};
+use super::{Case, Certificate, End, Gone, Session, State};
 
 /// A line that cannot follow from the lines before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +37,6 @@ impl State {
         Ok(gone)
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm for each kind of entry")]
     pub(super) fn take(&mut self, fact: Fact) -> Possible {
         let Fact { at, entry, said } = fact;
         self.last = Some(at);
@@ -52,72 +48,11 @@ impl State {
             | Entry::Groups { .. }
             | Entry::Expiry { .. }
             | Entry::Stray { .. } => Ok(()),
-            Entry::Reading {
-                session, reading, ..
-            } => {
-                self.read(session, &reading);
-                Ok(())
-            }
             Entry::Law { change } => {
                 self.told(change);
                 Ok(())
             }
             Entry::Keys { steps } => self.ring.apply(&steps, at).map_err(Impossible),
-            Entry::Request { source, .. } => {
-                self.asked(said, source, at);
-                Ok(())
-            }
-            Entry::Approval {
-                request,
-                person,
-                signature,
-                on_call,
-            } => self.change(&request, |case| {
-                case.approvals.push(Approval {
-                    person,
-                    at,
-                    signature,
-                    on_call,
-                });
-            }),
-            Entry::Verdict {
-                request,
-                check,
-                verdict,
-                reason,
-            } => {
-                let spoken = Spoken {
-                    check,
-                    at,
-                    verdict,
-                    reason,
-                };
-                self.heard(&request, spoken)
-            }
-            Entry::Denial {
-                request,
-                person: by,
-                reason,
-            } => self.close(&request, End::Denied { by, reason }),
-            Entry::Withdrawal { request } => self.close(&request, End::Withdrawn),
-            Entry::Grant {
-                request,
-                until,
-                approved_by,
-                policy,
-                on_call,
-                ..
-            } => {
-                let grant = Grant {
-                    at,
-                    until,
-                    basis: self.basis(&request, &approved_by),
-                    approved_by,
-                    policy,
-                    on_call,
-                };
-                self.granted(&request, grant)
-            }
             Entry::Issue {
                 serial,
                 authority,
@@ -136,57 +71,18 @@ impl State {
                 self.issued(certificate, &said);
                 Ok(())
             }
-            Entry::Return { request } => self.end(&request, End::Returned),
-            Entry::Revocation {
-                request,
-                person: by,
-                reason,
-            } => self.end(&request, End::Revoked { by, reason }),
-            Entry::SessionBegin {
-                session,
-                request,
-                person,
-                access,
-                bastion,
-                source,
-            } => {
-                let begun = Session {
-                    request,
-                    person,
-                    access,
-                    bastion,
-                    source,
-                    began: at,
-                    certificate: None,
-                    end: None,
-                    alerts: BTreeSet::new(),
-                };
-                self.begun(session, begun)
-            }
-            Entry::SessionAlert {
-                session, alert, on, ..
-            } => {
-                // One that came late is in the log alone.
-                if let Some(session) = self.sessions.get_mut(&session) {
-                    session.alerts.insert((alert, on));
-                }
-                Ok(())
-            }
-            Entry::SessionEnd {
-                session,
-                reason,
-                root,
-                frames,
-            } => {
-                let end = SessionEnd {
-                    at,
-                    reason,
-                    root,
-                    frames,
-                };
-                self.over(&session, end);
-                Ok(())
-            }
+            Entry::Request { .. }
+            | Entry::Approval { .. }
+            | Entry::Verdict { .. }
+            | Entry::Denial { .. }
+            | Entry::Withdrawal { .. }
+            | Entry::Grant { .. }
+            | Entry::Return { .. }
+            | Entry::Revocation { .. } => self.of_cases(at, entry, said),
+            Entry::Reading { .. }
+            | Entry::SessionBegin { .. }
+            | Entry::SessionAlert { .. }
+            | Entry::SessionEnd { .. } => self.of_sessions(at, entry),
             entry @ (Entry::Proof { .. }
             | Entry::Debt { .. }
             | Entry::Review { .. }
@@ -195,81 +91,12 @@ impl State {
         }
     }
 
-    fn read(&mut self, session: SessionId, reading: &Reading) {
-        match reading {
-            Reading::Hold(_) => _ = self.held.insert(session),
-            Reading::Release(_) => _ = self.held.remove(&session),
-            Reading::Watch | Reading::Cat | Reading::Kill(_) | Reading::Erase(_) => {}
-        }
-    }
-
     fn told(&mut self, change: LawChange) {
         Arc::make_mut(&mut self.law).apply(change);
     }
 
-    /// A check spoke; its no ends the request.
-    fn heard(&mut self, request: &RequestId, spoken: Spoken) -> Possible {
-        let end = (spoken.verdict == Verdict::Deny).then(|| End::Failed {
-            check: spoken.check.clone(),
-            reason: spoken.reason.clone(),
-        });
-        self.change(request, |case| case.verdicts.push(spoken))?;
-        match end {
-            Some(end) => self.close(request, end),
-            None => Ok(()),
-        }
-    }
-
-    fn asked(&mut self, said: Said, source: IpAddr, at: UnixTime) {
-        let Said::Request(request, digest) = said else {
-            return;
-        };
-        let id = request.id.clone();
-        let case = Case {
-            request,
-            digest,
-            source,
-            approvals: Vec::new(),
-            verdicts: Vec::new(),
-            grant: None,
-            end: None,
-            certificate: None,
-            sessions: Vec::new(),
-            proof: None,
-            debt: None,
-        };
-        self.name(Whom::Person(case.request.person.clone()));
-        self.name(Whom::Target(case.request.access.target.clone()));
-        if let Ok(key) = case.request.key.parse() {
-            self.name(Whom::Key(key));
-        }
-        self.asked.count(&case.request, at);
-        self.waits(&case.request.person, &id);
-        self.cases.insert(id.clone(), case);
-        self.due(&id);
-    }
-
     fn name(&mut self, whom: Whom) {
         self.names.insert(whom);
-    }
-
-    fn begun(&mut self, id: SessionId, session: Session) -> Possible {
-        self.name(Whom::Bastion(session.bastion.clone()));
-        self.sources
-            .seen(&session.person, session.source, session.began);
-        let request = session.request.clone();
-        self.sessions.insert(id.clone(), session);
-        self.change(&request, |case| case.sessions.push(id))
-    }
-
-    fn over(&mut self, id: &SessionId, end: SessionEnd) {
-        let request = self.sessions.get_mut(id).map(|session| {
-            session.end = Some(end);
-            session.request.clone()
-        });
-        if let Some(request) = request {
-            self.due(&request);
-        }
     }
 
     fn issued(&mut self, certificate: Certificate, said: &Said) {
@@ -318,29 +145,6 @@ impl State {
         self.runs_no_more(id);
         self.ended.push(id.clone());
         self.change(id, |case| case.end = Some(end))
-    }
-
-    /// What the log says now about those who approved a request, or proved that it is theirs, but for persons and keys
-    /// that are shut out.
-    fn basis(&self, id: &RequestId, approved_by: &[PersonName]) -> Option<Basis> {
-        let request = &self.cases.get(id)?.request;
-        let terms = self.law.role(&request.role)?.clone();
-        let proves = request.break_glass && terms.verify;
-        let still_in = |name: &&PersonName| {
-            let whom = Whom::Person((*name).clone());
-            self.excluded.of(&whom).is_none()
-        };
-        let proving = proves.then_some(&request.person);
-        let known = approved_by.iter().chain(proving).filter(still_in);
-        let known = known.filter_map(|name| {
-            let mut own = self.law.person(name)?.clone();
-            own.keys.retain(|key| !self.excluded.has_line(key));
-            Some((name.clone(), own))
-        });
-        Some(Basis {
-            terms,
-            approvers: known.collect(),
-        })
     }
 
     pub(super) fn case(&self, id: &RequestId) -> Possible<&Case> {

@@ -208,14 +208,8 @@ pub(super) fn read_ahead<T: Send>(
     // In this order, a log that grows meanwhile has no more lines below this length than the checkpoint
     // vouches for, and a batch that is just written; and no fewer lines than the checkpoint in the end.
     let length = file.metadata().map_err(|e| failed(&path, e))?.len();
-    let note = signed::stored_note(dir)?;
-    let checkpoint = signed::stored_checkpoint(dir)?;
-    let vouched = checkpoint.as_ref().map(|claimed| claimed.said.size);
-    let noted = note.as_ref().map(|claimed| claimed.said.size);
-    let mut before = 0;
     let mut lines = Lines::default();
-    let mut root_then = (vouched.is_none_or(|size| size == 0)).then(|| lines.tree.root());
-    let mut root_noted = (noted == Some(0)).then(|| lines.tree.root());
+    let mut claims = Claims::read(dir, length, &lines.tree)?;
     let read = ahead::each(
         file,
         known,
@@ -227,15 +221,7 @@ pub(super) fn read_ahead<T: Send>(
          }| {
             lines.take(&line, leaf, bytes)?;
             each(line, more, leaf);
-            if lines.good <= length {
-                before = lines.tree.size();
-            }
-            if vouched == Some(lines.tree.size()) {
-                root_then = Some(lines.tree.root());
-            }
-            if noted == Some(lines.tree.size()) {
-                root_noted = Some(lines.tree.root());
-            }
+            claims.took(&lines);
             Ok(())
         },
     );
@@ -249,40 +235,7 @@ pub(super) fn read_ahead<T: Send>(
     })?;
     // Which keys had to sign is known only now.
     let chain = lines.spelling.chain;
-    let checkpoint = believed(checkpoint, &chain, anchors, dir.join(CHECKPOINT))?;
-    let note = believed(note, &chain, anchors, dir.join(NOTE))?;
-    let has = lines.tree.size();
-    match (checkpoint.as_ref().map(|signed| &signed.said), root_then) {
-        (None, _) if has > 0 => {
-            return Err(LogError::Checkpoint {
-                path: dir.join(CHECKPOINT),
-                what: "is missing: restore it, or keep the log as evidence".to_owned(),
-            });
-        }
-        (Some(checkpoint), None) => {
-            let size = checkpoint.size;
-            return Err(LogError::Shorter { path, has, size });
-        }
-        (Some(checkpoint), Some(root)) if root != checkpoint.root => {
-            let size = checkpoint.size;
-            return Err(LogError::Forked { path, size });
-        }
-        (Some(checkpoint), _) if before > checkpoint.size + limits::LOG_BATCH_LINES as u64 => {
-            let (has, size) = (before, checkpoint.size);
-            return Err(LogError::Unvouched { path, has, size });
-        }
-        _ => {}
-    }
-    if note
-        .as_ref()
-        .is_some_and(|note| root_noted != Some(note.said.root))
-    {
-        return Err(LogError::Checkpoint {
-            path: dir.join(NOTE),
-            what: "speaks of another log than the one that stands here: keep both as evidence"
-                .to_owned(),
-        });
-    }
+    let (checkpoint, note) = claims.believed(dir, path, lines.tree.size(), &chain, anchors)?;
     Ok(Read {
         good: lines.good,
         torn,
@@ -291,6 +244,101 @@ pub(super) fn read_ahead<T: Send>(
         note,
         chain,
     })
+}
+
+/// What the checkpoints beside the lines claim, and what stood there when the log was so long.
+struct Claims {
+    checkpoint: Option<Claimed>,
+    note: Option<Claimed>,
+    /// Bytes of the entries, from before the checkpoints were read.
+    length: u64,
+    /// The lines within those bytes.
+    before: u64,
+    /// The tree's root at the checkpoint's size, once it had that.
+    root_then: Option<Hash>,
+    /// The same of the note.
+    root_noted: Option<Hash>,
+}
+
+impl Claims {
+    fn read(dir: &Path, length: u64, empty: &Tree) -> Result<Self, LogError> {
+        let note = signed::stored_note(dir)?;
+        let checkpoint = signed::stored_checkpoint(dir)?;
+        let no_lines = |claimed: &Claimed| claimed.said.size == 0;
+        Ok(Self {
+            root_then: checkpoint
+                .as_ref()
+                .is_none_or(no_lines)
+                .then(|| empty.root()),
+            root_noted: note.as_ref().is_some_and(no_lines).then(|| empty.root()),
+            checkpoint,
+            note,
+            length,
+            before: 0,
+        })
+    }
+
+    /// A line was taken.
+    fn took(&mut self, lines: &Lines) {
+        let size = lines.tree.size();
+        if lines.good <= self.length {
+            self.before = size;
+        }
+        let says = |claimed: &Claimed| claimed.said.size == size;
+        if self.checkpoint.as_ref().is_some_and(says) {
+            self.root_then = Some(lines.tree.root());
+        }
+        if self.note.as_ref().is_some_and(says) {
+            self.root_noted = Some(lines.tree.root());
+        }
+    }
+
+    /// The checkpoint and the note, if the keys that had to sign have signed them, and they speak of these lines.
+    fn believed(
+        self,
+        dir: &Path,
+        path: PathBuf,
+        has: u64,
+        chain: &Chain,
+        anchors: &[PublicKey],
+    ) -> Result<(Option<Signed>, Option<Signed>), LogError> {
+        let checkpoint = believed(self.checkpoint, chain, anchors, dir.join(CHECKPOINT))?;
+        let note = believed(self.note, chain, anchors, dir.join(NOTE))?;
+        let before = self.before;
+        match (
+            checkpoint.as_ref().map(|signed| &signed.said),
+            self.root_then,
+        ) {
+            (None, _) if has > 0 => {
+                return Err(LogError::Checkpoint {
+                    path: dir.join(CHECKPOINT),
+                    what: "is missing: restore it, or keep the log as evidence".to_owned(),
+                });
+            }
+            (Some(checkpoint), None) => {
+                let size = checkpoint.size;
+                return Err(LogError::Shorter { path, has, size });
+            }
+            (Some(checkpoint), Some(root)) if root != checkpoint.root => {
+                let size = checkpoint.size;
+                return Err(LogError::Forked { path, size });
+            }
+            (Some(checkpoint), _) if before > checkpoint.size + limits::LOG_BATCH_LINES as u64 => {
+                let (has, size) = (before, checkpoint.size);
+                return Err(LogError::Unvouched { path, has, size });
+            }
+            _ => {}
+        }
+        let noted = note.as_ref().map(|note| note.said.root);
+        if noted.is_some_and(|root| self.root_noted != Some(root)) {
+            return Err(LogError::Checkpoint {
+                path: dir.join(NOTE),
+                what: "speaks of another log than the one that stands here: keep both as evidence"
+                    .to_owned(),
+            });
+        }
+        Ok((checkpoint, note))
+    }
 }
 
 /// A checkpoint, if it is signed by the key that had to sign it when the log was as long as it claims.
