@@ -7,6 +7,7 @@
 //! * [`screen`]: what the person sees, as text.
 //! * [`typed`]: lines as they were typed.
 //! * [`rate`]: bytes over ten seconds.
+//! * [`told`]: what the CA and the recording hear of one.
 //! * [`kept`]: alerts on the disk until the CA has taken them.
 //!
 //! Each alert is told once in a session. If it says so, it ends the session, which hears its name.
@@ -14,6 +15,7 @@
 pub(crate) mod kept;
 mod rate;
 mod screen;
+mod told;
 mod typed;
 
 use std::collections::BTreeSet;
@@ -24,10 +26,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::limits;
 use config::terms::{Alert, Trigger};
-use config::words::{AlertName, SessionId};
-use record::api;
+use config::words::SessionId;
 use record::entry::Sign;
-use record::recording::{RecordError, Recorded, Recorder, Size};
+use record::recording::Size;
 use regex_automata::meta::Regex;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -36,6 +37,7 @@ use crate::relay::News;
 use crate::site::Site;
 use rate::Rate;
 use screen::Shown;
+pub(crate) use told::{mark, report};
 use typed::Typed;
 
 /// How often bytes are counted.
@@ -197,31 +199,6 @@ pub(crate) fn of_command(alerts: &[Alert], command: &str) -> Vec<Alert> {
         _ => false,
     };
     alerts.iter().filter(hit).cloned().collect()
-}
-
-/// What the CA is told of an alert.
-pub(crate) fn report(
-    session: &SessionId,
-    alert: &Alert,
-    on: Sign,
-    ended: bool,
-) -> api::SessionAlert {
-    api::SessionAlert {
-        session: session.clone(),
-        alert: alert.name.clone(),
-        on,
-        ended,
-    }
-}
-
-/// Writes an alert into the session's recording, at the moment that it has come to: there it is found again.
-pub(crate) fn mark(recorder: &mut Recorder, name: &AlertName, on: Sign) -> Result<(), RecordError> {
-    let label = match on {
-        // Nothing was found: it could not be looked for.
-        Sign::Unwatched => format!("alert {name} ({on})"),
-        _ => format!("alert {name}"),
-    };
-    recorder.marker(&label).map(Recorded::into_inner)
 }
 
 /// The pattern of each alert that has one, by its place.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use config::Config;
 use ed25519_dalek::{Signer as _, SigningKey};
-use record::clock::Clock;
-use record::request::APPROVAL_NAMESPACE;
+use record::clock::{Clock, UnixTime};
+use record::request::{APPROVAL_NAMESPACE, Request};
 use record::sshsig;
 use sha2::{Digest as _, Sha256};
 use ssh_key::private::Ed25519Keypair;
@@ -90,6 +90,24 @@ pub(crate) fn token_signs(name: &str, flags: u8, namespace: &str, text: &str) ->
     let signature = Signature::new(Algorithm::SkEd25519, bytes).unwrap();
     let sig = SshSig::new(token(name).key_data().clone(), namespace, hash, signature);
     sig.unwrap().to_pem(LineEnding::LF).unwrap()
+}
+
+/// What alice asks for at [`START`]: `postgres@db1.prod` for a quarter of an hour.
+pub(crate) fn request() -> Request {
+    Request {
+        id: "7F3K-9QMD".parse().unwrap(),
+        person: "alice".parse().unwrap(),
+        key: public("alice").fingerprint(HashAlg::Sha256).to_string(),
+        access: "postgres@db1.prod".parse().unwrap(),
+        role: "db-oncall".parse().unwrap(),
+        command: None,
+        seconds: 900,
+        break_glass: false,
+        reason: "because".parse().unwrap(),
+        policy: record::digest::Digest::of(b"policy"),
+        asked: UnixTime::from_secs(START),
+        expires: UnixTime::from_secs(START + 3600),
+    }
 }
 
 /// alice (two keys) and mallory are on call; bob, carol and alice's colleague dave approve; carol is in both groups.

@@ -33,6 +33,17 @@ impl World {
         Ok((world, at))
     }
 
+    /// The same, of a world that is laid out like this.
+    pub fn on_web1_as(setup: &Setup) -> Result<(Self, String)> {
+        let mut world = Self::lay_out(setup)?;
+        world.start_ca()?;
+        world.start_bastion()?;
+        world.introduce(&world.alice)?;
+        let at = world.at_web1();
+        world.take(&world.alice, &at, &[])?;
+        Ok((world, at))
+    }
+
     /// Runs `ssh -J bastion` with these arguments, as Alice.
     pub fn jump(&self, args: &[&str]) -> Result<Output> {
         self.alice.ssh(&[&["-J", "bastion"], args].concat())

@@ -30,6 +30,8 @@ pub struct Setup {
     pub login: Option<String>,
     /// Lines for `[ca]`.
     pub ca: String,
+    /// Lines for `[role.web-look]`, by which Alice goes to `web1.prod`.
+    pub look: String,
 }
 
 /// The throw-away world. Everything in it ends when it is dropped; its directory goes too.

@@ -10,16 +10,10 @@ use hallpass_tests::{Output, Result, World, keys, programs};
 
 /// A world in which Alice may move files and run commands on `web1.prod`.
 fn world() -> Result<(World, String)> {
-    let mut world = World::lay_out(&Setup::default())?;
-    let text = fs::read_to_string(world.config())?;
-    let role = "[role.web-look]\nchannels = [\"shell\", \"exec\", \"sftp\"]\n";
-    fs::write(world.config(), text.replace("[role.web-look]\n", role))?;
-    world.start_ca()?;
-    world.start_bastion()?;
-    world.introduce(&world.alice)?;
-    let at = world.at_web1();
-    world.take(&world.alice, &at, &[])?;
-    Ok((world, at))
+    World::on_web1_as(&Setup {
+        look: "channels = [\"shell\", \"exec\", \"sftp\"]".to_owned(),
+        ..Setup::default()
+    })
 }
 
 /// The user name of the bastion's door.

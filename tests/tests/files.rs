@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use hallpass_tests::process::{self, LIMIT};
+use hallpass_tests::world::Setup;
 use hallpass_tests::{Failure, Output, Result, World, programs};
 
 /// A world in which Alice may move files on `web1.prod`, with these words in her role.
@@ -17,16 +18,10 @@ fn world(files: &str) -> Result<(World, String)> {
 
 /// The same, with these channels alone.
 fn world_with(channels: &[&str], files: &str) -> Result<(World, String)> {
-    let mut world = World::lay_out(&hallpass_tests::world::Setup::default())?;
-    let text = fs::read_to_string(world.config())?;
-    let role = format!("[role.web-look]\nchannels = {channels:?}\n{files}\n");
-    fs::write(world.config(), text.replace("[role.web-look]\n", &role))?;
-    world.start_ca()?;
-    world.start_bastion()?;
-    world.introduce(&world.alice)?;
-    let at = world.at_web1();
-    world.take(&world.alice, &at, &[])?;
-    Ok((world, at))
+    World::on_web1_as(&Setup {
+        look: format!("channels = {channels:?}\n{files}"),
+        ..Setup::default()
+    })
 }
 
 /// Runs `sftp` or `scp` as Alice, through the bastion.

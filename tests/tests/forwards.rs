@@ -17,7 +17,6 @@ mod lingering;
 #[path = "forwards/x11.rs"]
 mod x11;
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -37,20 +36,11 @@ fn world(words: &str) -> Result<(World, String)> {
 
 /// The same, with these lines for `sshd`.
 fn world_with(words: &str, sshd: String) -> Result<(World, String)> {
-    let setup = Setup {
+    World::on_web1_as(&Setup {
         sshd,
+        look: words.to_owned(),
         ..Setup::default()
-    };
-    let mut world = World::lay_out(&setup)?;
-    let text = fs::read_to_string(world.config())?;
-    let role = format!("[role.web-look]\n{words}\n");
-    fs::write(world.config(), text.replace("[role.web-look]\n", &role))?;
-    world.start_ca()?;
-    world.start_bastion()?;
-    world.introduce(&world.alice)?;
-    let at = world.at_web1();
-    world.take(&world.alice, &at, &[])?;
-    Ok((world, at))
+    })
 }
 
 fn channels(names: &str, more: &str) -> String {

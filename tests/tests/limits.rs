@@ -1,6 +1,5 @@
 //! The bounds that a role sets to its sessions, each gone one past.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use hallpass_tests::process::{self, LIMIT, Live};
@@ -8,16 +7,10 @@ use hallpass_tests::world::Setup;
 use hallpass_tests::{Result, World, watch};
 
 fn world(limits: &str) -> Result<(World, String)> {
-    let mut world = World::lay_out(&Setup::default())?;
-    let text = fs::read_to_string(world.config())?;
-    let role = format!("[role.web-look]\n{limits}\n");
-    fs::write(world.config(), text.replace("[role.web-look]\n", &role))?;
-    world.start_ca()?;
-    world.start_bastion()?;
-    world.introduce(&world.alice)?;
-    let at = world.at_web1();
-    world.take(&world.alice, &at, &[])?;
-    Ok((world, at))
+    World::on_web1_as(&Setup {
+        look: limits.to_owned(),
+        ..Setup::default()
+    })
 }
 
 #[test]

@@ -11,16 +11,10 @@ use hallpass_tests::{Result, World, programs};
 const MASKS: &str = r#"mask = ["cards", "keys", "tokens", { pattern = 'Contract-(\d{6})' }]"#;
 
 fn world() -> Result<(World, String)> {
-    let mut world = World::lay_out(&Setup::default())?;
-    let text = fs::read_to_string(world.config())?;
-    let role = format!("[role.web-look]\n{MASKS}\n");
-    fs::write(world.config(), text.replace("[role.web-look]\n", &role))?;
-    world.start_ca()?;
-    world.start_bastion()?;
-    world.introduce(&world.alice)?;
-    let at = world.at_web1();
-    world.take(&world.alice, &at, &[])?;
-    Ok((world, at))
+    World::on_web1_as(&Setup {
+        look: MASKS.to_owned(),
+        ..Setup::default()
+    })
 }
 
 /// What all recordings hold.

@@ -31,17 +31,11 @@ fn ours() -> PathBuf {
 
 /// A world whose bastion carries shells, commands and files, and whose target takes the scripts' variables.
 fn world() -> Result<World> {
-    let mut world = World::lay_out(&Setup {
+    let (world, _) = World::on_web1_as(&Setup {
         sshd: "AcceptEnv _XXX_TEST _XXX_TEST_*".to_owned(),
+        look: "channels = [\"shell\", \"exec\", \"sftp\"]".to_owned(),
         ..Setup::default()
     })?;
-    let text = fs::read_to_string(world.config())?;
-    let role = "[role.web-look]\nchannels = [\"shell\", \"exec\", \"sftp\"]\n";
-    fs::write(world.config(), text.replace("[role.web-look]\n", role))?;
-    world.start_ca()?;
-    world.start_bastion()?;
-    world.introduce(&world.alice)?;
-    world.take(&world.alice, &world.at_web1(), &[])?;
     let bin = world.root().join("bin");
     fs::create_dir(&bin)?;
     for (name, from) in [("ssh", "ssh"), ("sftp", "files"), ("scp", "files")] {

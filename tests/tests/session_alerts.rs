@@ -11,20 +11,12 @@ use hallpass_tests::{Failure, Live, Pager, Result, World, watch};
 const SOON: Duration = Duration::from_secs(10);
 
 fn world(pager: &Pager, terms: &str) -> Result<(World, String)> {
-    let mut world = World::lay_out(&Setup {
+    World::on_web1_as(&Setup {
         extra: pager.table(),
         ca: "revokers = [\"sre\"]\n".to_owned(),
+        look: terms.to_owned(),
         ..Setup::default()
-    })?;
-    let text = fs::read_to_string(world.config())?;
-    let role = format!("[role.web-look]\n{terms}\n");
-    fs::write(world.config(), text.replace("[role.web-look]\n", &role))?;
-    world.start_ca()?;
-    world.start_bastion()?;
-    world.introduce(&world.alice)?;
-    let at = world.at_web1();
-    world.take(&world.alice, &at, &[])?;
-    Ok((world, at))
+    })
 }
 
 /// How many entries of the log have these words.

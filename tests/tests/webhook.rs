@@ -75,18 +75,11 @@ fn an_alert_is_signed_and_told_again_until_it_is_taken_over_a_restart_too() -> R
         hook.port,
         hook.path("other").display()
     );
-    let mut world = World::lay_out(&Setup {
+    let (mut world, at) = World::on_web1_as(&Setup {
         extra,
+        look: "alerts = [{ name = \"late\", screen = 'secret' }]".to_owned(),
         ..Setup::default()
     })?;
-    let text = fs::read_to_string(world.config())?;
-    let role = "[role.web-look]\nalerts = [{ name = \"late\", screen = 'secret' }]\n";
-    fs::write(world.config(), text.replace("[role.web-look]\n", role))?;
-    world.start_ca()?;
-    world.start_bastion()?;
-    world.introduce(&world.alice)?;
-    let at = world.at_web1();
-    world.take(&world.alice, &at, &[])?;
 
     // Nobody listens there: it waits on the disk, and the session has not waited for it.
     world

@@ -59,13 +59,11 @@ mod tests {
     use config::Config;
     use proptest::prelude::*;
     use record::clock::UnixTime;
-    use record::digest::Digest;
     use record::request::Request;
-    use ssh_key::HashAlg;
 
     use super::super::{History, Outside, Owed, decide};
     use super::*;
-    use crate::testing::{START, config, config_text, public};
+    use crate::testing::{self, START, config, config_text};
 
     fn rules(terms: &str) -> Config {
         let plain = "break-glass = true";
@@ -79,18 +77,10 @@ mod tests {
 
     fn request(break_glass: bool) -> Request {
         Request {
-            id: "7F3K-9QMD".parse().unwrap(),
-            person: "alice".parse().unwrap(),
-            key: public("alice").fingerprint(HashAlg::Sha256).to_string(),
-            access: "postgres@db1.prod".parse().unwrap(),
-            role: "db-oncall".parse().unwrap(),
-            command: None,
-            seconds: 900,
             break_glass,
-            reason: "because".parse().unwrap(),
-            policy: Digest::of(b"policy"),
             asked: at(0),
             expires: at(3600),
+            ..testing::request()
         }
     }
 

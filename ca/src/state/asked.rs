@@ -54,9 +54,8 @@ impl AskedOften {
 
 #[cfg(test)]
 mod tests {
-    use record::digest::Digest;
-
     use super::*;
+    use crate::testing::request;
 
     /// The log's lines of requests that were made then; and how often that is, now.
     fn often(then: &[(u64, u32)], now: u64) -> (u32, u64) {
@@ -68,23 +67,6 @@ mod tests {
         }
         let (times, less) = asked.of(&request().person, false, UnixTime::from_secs(now));
         (times, less.secs())
-    }
-
-    fn request() -> Request {
-        Request {
-            id: "7F3K-9QMD".parse().unwrap(),
-            person: "alice".parse().unwrap(),
-            key: "SHA256:key".to_owned(),
-            access: "postgres@db1.prod".parse().unwrap(),
-            role: "db-oncall".parse().unwrap(),
-            command: None,
-            seconds: 900,
-            break_glass: false,
-            reason: "INC-42 replication stuck".parse().unwrap(),
-            policy: Digest::of(b"policy"),
-            asked: UnixTime::from_secs(0),
-            expires: UnixTime::from_secs(3600),
-        }
     }
 
     const NOON: u64 = 12 * 3600;

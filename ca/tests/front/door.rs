@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::site::{Live, Site, keygen, public, until};
+use crate::site::{Live, Site, new_key, public, until};
 
 #[test]
 fn a_bastion_speaks_http_and_nothing_else() {
@@ -79,7 +79,7 @@ fn a_bastion_whose_key_was_replaced_is_a_stranger_on_its_open_connection() {
     until("its key is known", || old.out().contains("user_cas"));
 
     let new = site.path("new");
-    keygen(&["-q", "-t", "ed25519", "-N", "", "-f", new.to_str().unwrap()]);
+    new_key(&new);
     let good = fs::read_to_string(site.config()).unwrap();
     let replaced = good.replace(&public(&site.bastion), &public(&new));
     fs::write(

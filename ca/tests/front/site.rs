@@ -52,15 +52,7 @@ impl Site {
         fs::write(root.join("known_hosts"), known).unwrap();
         let person = |name: &str| Person::new(name, root, port);
         let bastion = root.join("identity");
-        keygen(&[
-            "-q",
-            "-t",
-            "ed25519",
-            "-N",
-            "",
-            "-f",
-            bastion.to_str().unwrap(),
-        ]);
+        new_key(&bastion);
         let mut site = Self {
             alice: person("alice"),
             bob: person("bob"),
@@ -215,6 +207,19 @@ pub(crate) fn until(what: &str, so: impl Fn() -> bool) {
         assert!(Instant::now() < end, "not in time: {what}");
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Makes a key of its own, without a passphrase.
+pub(crate) fn new_key(path: &Path) {
+    keygen(&[
+        "-q",
+        "-t",
+        "ed25519",
+        "-N",
+        "",
+        "-f",
+        path.to_str().unwrap(),
+    ]);
 }
 
 pub(crate) fn keygen(args: &[&str]) -> String {

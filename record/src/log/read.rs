@@ -1,24 +1,26 @@
 //! Reading a log from its first line, and holding it against its checkpoint.
 
+mod claims;
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use config::limits;
 use config::words::{BastionName, PersonName, Principal, SessionId};
 use ssh_key::PublicKey;
 
 use super::ahead::{self, Ahead, Stop};
 use super::chain::{Anchors, Chain};
-use super::signed::{self, Claimed, Signed};
+use super::signed::Signed;
 use super::tiles::{self, Source};
-use super::{CHECKPOINT, LogError, NOTE, Position, failed};
+use super::{LogError, Position, failed};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::entry::{Entry, Line};
 use crate::reading::Reading;
 use crate::retention::Rule;
 use crate::tree::{Hash, Tree};
+use claims::Claims;
 
 /// What a log says, after every check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,7 +223,7 @@ pub(super) fn read_ahead<T: Send>(
          }| {
             lines.take(&line, leaf, bytes)?;
             each(line, more, leaf);
-            claims.took(&lines);
+            claims.took(&lines.tree, lines.good);
             Ok(())
         },
     );
@@ -244,116 +246,6 @@ pub(super) fn read_ahead<T: Send>(
         note,
         chain,
     })
-}
-
-/// What the checkpoints beside the lines claim, and what stood there when the log was so long.
-struct Claims {
-    checkpoint: Option<Claimed>,
-    note: Option<Claimed>,
-    /// Bytes of the entries, from before the checkpoints were read.
-    length: u64,
-    /// The lines within those bytes.
-    before: u64,
-    /// The tree's root at the checkpoint's size, once it had that.
-    root_then: Option<Hash>,
-    /// The same of the note.
-    root_noted: Option<Hash>,
-}
-
-impl Claims {
-    fn read(dir: &Path, length: u64, empty: &Tree) -> Result<Self, LogError> {
-        let note = signed::stored_note(dir)?;
-        let checkpoint = signed::stored_checkpoint(dir)?;
-        let no_lines = |claimed: &Claimed| claimed.said.size == 0;
-        Ok(Self {
-            root_then: checkpoint
-                .as_ref()
-                .is_none_or(no_lines)
-                .then(|| empty.root()),
-            root_noted: note.as_ref().is_some_and(no_lines).then(|| empty.root()),
-            checkpoint,
-            note,
-            length,
-            before: 0,
-        })
-    }
-
-    /// A line was taken.
-    fn took(&mut self, lines: &Lines) {
-        let size = lines.tree.size();
-        if lines.good <= self.length {
-            self.before = size;
-        }
-        let says = |claimed: &Claimed| claimed.said.size == size;
-        if self.checkpoint.as_ref().is_some_and(says) {
-            self.root_then = Some(lines.tree.root());
-        }
-        if self.note.as_ref().is_some_and(says) {
-            self.root_noted = Some(lines.tree.root());
-        }
-    }
-
-    /// The checkpoint and the note, if the keys that had to sign have signed them, and they speak of these lines.
-    fn believed(
-        self,
-        dir: &Path,
-        path: PathBuf,
-        has: u64,
-        chain: &Chain,
-        anchors: &[PublicKey],
-    ) -> Result<(Option<Signed>, Option<Signed>), LogError> {
-        let checkpoint = believed(self.checkpoint, chain, anchors, dir.join(CHECKPOINT))?;
-        let note = believed(self.note, chain, anchors, dir.join(NOTE))?;
-        let before = self.before;
-        match (
-            checkpoint.as_ref().map(|signed| &signed.said),
-            self.root_then,
-        ) {
-            (None, _) if has > 0 => {
-                return Err(LogError::Checkpoint {
-                    path: dir.join(CHECKPOINT),
-                    what: "is missing: restore it, or keep the log as evidence".to_owned(),
-                });
-            }
-            (Some(checkpoint), None) => {
-                let size = checkpoint.size;
-                return Err(LogError::Shorter { path, has, size });
-            }
-            (Some(checkpoint), Some(root)) if root != checkpoint.root => {
-                let size = checkpoint.size;
-                return Err(LogError::Forked { path, size });
-            }
-            (Some(checkpoint), _) if before > checkpoint.size + limits::LOG_BATCH_LINES as u64 => {
-                let (has, size) = (before, checkpoint.size);
-                return Err(LogError::Unvouched { path, has, size });
-            }
-            _ => {}
-        }
-        let noted = note.as_ref().map(|note| note.said.root);
-        if noted.is_some_and(|root| self.root_noted != Some(root)) {
-            return Err(LogError::Checkpoint {
-                path: dir.join(NOTE),
-                what: "speaks of another log than the one that stands here: keep both as evidence"
-                    .to_owned(),
-            });
-        }
-        Ok((checkpoint, note))
-    }
-}
-
-/// A checkpoint, if it is signed by the key that had to sign it when the log was as long as it claims.
-fn believed(
-    claimed: Option<Claimed>,
-    chain: &Chain,
-    anchors: &[PublicKey],
-    path: PathBuf,
-) -> Result<Option<Signed>, LogError> {
-    let Some(claimed) = claimed else {
-        return Ok(None);
-    };
-    let signers = chain.signers(claimed.said.size, anchors);
-    let signed = claimed.by(&signers).map(Some);
-    signed.map_err(|what| LogError::Checkpoint { path, what })
 }
 
 /// The lines that were taken so far.

@@ -35,6 +35,9 @@ approvals = { count = 1, from = "sre" }
 
 "#;
 
+/// Where the lines of [`Setup::look`] stand.
+const LOOK: &str = "[role.web-look]\n";
+
 impl World {
     pub(super) fn configuration(&self, setup: &Setup) -> Result<String> {
         let identity = public_half(&self.bastion_key())?;
@@ -64,7 +67,7 @@ impl World {
             );
             text.push_str(&table);
         }
-        text += ROLES;
+        text += &ROLES.replace(LOOK, &format!("{LOOK}{}\n", setup.look));
         text += &setup.extra;
         Ok(text.replace("LOGIN", &self.login))
     }

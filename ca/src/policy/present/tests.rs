@@ -3,13 +3,11 @@ use std::path::Path;
 use config::Config;
 use proptest::prelude::*;
 use record::clock::UnixTime;
-use record::digest::Digest;
 use record::request::Request;
-use ssh_key::HashAlg;
 
 use super::*;
 use crate::policy::{Decision, History, Outside, decide};
-use crate::testing::{START, config, config_text, public};
+use crate::testing::{START, config, config_text, request};
 
 /// `db-oncall` needs one of sre who is on call, two of security, and the ticket check.
 fn rules() -> Config {
@@ -20,23 +18,6 @@ fn rules() -> Config {
     );
     let more = "[on-call.primary]\ncalendar = \"oncall.ics\"\n[check.ticket]\ncommand = [\"/x\"]\nsecret-file = \"s\"\n";
     config(Path::new("/nowhere"), &format!("{text}{more}"))
-}
-
-fn request() -> Request {
-    Request {
-        id: "7F3K-9QMD".parse().unwrap(),
-        person: "alice".parse().unwrap(),
-        key: public("alice").fingerprint(HashAlg::Sha256).to_string(),
-        access: "postgres@db1.prod".parse().unwrap(),
-        role: "db-oncall".parse().unwrap(),
-        command: None,
-        seconds: 900,
-        break_glass: false,
-        reason: "because".parse().unwrap(),
-        policy: Digest::of(b"policy"),
-        asked: UnixTime::from_secs(START),
-        expires: UnixTime::from_secs(START + 3600),
-    }
 }
 
 fn names(names: &[&str]) -> Vec<PersonName> {

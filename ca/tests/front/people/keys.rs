@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::site::{Site, add_to, keygen, public};
+use crate::site::{Site, add_to, keygen, new_key, public};
 
 #[test]
 fn a_certificate_beside_the_key_keeps_nobody_out() {
@@ -17,15 +17,7 @@ fn a_certificate_beside_the_key_keeps_nobody_out() {
     fs::write(&file, "").unwrap();
     login("an empty file, as `> id_ed25519-cert.pub` leaves it");
     let other = site.path("other");
-    keygen(&[
-        "-q",
-        "-t",
-        "ed25519",
-        "-N",
-        "",
-        "-f",
-        other.to_str().unwrap(),
-    ]);
+    new_key(&other);
     let public_half = format!("{}.pub", alice.key().display());
     for (why, arguments) in [
         ("an expired one", ["-V", "-2h:-1h"]),
