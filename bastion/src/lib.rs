@@ -20,7 +20,8 @@
 //! * [`destination`], [`permits`], [`places`], [`link`], [`links`], [`gates`], [`spools`], [`agent`]: forwarded connections: where they lead,
 //!   whether the certificate gives them, how many at once, their bytes, those that a target opens, their windows, how much waits in all of them, and
 //!   what an agent is asked.
-//! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA.
+//! * [`ca_link`], [`doors`], [`ends`], [`watcher`]: what the bastion asks and tells the CA; [`outbox`]: what it has yet to hear,
+//!   in small files on a [`shelf`].
 //! * [`keeping`]: removes what is kept no longer; [`bucket`], [`upload`], [`fetch`]: where recordings lie beside this disk, how they
 //!   come there and back.
 //! * [`review`]: what somebody with a review role may see and end.
