@@ -9,6 +9,7 @@ mod indexes;
 mod journal;
 mod one;
 mod setback;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -31,12 +32,10 @@ pub(crate) use journal::There;
 use journal::{Journal, Progress};
 use one::One;
 use setback::Setbacks;
+use told::Told;
 
 /// How long to leave a bucket alone that does not answer.
 const AGAIN: Duration = Duration::from_secs(15);
-
-/// How often it is said that it still does not.
-const SAID_AGAIN: Duration = Duration::from_secs(600);
 
 /// How often everything on the disk is looked at, whether or not a session has ended.
 const LOOK: Duration = Duration::from_secs(300);
@@ -62,12 +61,6 @@ pub(crate) struct Uploads {
     wake: Notify,
     /// Where recordings are put that are fetched to be read.
     pub(crate) fetched: PathBuf,
-}
-
-/// What the last looks have come to, so that it is said once.
-#[derive(Default)]
-struct Told {
-    failing: Option<(Instant, Instant)>,
 }
 
 impl Uploads {
@@ -353,40 +346,6 @@ async fn upload(
         Err(Fault::Over) => Ok(()),
         Err(Fault::Disk(_)) if !site.store.has(&one.session) => Ok(()),
         result => result,
-    }
-}
-
-impl Told {
-    /// Says it when the bucket begins to fail, from time to time while it does, and when it is back.
-    fn tell(&mut self, site: &Arc<Site>, uploads: &Uploads, failure: Option<Fault>) {
-        let now = Instant::now();
-        match (failure, self.failing) {
-            (None, Some((since, _))) => {
-                let seconds = since.elapsed().as_secs();
-                tracing::info!(seconds, "the bucket takes recordings again");
-                self.failing = None;
-            }
-            (Some(_), Some((_, said))) if said.elapsed() < SAID_AGAIN => {}
-            (Some(why), before) => {
-                let here = site.store.finished().unwrap_or_default();
-                let known = uploads.known();
-                let waits = here.iter().filter(|(session, _)| !known.contains(session));
-                let (count, bytes) =
-                    waits.fold((0_u64, 0_u64), |(n, sum), (_, bytes)| (n + 1, sum + bytes));
-                if count == 0 {
-                    tracing::error!("{why}");
-                } else {
-                    tracing::error!(
-                        recordings = count,
-                        bytes,
-                        "recordings wait on this disk for the bucket: {why}"
-                    );
-                }
-                let since = before.map_or(now, |(since, _)| since);
-                self.failing = Some((since, now));
-            }
-            (None, None) => {}
-        }
     }
 }
 
