@@ -26,6 +26,30 @@ fn promise_11_a_bastion_that_is_told_to_end_says_goodbye() -> Result<()> {
 }
 
 #[test]
+fn a_bastion_whose_terminal_goes_away_ends_as_if_it_were_told_to() -> Result<()> {
+    let (mut world, at) = World::on_web1()?;
+    let mut live = world
+        .alice
+        .ssh_live(&["-J", "bastion", &at, "echo started; sleep 600"])?;
+    live.wait_out("started", LIMIT)?;
+    // Started by `nohup`, as all of this may be, it is not to notice: then it has to be told in earnest.
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.is_some_and(|mask| {
+        mask.trim()
+            .ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f'])
+    });
+    world.bastion()?.signal("HUP")?;
+    if ignored {
+        world.bastion()?.signal("TERM")?;
+    }
+    assert_eq!(world.bastion()?.wait(LIMIT)?, 0);
+    live.finish(LIMIT)?.says("this bastion is closing")?;
+    assert_eq!(world.finished()?.len(), 1);
+    world.end()
+}
+
+#[test]
 fn who_has_not_chosen_when_the_bastion_ends_is_told_and_has_opened_nothing() -> Result<()> {
     let (mut world, _) = World::on_web1()?;
     let mut live = world.alice.ssh_live(&["-tt", "bastion"])?;

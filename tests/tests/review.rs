@@ -91,6 +91,36 @@ fn promise_36_a_replay_writes_text_and_its_own_cursor_moves_only() -> Result<()>
 }
 
 #[test]
+fn one_that_was_cut_off_is_called_damaged_where_it_is_seen_and_when_it_is_left() -> Result<()> {
+    let (world, at) = World::on_web1()?;
+    let recording = hostile_recording(&world, &at)?;
+    let bytes = fs::read(&recording)?;
+    let dir = tempfile::tempdir()?;
+    let cut = dir.path().join(recording.file_name().unwrap_or_default());
+    // Without the index of its frames, at its end.
+    fs::write(&cut, &bytes[..bytes.len() - 41])?;
+    let mut play = world.hallpass_command(&["play"])?;
+    play.arg(&cut);
+    let mut live = Live::start(&mut process::in_terminal(&play)?)?;
+    live.wait_out("DAMAGED", LIMIT)?;
+    live.send("q")?;
+    let left = live.finish(LIMIT)?.exits(1)?;
+    left.prints("the recording is damaged from")?;
+    // What can be read of it is written, and stays.
+    let (cut, part) = (cut.to_string_lossy(), dir.path().join("part"));
+    let to = part.to_string_lossy();
+    let args = ["export", "--format", "txt", "-o", &*to, &*cut];
+    world
+        .hallpass(&args)?
+        .exits(1)?
+        .says("this is only what comes before the damage")?;
+    assert!(fs::read_to_string(&part)?.contains("still here"));
+    let stdout = ["export", "--format", "txt", "-o", "-", &*cut];
+    world.hallpass(&stdout)?.exits(1)?.prints("still here")?;
+    world.end()
+}
+
+#[test]
 fn a_player_whose_terminal_goes_away_ends() -> Result<()> {
     let (world, at) = World::on_web1()?;
     let recording = hostile_recording(&world, &at)?;
