@@ -3,6 +3,7 @@
 //! A line is `[interval, code, data]`. Times are kept as microseconds since the session began, and the
 //! interval is the difference of two of them, so that no rounding adds up.
 
+mod pieces;
 mod quick;
 
 use std::borrow::Cow;
@@ -12,7 +13,6 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use config::limits;
 use serde::{Deserialize, Serialize};
 
 use super::crypt::original::Masked;
@@ -20,6 +20,7 @@ use super::file::FileEvent;
 use super::forward::ForwardEvent;
 use super::header::Size;
 use crate::digest::StreamDigest;
+pub(super) use pieces::pieces;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -356,46 +357,4 @@ pub(super) fn check_line(line: &str, last_us: &mut u64) -> Result<Option<End>, E
         Data::End(end) => Some(end),
         _ => None,
     }))
-}
-
-/// A run of valid text shorter than this, with bytes before and after it that are not, is kept among those
-/// bytes: a line for each would cost more than it shows.
-const SHORT_RUN: usize = 32;
-
-/// Cuts bytes into pieces that are either all valid UTF-8 or kept as bytes, none longer than
-/// [`limits::EVENT_BYTES`]. Put together they are the bytes again.
-pub(super) fn pieces(bytes: &[u8]) -> Vec<&[u8]> {
-    let mut pieces = Vec::new();
-    if std::str::from_utf8(bytes).is_ok() {
-        // Nearly always, and far faster than to look for what is not.
-        cut(bytes, 0, bytes.len(), false, &mut pieces);
-        return pieces;
-    }
-    let (mut start, mut at, mut raw) = (0, 0, false);
-    for chunk in bytes.utf8_chunks() {
-        let kept_raw = raw && chunk.valid().len() < SHORT_RUN && !chunk.invalid().is_empty();
-        if !kept_raw {
-            cut(bytes, start, at, raw, &mut pieces);
-            cut(bytes, at, at + chunk.valid().len(), false, &mut pieces);
-            start = at + chunk.valid().len();
-        }
-        at += chunk.valid().len() + chunk.invalid().len();
-        raw = !chunk.invalid().is_empty();
-    }
-    cut(bytes, start, at, raw, &mut pieces);
-    pieces
-}
-
-/// Adds `bytes[from..to]`, in pieces that are not too long; of text, whole characters.
-fn cut<'a>(bytes: &'a [u8], from: usize, to: usize, raw: bool, pieces: &mut Vec<&'a [u8]>) {
-    let mut rest = bytes.get(from..to).unwrap_or_default();
-    while !rest.is_empty() {
-        let mut end = rest.len().min(limits::EVENT_BYTES);
-        while !raw && end > 1 && rest.get(end).is_some_and(|next| next & 0xc0 == 0x80) {
-            end -= 1;
-        }
-        let (piece, after) = rest.split_at(end);
-        pieces.push(piece);
-        rest = after;
-    }
 }
