@@ -38,8 +38,7 @@ pub(crate) use signers::{SIGNERS, log_keys};
     AWS_CA_BUNDLE, AWS_SHARED_CREDENTIALS_FILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )]
 pub(crate) struct VerifyArgs {
-    /// Recordings, directories of recordings or buckets of them (`s3://BUCKET/PREFIX`, of one bastion `…/BASTION`, one recording
-    /// `…/SESSION`), and directories of issuance logs
+    /// Recordings, directories of recordings or buckets of them (`s3://BUCKET/PREFIX`), and directories of issuance logs
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The public keys to check against (as `hallpass trust` prints them); if left out, the nearest
