@@ -97,12 +97,16 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
     }
     // A log that is wrong accuses nobody.
     let logged = believed.then_some(&sessions);
+    // What could not be looked at accuses nobody either: what is not seen elsewhere may lie there.
+    let mut unlooked = false;
     let mut seen = Vec::new();
     for path in &others {
         let trusted = report.trust(args.trust.as_deref(), path);
         let looked =
             trusted.and_then(|trusted| report.recordings(path, &trusted, logged, &mut seen));
-        report.or_said(alone, path, looked)?;
+        // By who may not even go there, a directory is not told from a file.
+        unlooked |= report.or_said(alone, path, looked)?.is_none()
+            && (path.is_dir() || path.try_exists().is_err());
     }
     let dirs = others.iter().any(|path| path.is_dir());
     // What one recording was named of accuses nobody of the others.
@@ -113,8 +117,7 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
         let (one, place) = (named.is_one(), named.to_string());
         let looked = trusted.and_then(|trusted| report.bucket(named, &trusted, logged, &mut seen));
         match report.or_said(alone, Path::new(&place), looked)? {
-            // What could not be looked at accuses nobody either.
-            None => {}
+            None => unlooked = true,
             Some(_) if one => {}
             // A name that the log does not know may be made by whoever writes there, and hides nothing.
             Some(Some(bastion)) if sessions.values().any(|it| it.bastion == bastion) => {
@@ -130,7 +133,14 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
     if !whole {
         sessions.retain(|_, facts| of.contains(&facts.bastion));
     }
-    report.missing(&sessions, &seen)?;
+    if !unlooked {
+        report.missing(&sessions, &seen)?;
+    } else if !sessions.is_empty() {
+        writeln!(
+            report.notes,
+            "what is missing was not looked for, since not everything could be read"
+        )?;
+    }
     report.close()
 }
 

@@ -352,3 +352,19 @@ fn a_place_that_cannot_be_looked_at_keeps_no_other_from_being_checked() {
         "{said}"
     );
 }
+
+#[test]
+fn a_directory_that_cannot_be_read_accuses_nobody() {
+    let site = Site::new();
+    // Whoever runs this, root or not, cannot read it as a directory.
+    fs::write(site.at("bastion/recordings/aside"), "").unwrap();
+    let (good, bad, said) = site.verify(&[LOG, RECORDINGS]);
+    assert_eq!((good, bad), (1, 1), "{said}");
+    assert!(
+        said.contains("recordings cannot be read: Not a directory"),
+        "{said}"
+    );
+
+    let (_, bad, said) = site.verify(&[LOG, RECORDINGS, "bastion"]);
+    assert_eq!(bad, 1, "{said}");
+}
