@@ -339,11 +339,16 @@ impl Deck {
             Ok(steps) => self.steps = steps,
             Err(why) => {
                 self.steps.clear();
-                if matches!(why, ReadError::Damaged(_)) {
-                    self.damaged_us = Some(self.tape.source().start_us(self.at.chunk));
-                }
+                self.note(self.at.chunk, &why);
                 self.stuck = Some(why.to_string());
             }
+        }
+    }
+
+    /// A chunk that is damaged is the end.
+    fn note(&mut self, chunk: usize, why: &ReadError) {
+        if matches!(why, ReadError::Damaged(_)) {
+            self.damaged_us = Some(self.tape.source().start_us(chunk));
         }
     }
 

@@ -9,13 +9,24 @@ impl Deck {
         self.playing = false;
         let mut chunk = self.at.chunk;
         let mut steps = self.steps.get(self.at.step..).unwrap_or_default().to_vec();
-        while chunk < self.tape.source().chunks() {
+        loop {
             if let Some(step) = steps.iter().find(|step| step.change.is_seen()) {
                 self.position_us = self.position_us.max(step.at_us);
                 return;
             }
+            // What lies behind something that cannot be read is not shown.
+            let is_stuck = self.stuck.is_some() && chunk == self.at.chunk;
             chunk += 1;
-            steps = self.tape.source().steps(chunk).unwrap_or_default();
+            if is_stuck || chunk >= self.tape.source().chunks() {
+                break;
+            }
+            match self.tape.source().steps(chunk) {
+                Ok(next) => steps = next,
+                Err(why) => {
+                    self.note(chunk, &why);
+                    break;
+                }
+            }
         }
         self.seek(u64::MAX);
     }

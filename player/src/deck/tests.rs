@@ -306,6 +306,26 @@ fn what_is_damaged_is_found_before_it_is_reached_and_is_the_end() {
 }
 
 #[test]
+fn a_step_does_not_go_over_what_is_damaged() {
+    let mut all: Vec<_> = (0..20).map(|n| (n * 1_000_000, out("x"))).collect();
+    // Nothing of the end of the first chunk is seen, so that a step looks into the next one.
+    all[6].1 = Change::Input(b"x".to_vec());
+    let tape = Tape::new(Arc::new(Steps {
+        damaged: Some(1),
+        ..steps(all)
+    }));
+    for to in [5_000_000, 6_000_000] {
+        let mut deck = Deck::new(tape.clone(), None);
+        deck.seek(to);
+        settle(&mut deck);
+        deck.step();
+        settle(&mut deck);
+        let stands = (deck.position_us(), deck.damaged_us());
+        assert_eq!(stands, (6_000_000, Some(6_000_000)), "from {to}");
+    }
+}
+
+#[test]
 fn one_that_is_cut_off_is_damaged_and_does_not_grow() {
     let open = |state, comes| {
         let all = vec![(0, out("a")), (5_000_000, out("b"))];
