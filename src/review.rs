@@ -201,8 +201,8 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
         not_to_a_terminal(io::stdout().is_terminal(), format)?;
         let mut out = BufWriter::new(io::stdout().lock());
         return match player::export(path, &identities, format, &mut out) {
-            Ok(state) => {
-                say_past(args, path, &identities)?;
+            Ok((state, whole)) => {
+                say_past(args, whole)?;
                 told(state)
             }
             Err(e) => if_somebody_reads(e),
@@ -215,19 +215,14 @@ pub(crate) fn export(site: &Site, args: &ExportArgs) -> Result<()> {
         // Half an export would pass for a whole one.
         let _ = fs::remove_file(output);
     }
-    let state = written?;
-    say_past(args, path, &identities)?;
+    let (state, whole) = written?;
+    say_past(args, whole)?;
     told(state)
 }
 
 /// Says so of times that are past the end: what was written is the last screen then, or nothing happens in it.
-fn say_past(args: &ExportArgs, path: &Path, identities: &Identities) -> Result<()> {
-    let times = [("--at", args.at), ("--from", args.from)];
-    if times.iter().all(|(_, time)| time.is_none()) {
-        return Ok(());
-    }
-    let whole = Reader::open(path, identities)?.duration();
-    for (name, time) in times {
+fn say_past(args: &ExportArgs, whole: Duration) -> io::Result<()> {
+    for (name, time) in [("--at", args.at), ("--from", args.from)] {
         if let Some(time) = time.filter(|time| *time > whole) {
             writeln!(io::stderr(), "{}", past_the_end(name, time, whole))?;
         }

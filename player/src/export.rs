@@ -64,14 +64,14 @@ pub enum ExportError {
     Write(#[from] io::Error),
 }
 
-/// Writes a recording in another format, and says how far the recording goes: one that is damaged is written up to the
-/// damage.
+/// Writes a recording in another format, and says how far the recording goes and how long it is: one that is damaged is
+/// written up to the damage.
 pub fn export(
     path: &Path,
     identities: &Identities,
     format: Format,
     out: &mut impl Write,
-) -> Result<ReadState, ExportError> {
+) -> Result<(ReadState, Duration), ExportError> {
     let reader = original(Reader::open(path, identities)?, identities)?;
     let from = Readable::new(&reader);
     match format {
@@ -90,7 +90,7 @@ pub fn export(
         }
     }
     out.flush()?;
-    Ok(from.state())
+    Ok((from.state(), reader.duration()))
 }
 
 /// A recording as far as it can be read: up to where it is damaged, wherever that is found.

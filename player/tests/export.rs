@@ -254,7 +254,9 @@ fn what_is_missing_at_the_end_is_said() {
     let (_dir, path) = recording(&header(80, 24), varied);
     let mut out = Vec::new();
     assert_eq!(
-        export(&path, &Identities::default(), Format::V3, &mut out).unwrap(),
+        export(&path, &Identities::default(), Format::V3, &mut out)
+            .unwrap()
+            .0,
         ReadState::Finished
     );
     let whole = std::fs::read(&path).unwrap();
@@ -264,13 +266,17 @@ fn what_is_missing_at_the_end_is_said() {
     std::fs::write(&path, longer).unwrap();
     let mut again = Vec::new();
     assert_eq!(
-        export(&path, &Identities::default(), Format::V3, &mut again).unwrap(),
+        export(&path, &Identities::default(), Format::V3, &mut again)
+            .unwrap()
+            .0,
         ReadState::Damaged
     );
     assert_eq!(out, again);
     std::fs::write(&path, &whole[..seek]).unwrap();
     assert_eq!(
-        export(&path, &Identities::default(), Format::V2, &mut Vec::new()).unwrap(),
+        export(&path, &Identities::default(), Format::V2, &mut Vec::new())
+            .unwrap()
+            .0,
         ReadState::Damaged
     );
 }
@@ -316,17 +322,35 @@ fn what_is_damaged_in_the_middle_is_written_up_to_there() {
     ];
     for (format, holds, end) in formats {
         let mut out = Vec::new();
-        let state = export(&path, &Identities::default(), format, &mut out).unwrap();
+        let (state, whole) = export(&path, &Identities::default(), format, &mut out).unwrap();
         assert_eq!(state, ReadState::Damaged, "{format:?}");
+        assert_eq!(whole, reader.duration());
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains(holds) && text.ends_with(end), "{format:?}");
         assert!(!text.contains("line 3999 "), "{format:?}");
+        if matches!(format, Format::Svg { .. }) {
+            assert_eq!(title(&text), last_before_damage(&path));
+        }
     }
     let before = Format::Svg {
         at: std::time::Duration::from_secs(1),
     };
     let state = export(&path, &Identities::default(), before, &mut Vec::new());
-    assert_eq!(state.unwrap(), ReadState::Finished);
+    assert_eq!(state.unwrap().0, ReadState::Finished);
+}
+
+fn title(svg: &str) -> &str {
+    let (_, rest) = svg.split_once("<title>").unwrap();
+    rest.split_once("</title>").unwrap().0
+}
+
+/// What is said of the last screen that can be read.
+fn last_before_damage(path: &std::path::Path) -> String {
+    let reader = Reader::open(path, &Identities::default()).unwrap();
+    let last = reader.all_events().map_while(Result::ok).last().unwrap();
+    let (person, access) = (&reader.header().person, &reader.header().access);
+    let at = player::view::time(last.at_us);
+    format!("{person} {access} at {at}, damaged from there on")
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn hostile(recorder: &mut Recorder, clock: &common::HandClock) {
 
 fn exported(path: &Path, format: Format) -> String {
     let mut out = Vec::new();
-    let state = export(path, &Identities::default(), format, &mut out).unwrap();
+    let (state, _) = export(path, &Identities::default(), format, &mut out).unwrap();
     assert_eq!(state, ReadState::Finished);
     String::from_utf8(out).unwrap()
 }
@@ -299,7 +299,7 @@ fn a_page_of_a_damaged_recording_says_so() {
     std::fs::write(&path, &stored[..stored.len() - 20]).unwrap();
     let mut out = Vec::new();
     let format = whole(Duration::from_secs(60), None);
-    let state = export(&path, &Identities::default(), format, &mut out).unwrap();
+    let (state, _) = export(&path, &Identities::default(), format, &mut out).unwrap();
     assert_eq!(state, ReadState::Damaged);
     let (dom, console) = opened(&String::from_utf8(out).unwrap());
     assert_eq!(console, "");

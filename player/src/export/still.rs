@@ -7,6 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use avt::{Color, Pen};
+use record::recording::ReadState;
 use record::screen::{Cell, REPLACEMENT, Screen};
 
 use super::{ExportError, Readable};
@@ -39,6 +40,7 @@ pub(super) fn svg(
     let header = from.reader.header();
     let size = size(header);
     let mut screen = Screen::new(size, header.term.is_none());
+    let mut shown_us = 0;
     for event in from.events() {
         let event = event?;
         if event.at_us > at_us {
@@ -47,8 +49,17 @@ pub(super) fn svg(
         if let Some(change) = Change::of(event.data) {
             change.show(&mut screen);
         }
+        shown_us = event.at_us;
     }
-    let shown = time(at_us.min(micros(from.reader.duration())));
+    let end = if from.damaged.get() {
+        shown_us
+    } else {
+        micros(from.reader.duration())
+    };
+    let mut shown = time(at_us.min(end));
+    if from.state() == ReadState::Damaged && at_us > end {
+        shown.push_str(", damaged from there on");
+    }
     let title = format!("{} {} at {shown}", header.person, header.access);
     out.write_all(draw(&screen, &title).as_bytes())?;
     Ok(())
