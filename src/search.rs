@@ -1,6 +1,7 @@
 //! `hallpass search`.
 
 mod places;
+mod words;
 
 use std::fs;
 use std::io::{self, Write};
@@ -30,6 +31,7 @@ use crate::reissue::KeyArgs;
 
 pub(crate) use places::recordings;
 use places::{Somewhere, everywhere};
+use words::{counted, leaving_out, nothing_there};
 
 /// The arguments of `hallpass search`.
 #[derive(Args)]
@@ -117,7 +119,7 @@ pub(crate) fn search(site: &Site, args: &SearchArgs) -> Result<ExitCode> {
         },
     )?;
     out.flush()?;
-    tally.close()
+    tally.close(&leaving_out(args))
 }
 
 /// What is looked for, and where it may stand.
@@ -218,8 +220,8 @@ impl Tally {
         Ok(())
     }
 
-    /// Says what was left out, and how the search ended.
-    fn close(self) -> Result<ExitCode> {
+    /// Says what was left out, by which options, and how the search ended.
+    fn close(self, by: &str) -> Result<ExitCode> {
         let mut notes = io::stderr().lock();
         if self.locked > 0 {
             let (count, are) = counted(self.locked);
@@ -246,7 +248,7 @@ impl Tally {
             let searched = counted(self.searched).0;
             let passed = match self.passed {
                 0 => String::new(),
-                count => format!(": --person, --target and --since leave out {count}"),
+                count => format!(": not looked through by {by}: {count}"),
             };
             writeln!(notes, "nothing found in {searched}{passed}")?;
         }
@@ -257,31 +259,6 @@ impl Tally {
                 ExitCode::FAILURE
             },
         )
-    }
-}
-
-/// That there is no recording to look through.
-fn nothing_there(args: &SearchArgs) -> String {
-    let places: Vec<String> = args.places.iter().map(|place| safe(place, "")).collect();
-    let places = if places.is_empty() {
-        "on this machine".to_owned()
-    } else {
-        format!("in {}", places.join(", "))
-    };
-    match &args.session {
-        Some(session) => {
-            format!("nothing was searched: there is no recording of {session} {places}")
-        }
-        None => format!(
-            "nothing was searched: there is no recording {places} (a file SESSION.cast.zst, in that very directory)"
-        ),
-    }
-}
-
-fn counted(count: usize) -> (String, &'static str) {
-    match count {
-        1 => ("1 recording".to_owned(), "is"),
-        _ => (format!("{count} recordings"), "are"),
     }
 }
 
