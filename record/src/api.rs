@@ -162,6 +162,8 @@ pub struct SessionGiven {
     /// Where its forwarded connections may lead.
     pub forwards: ForwardRules,
     /// The alert that the CA has logged of it already: it comes from an address that is new for its person.
+    /// Not written where there is none: a bastion that does not know the word yet opens sessions still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerted: Option<AlertName>,
     /// Whether what the person types is recorded.
     pub record_input: bool,

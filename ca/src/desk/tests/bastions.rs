@@ -31,6 +31,11 @@ async fn a_session_begins_and_ends_once() {
     let ask = session_ask(1, &issued.certificate);
     let given = desk.open_session(&gate(), ask.clone()).await.unwrap();
     assert_eq!((given.serial, given.left_ms), (1, 900_000));
+    let said = serde_json::to_string(&given).unwrap();
+    assert!(
+        !said.contains("alerted"),
+        "a bastion from before this word takes it"
+    );
     let read = ssh_key::Certificate::from_openssh(&given.certificate).unwrap();
     assert_eq!(read.valid_principals(), ["postgres@db1.prod"]);
     assert_eq!(
