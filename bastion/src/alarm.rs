@@ -7,11 +7,13 @@
 //! * [`screen`]: what the person sees, as text.
 //! * [`typed`]: lines as they were typed.
 //! * [`rate`]: bytes over ten seconds.
+//! * [`claim`]: whether one ends its session.
 //! * [`told`]: what the CA and the recording hear of one.
 //! * [`kept`]: alerts on the disk until the CA has taken them.
 //!
 //! Each alert is told once in a session. If it says so, it ends the session, which hears its name.
 
+mod claim;
 pub(crate) mod kept;
 mod rate;
 mod screen;
@@ -35,6 +37,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::relay::News;
 use crate::site::Site;
+pub(crate) use claim::Claim;
 use rate::Rate;
 use screen::Shown;
 pub(crate) use told::{mark, report};
@@ -54,6 +57,7 @@ const REST: Duration = Duration::from_millis(20);
 pub(crate) struct Alarm {
     out: mpsc::UnboundedSender<Seen>,
     counts: Arc<Counts>,
+    claim: Arc<Claim>,
     /// Something is held against what the target shows.
     screen: bool,
     /// Something is held against what is typed.
@@ -105,9 +109,11 @@ impl Alarm {
         }
         let (out, seen) = mpsc::unbounded_channel();
         let counts = Arc::<Counts>::default();
+        let claim = Arc::<Claim>::default();
         let looking = Looking {
             site: Arc::clone(site),
             counts: Arc::clone(&counts),
+            claim: Arc::clone(&claim),
             shown: Some(Shown::new(subject.terminal)),
             blind: false,
             typed: Typed::default(),
@@ -126,9 +132,15 @@ impl Alarm {
         Some(Self {
             out,
             counts,
+            claim,
             screen,
             typed,
         })
+    }
+
+    /// What says whether an alert ends the session.
+    pub(crate) fn claim(&self) -> Arc<Claim> {
+        Arc::clone(&self.claim)
     }
 
     /// Bytes that the person is shown.
@@ -171,6 +183,7 @@ impl Alarm {
         Self {
             out,
             counts: Arc::default(),
+            claim: Arc::default(),
             screen,
             typed: true,
         }
@@ -214,6 +227,7 @@ struct Looking {
     site: Arc<Site>,
     subject: Subject,
     counts: Arc<Counts>,
+    claim: Arc<Claim>,
     patterns: Vec<Option<Regex>>,
     /// None while it is drawn on, and after that failed.
     shown: Option<Shown>,
@@ -350,7 +364,7 @@ impl Looking {
         if !self.told.insert(at) {
             return;
         }
-        let ends = alert.kill && !self.teller.is_closed();
+        let ends = alert.kill && self.claim.ends(&alert.name);
         self.say(alert, on, ends).await;
     }
 

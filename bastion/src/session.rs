@@ -18,7 +18,7 @@ use record::recording::{Exit, Recorder};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::alarm;
+use crate::alarm::{self, Alarm, Claim};
 use crate::forward::Item;
 use crate::links::{Links, Serving};
 use crate::prelude::Start;
@@ -192,6 +192,7 @@ async fn carry(
     // Counted again as the relay takes it.
     client.gate.gave(std::mem::take(&mut client.held));
     let stage = Arc::clone(&rules.stage);
+    let claim = rules.alarm.as_ref().map(Alarm::claim);
     let over = tokio::select! {
         over = relay::run(&mut recorder, rules, sides, &mut news) => over,
         over = failed(serving.as_mut()) => over,
@@ -205,7 +206,7 @@ async fn carry(
     // A target that stands still is not waited for.
     let (_, over) = tokio::join!(
         timeout(LAST_WORD, target.close()),
-        heard(over, &mut recorder, &mut news)
+        heard(over, claim, &mut recorder, &mut news)
     );
     drop(news);
     let (reason, mut words) = farewell(over, name, until);
@@ -214,30 +215,31 @@ async fn carry(
     person.leave(Reply::Given, words.exit).await;
 }
 
-/// Waits for what is still looked at, so that each alert stands in the recording; not longer than for a last word. One that ends
-/// sessions ends this one, too, where nobody else has.
+/// Waits for what is still looked at, so that each alert stands in the recording; not longer than for a last word. What is found now ends
+/// nothing any more: only an alert that was told as what ends the session does, whether or not the relay has heard of it in time.
 async fn heard(
-    mut over: Over,
+    over: Over,
+    claim: Option<Arc<Claim>>,
     recorder: &mut Recorder,
     news: &mut mpsc::UnboundedReceiver<News>,
 ) -> Over {
+    let Some(claim) = claim else {
+        return over;
+    };
+    let ended = claim.over();
     let last = Instant::now() + LAST_WORD;
     while let Ok(Some(said)) = timeout_at(last, news.recv()).await {
-        let News::Alert { name, on, ends } = said else {
-            continue;
-        };
-        if let Err(e) = alarm::mark(recorder, &name, on) {
+        if let News::Alert { name, on, .. } = said
+            && let Err(e) = alarm::mark(recorder, &name, on)
+        {
             return e.into();
         }
-        let by_itself = matches!(
-            over,
-            Over::Exit(_) | Over::TargetClosed | Over::ClientClosed
-        );
-        if ends && by_itself {
-            over = Over::Stopped(Stop::Alert(name));
-        }
     }
-    over
+    match (over, ended) {
+        (Over::Recorder(e), _) => e.into(),
+        (_, Some(name)) => Over::Stopped(Stop::Alert(name)),
+        (over, None) => over,
+    }
 }
 
 /// Returns when the connections that the target opens end the session: they cannot be recorded, or are too large.
