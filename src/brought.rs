@@ -23,7 +23,7 @@ use crate::failure::{Failure, Result};
 
 mod found;
 
-pub(crate) use found::{Found, Named, SCHEME, named};
+pub(crate) use found::{Found, Named, SCHEME, named, nowhere};
 
 /// How much is asked for at once: little, so that a replay begins at once and a slow way is no failure.
 const PIECE_BYTES: u64 = 1 << 20;

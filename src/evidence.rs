@@ -17,7 +17,7 @@ use record::recording::verify::{self, Trusted, Verdict};
 use serde_json::{Value, json};
 use ssh_key::PublicKey;
 
-use self::signers::{checked_against, keys_of_log, signers};
+use self::signers::{checked_against, is_same, keys_of_log, signers};
 use self::words::{UNREAD, ending, told};
 use crate::failure::{Failure, Result, safe};
 use crate::log::{Audit, Place, told_of};
@@ -114,7 +114,7 @@ fn examine(args: &VerifyArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Res
     for named in buckets {
         let near = logs.first().map_or(Path::new("."), |log| log.as_path());
         let trusted = report.trust(args.trust.as_deref(), near);
-        let (one, place) = (named.is_one(), named.to_string());
+        let (one, place) = (named.session().is_some(), named.to_string());
         let looked = trusted.and_then(|trusted| report.bucket(named, &trusted, logged, &mut seen));
         match report.or_said(alone, Path::new(&place), looked)? {
             None => unlooked = true,
@@ -240,6 +240,9 @@ impl Report<'_> {
         if path.is_dir() {
             for name in verify::strangers(path).map_err(|e| Failure::file("read", path, &e))? {
                 let file = path.join(name);
+                if is_same(&file, self.signers.as_deref()) {
+                    continue;
+                }
                 let file = safe(&file.to_string_lossy(), "");
                 writeln!(
                     self.notes,

@@ -55,26 +55,35 @@ impl fmt::Display for Named {
 }
 
 impl Named {
-    /// Whether one session's recording is meant.
-    pub(crate) const fn is_one(&self) -> bool {
-        self.session.is_some()
+    /// The session, if its recording alone is meant.
+    pub(crate) const fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
     }
 
     /// Looks for it, in the bucket that the environment opens. One recording that is meant and not there is an error.
     pub(crate) async fn find(self) -> Result<Found> {
-        let Self { place, session } = self;
-        let Some(session) = session else {
-            return all(place).await;
-        };
-        let found = one(place, &session).await?;
-        if found.listed.is_empty() {
-            return Err(Failure::new(format!(
-                "there is no recording of {session} in {}: one of a session that still runs comes there at its end",
-                found.place
-            )));
+        let session = self.session.clone();
+        let found = self.look().await?;
+        match session {
+            Some(session) if found.listed.is_empty() => Err(nowhere(&session, &found.place)),
+            _ => Ok(found),
         }
-        Ok(found)
     }
+
+    /// Looks for it, in the bucket that the environment opens.
+    pub(crate) async fn look(self) -> Result<Found> {
+        match self.session {
+            Some(session) => one(self.place, &session).await,
+            None => all(self.place).await,
+        }
+    }
+}
+
+/// That the one recording that is meant is not there.
+pub(crate) fn nowhere(session: &SessionId, place: &Place) -> Failure {
+    Failure::new(format!(
+        "there is no recording of {session} in {place}: one of a session that still runs comes there at its end"
+    ))
 }
 
 fn open(place: &Place) -> Result<Bucket> {

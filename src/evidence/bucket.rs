@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::words::told;
 use super::{Report, roots};
-use crate::brought::{Found, Named, named};
+use crate::brought::{Found, Named, named, nowhere};
 use crate::failure::Result;
 
 /// The buckets among these, and the others.
@@ -38,12 +38,23 @@ impl Report<'_> {
         seen: &mut Vec<SessionId>,
     ) -> Result<Option<BastionName>> {
         let runtime = Runtime::new()?;
+        let meant = named.session().cloned();
         let Found {
             place,
             bucket,
             listed,
             bastion,
-        } = runtime.block_on(named.find())?;
+        } = runtime.block_on(named.look())?;
+        if let (Some(session), true) = (meant, listed.is_empty()) {
+            let facts = logged.and_then(|logged| logged.get(&session));
+            let expired = facts.filter(|facts| facts.expired.is_some() && !facts.held);
+            let Some(facts) = expired else {
+                return Err(nowhere(&session, &place));
+            };
+            self.missing(&BTreeMap::from([(session.clone(), facts.clone())]), seen)?;
+            seen.push(session);
+            return Ok(bastion);
+        }
         let roots = logged.map(roots);
         if listed.is_empty() && logged.is_none() {
             let name = place.to_string();

@@ -54,6 +54,13 @@ pub(super) fn checked_against(given: Option<&Path>, file: &Path) -> String {
     format!("checked against {}{found}", file.display())
 }
 
+/// Whether a file is the one that is checked against, which needs no word beside that.
+pub(super) fn is_same(file: &Path, signers: Option<&Path>) -> bool {
+    let place = |path: &Path| fs::canonicalize(path).ok();
+    let signers = signers.and_then(place);
+    signers.is_some() && signers == place(file)
+}
+
 fn nearest_signers(path: &Path) -> Result<PathBuf> {
     let path = fs::canonicalize(path).map_err(|e| Failure::file("read", path, &e))?;
     path.ancestors().map(|dir| dir.join(SIGNERS)).find(|file| file.is_file()).ok_or_else(|| {

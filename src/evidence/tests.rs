@@ -368,3 +368,28 @@ fn a_directory_that_cannot_be_read_accuses_nobody() {
     let (_, bad, said) = site.verify(&[LOG, RECORDINGS, "bastion"]);
     assert_eq!(bad, 1, "{said}");
 }
+
+#[test]
+fn the_keys_that_are_checked_against_are_no_stranger_and_another_file_is() {
+    let site = Site::new();
+    let here = |name: &str| site.at(RECORDINGS).join(name);
+    fs::copy(site.at(SIGNERS), here(SIGNERS)).unwrap();
+    fs::write(here("notes"), "").unwrap();
+    let args = VerifyArgs {
+        paths: vec![site.at(RECORDINGS)],
+        trust: None,
+        json: false,
+        keys: KeyArgs::default(),
+    };
+    let mut notes = Vec::new();
+    examine(&args, &mut io::sink(), &mut notes).unwrap();
+    let said = String::from_utf8(notes).unwrap();
+    let strange: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("not checked"))
+        .collect();
+    assert!(
+        matches!(strange.as_slice(), [one] if one.ends_with("recordings/notes")),
+        "{said}"
+    );
+}

@@ -164,6 +164,8 @@ fn what_is_old_goes_here_and_in_the_bucket_and_what_is_held_stays() -> Result<()
             .prints("expired: alice was let in")?
             .prints(&format!("good  {}.cast.zst", ids[1]))?;
     }
+    let one = verify(&format!("s3://recordings/prod/{}", ids[0]))?.ok()?;
+    one.prints("expired: alice was let in")?;
     // What goes without a word is missing.
     let gone = store.curl(&["-X", "DELETE"], &object(&ids[1]))?;
     gone.prints("204")?;
