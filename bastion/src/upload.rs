@@ -31,7 +31,7 @@ use fault::Fault;
 pub(crate) use journal::There;
 use journal::{Journal, Progress};
 use one::One;
-use setback::Setbacks;
+use setback::{Setbacks, Taken};
 use told::Told;
 
 /// How long to leave a bucket alone that does not answer.
@@ -56,6 +56,7 @@ pub(crate) struct Uploads {
     /// How often the indexes of recordings here have failed: those that are waited for no more have [`limits::INDEX_TRIES`].
     unindexed: Mutex<BTreeMap<SessionId, u32>>,
     setbacks: Setbacks,
+    taken: Taken,
     /// How many looks have ended before everything was tried.
     cut_short: AtomicUsize,
     wake: Notify,
@@ -83,6 +84,7 @@ impl Uploads {
             stored: Mutex::new(stored.map(|(session, _)| session).collect()),
             unindexed: Mutex::default(),
             setbacks: Setbacks::default(),
+            taken: Taken::default(),
             cut_short: AtomicUsize::new(0),
             journal: Arc::new(journal),
             keep_local: given.keep_local,
@@ -113,6 +115,7 @@ impl Uploads {
     fn as_before(&self, session: &SessionId) -> io::Result<()> {
         self.journal.forget(session)?;
         self.known().remove(session);
+        self.taken.forget(session);
         self.unindexed().remove(session);
         self.wake.notify_one();
         Ok(())
@@ -145,6 +148,7 @@ impl Uploads {
         };
         self.journal.write(session, &Progress::Removed { upload })?;
         self.known().remove(session);
+        self.taken.forget(session);
         self.setbacks.forget(session);
         self.wake.notify_one();
         Ok(())

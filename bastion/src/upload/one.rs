@@ -46,8 +46,12 @@ impl One<'_> {
         let (bucket, name) = (&self.uploads.bucket, self.name());
         let begun = self.read().await?;
         if bytes <= PART && !matches!(begun, Some(Progress::Parts { .. })) {
-            let whole = self.bytes(0, bytes).await?;
-            bucket.put(&name, whole).await?;
+            let (taken, clock) = (&self.uploads.taken, &self.site.clock);
+            if !taken.has(&self.session, clock.monotonic()) {
+                let whole = self.bytes(0, bytes).await?;
+                bucket.put(&name, whole).await?;
+                taken.note(&self.session, clock.monotonic());
+            }
         } else {
             let (upload, parts) = self.parts(bytes).await?;
             match bucket.complete(&name, &upload, parts).await {
@@ -119,6 +123,7 @@ impl One<'_> {
         }
         self.note(stored.clone()).await?;
         self.uploads.known().insert(self.session.clone());
+        self.uploads.taken.forget(&self.session);
         Ok(true)
     }
 
@@ -131,6 +136,7 @@ impl One<'_> {
     async fn other(&self) -> Fault {
         let now = self.site.clock.monotonic();
         self.uploads.setbacks.count(&self.session, now);
+        self.uploads.taken.forget(&self.session);
         self.anew(Fault::Other).await
     }
 

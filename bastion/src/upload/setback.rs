@@ -55,6 +55,33 @@ impl Setbacks {
     }
 }
 
+/// Recordings that the bucket took whole, and when, by the clock that never steps: while what it took cannot be read back, that is tried
+/// again, and the recording does not go up again but after the longest wait.
+#[derive(Debug, Default)]
+pub(super) struct Taken(Mutex<BTreeMap<SessionId, Duration>>);
+
+impl Taken {
+    /// Notes that the bucket has taken one.
+    pub(super) fn note(&self, session: &SessionId, now: Duration) {
+        self.all().insert(session.clone(), now);
+    }
+
+    /// Whether it took this one not long ago.
+    pub(super) fn has(&self, session: &SessionId, now: Duration) -> bool {
+        let at = self.all().get(session).copied();
+        at.is_some_and(|at| now.saturating_sub(at) < limits::UPLOAD_AGAIN.1)
+    }
+
+    /// It is known what the bucket has, or another is to go up.
+    pub(super) fn forget(&self, session: &SessionId) {
+        self.all().remove(session);
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<SessionId, Duration>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// How long to wait after so many times: not at all after the first, then twice as long each time.
 fn wait(times: u32) -> Duration {
     let (first, most) = limits::UPLOAD_AGAIN;

@@ -94,6 +94,40 @@ async fn what_is_always_given_back_otherwise_goes_up_ever_less_often_and_stays_h
     assert_eq!(asked.count("PUT", "cast.zst"), 9);
 }
 
+#[tokio::test]
+async fn what_is_taken_and_cannot_be_read_back_goes_up_once_an_hour() {
+    let mut house = House::new();
+    let clock = Arc::new(Hand::default());
+    Arc::get_mut(&mut house.site).unwrap().clock = Arc::clone(&clock) as _;
+    let (_dir, uploads, asked) = saying(house.dir.path(), |line| match line.split(' ').next() {
+        Some("HEAD" | "PUT") => ("200 OK", OBJECT),
+        _ => ("403 Forbidden", ""),
+    });
+    let path = house.site.store.dir().join(format!("{}.cast.zst", id(3)));
+    fs::write(&path, OBJECT).unwrap();
+    let mut puts = Vec::new();
+    for (look, minutes) in (1..).zip([0, 1, 58, 1, 59, 1]) {
+        *clock.0.lock().unwrap() += Duration::from_secs(60 * minutes);
+        let mut failures = Vec::new();
+        let came = everything(&house.site, &uploads, 1, &mut failures).await;
+        assert!(!came.unwrap());
+        assert!(
+            matches!(failures.as_slice(), [Fault::Bucket(BucketError::Denied(_))]),
+            "{failures:?}"
+        );
+        assert_eq!(asked.count("GET", "cast.zst"), look);
+        puts.push(asked.count("PUT", "cast.zst"));
+    }
+    assert_eq!(puts, [1, 1, 1, 2, 2, 3]);
+
+    // What is erased is another, and goes up at once.
+    uploads.again(&id(3)).unwrap();
+    let mut failures = Vec::new();
+    let came = everything(&house.site, &uploads, 1, &mut failures).await;
+    came.unwrap();
+    assert_eq!(asked.count("PUT", "cast.zst"), 4);
+}
+
 /// Everything but indexes, as a store that is what it should be.
 fn all_but_indexes(line: &str) -> (&'static str, &'static str) {
     match line.split(' ').next() {
