@@ -238,16 +238,15 @@ async fn everything(
     failures: &mut Vec<Fault>,
 ) -> Result<bool, Fault> {
     let journal = Arc::clone(&uploads.journal);
-    let mut all = blocking(move || journal.all()).await?;
+    let all = blocking(move || journal.all()).await?;
     let turned = FAILURES * uploads.cut_short.load(Ordering::Relaxed);
-    turn(&mut all, turned);
     // Each in its own right: that one kind of thing fails keeps no other from being tried.
     let mut removals = Vec::new();
-    going::removed(site, uploads, &all, &mut removals).await;
+    going::removed(site, uploads, &all, turned, &mut removals).await;
     let store = Arc::clone(&site.store);
     let here = blocking(move || store.finished()).await?;
     let mut leaving = Vec::new();
-    going::leave(site, uploads, &all, &here, &mut leaving).await;
+    going::leave(site, uploads, (&all, &here), turned, &mut leaving).await;
     let removed = all
         .iter()
         .filter(|(_, at)| matches!(at, Progress::Removed { .. }));
@@ -267,7 +266,7 @@ async fn everything(
     each(site, uploads, both, room, &mut coming).await;
     // Last: no recording waits for what only makes things faster.
     let mut indexes = Vec::new();
-    let moved = indexes::all(site, uploads, &here, &mut indexes).await?;
+    let moved = indexes::all(site, uploads, &here, turned, &mut indexes).await?;
     let all = [removals, leaving, coming, indexes];
     if all.iter().any(|some| going::are_away(some)) {
         uploads.cut_short.fetch_add(1, Ordering::Relaxed);
@@ -280,7 +279,7 @@ async fn everything(
     Ok(moved || finished.iter().any(|(session, _)| known.contains(session)))
 }
 
-/// Begins elsewhere.
+/// Begins elsewhere. Of what can fail alone: behind others, what has failed would stand in front again.
 fn turn<T>(all: &mut [T], by: usize) {
     if let Some(by) = by.checked_rem(all.len()) {
         all.rotate_left(by);

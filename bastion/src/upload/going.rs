@@ -10,21 +10,25 @@ use config::words::SessionId;
 use record::clock::UnixTime;
 
 use super::journal::Progress;
-use super::{FAILURES, Fault, Uploads, blocking, indexes, name};
+use super::{FAILURES, Fault, Uploads, blocking, indexes, name, turn};
 use crate::bucket::{BucketError, until};
 use crate::site::Site;
 
-/// Removes from the bucket what is to be removed there.
+/// Removes from the bucket what is to be removed there, beginning behind so many of them.
 pub(super) async fn removed(
     site: &Arc<Site>,
     uploads: &Uploads,
     all: &[(SessionId, Progress)],
+    turned: usize,
     failures: &mut Vec<Fault>,
 ) {
-    for (session, progress) in all {
-        let Progress::Removed { upload } = progress else {
-            continue;
-        };
+    let due = all.iter().filter_map(|(session, progress)| match progress {
+        Progress::Removed { upload } => Some((session, upload)),
+        _ => None,
+    });
+    let mut due: Vec<_> = due.collect();
+    turn(&mut due, turned);
+    for (session, upload) in due {
         if are_away(failures) {
             break;
         }
@@ -65,32 +69,40 @@ async fn remove(
     .await?)
 }
 
-/// Removes from this disk what is in the bucket for long enough, after it was locked where it can be.
+/// Removes from this disk what is in the bucket for long enough, after it was locked where it can be. Of `all` that is known of the
+/// bucket and `here` on the disk, it begins behind so many.
 pub(super) async fn leave(
     site: &Arc<Site>,
     uploads: &Uploads,
-    all: &[(SessionId, Progress)],
-    here: &[(SessionId, u64)],
+    (all, here): (&[(SessionId, Progress)], &[(SessionId, u64)]),
+    turned: usize,
     failures: &mut Vec<Fault>,
 ) {
     let here: BTreeSet<_> = here.iter().map(|(session, _)| session).collect();
-    for (session, progress) in all.iter().filter(|(session, _)| here.contains(session)) {
+    let now = site.clock.wall();
+    let due = all.iter().filter_map(|(session, progress)| {
         let Progress::Stored { at, locked, .. } = progress else {
-            continue;
+            return None;
         };
+        let locks = uploads.lock.is_some() && !locked;
+        let leaves = is_over(uploads.keep_local, *at, now);
+        let due = here.contains(session) && (locks || leaves);
+        due.then_some((session, progress, locks, leaves))
+    });
+    let mut due: Vec<_> = due.collect();
+    turn(&mut due, turned);
+    for (session, progress, locks, leaves) in due {
         if are_away(failures) {
             break;
         }
-        let left = if uploads.lock.is_some() && !locked {
+        let left = if locks {
             // The next look lets it leave.
             lock(site, uploads, session, progress).await
         } else {
             Ok(())
         };
         let left = match left {
-            Ok(()) if is_over(uploads.keep_local, *at, site.clock.wall()) => {
-                let_leave(site, uploads, session, progress).await
-            }
+            Ok(()) if leaves => let_leave(site, uploads, session, progress).await,
             left => left,
         };
         failures.extend(left.err());

@@ -10,32 +10,34 @@ use config::limits;
 use config::words::SessionId;
 
 use super::journal::Progress;
-use super::{Fault, Uploads, blocking, going, name};
+use super::{Fault, Uploads, blocking, going, name, turn};
 use crate::bucket::{BucketError, Name};
 use crate::site::Site;
 
-/// Uploads the indexes of recordings that are there and here; says whether a recording may leave for that, or soon can.
+/// Uploads the indexes of recordings that are there and here, beginning behind so many of them; says whether a recording may leave for that, or soon can.
 pub(super) async fn all(
     site: &Arc<Site>,
     uploads: &Uploads,
     here: &[(SessionId, u64)],
+    turned: usize,
     failures: &mut Vec<Fault>,
 ) -> Result<bool, Fault> {
     let journal = Arc::clone(&uploads.journal);
     let all = blocking(move || journal.all()).await?;
     let here: BTreeSet<_> = here.iter().map(|(session, _)| session).collect();
-    let mut moved = false;
-    for (session, progress) in all.iter().filter(|(session, _)| here.contains(session)) {
-        let Progress::Stored { indexed: false, .. } = progress else {
-            continue;
-        };
+    let due = |(session, progress): &&(SessionId, Progress)| {
+        matches!(progress, Progress::Stored { indexed: false, .. })
+            && here.contains(session)
+            && !uploads.does_without(session)
+            && is_awaited(site, uploads, session)
+    };
+    let mut due: Vec<_> = all.iter().filter(due).collect();
+    turn(&mut due, turned);
+    let moved = !due.is_empty();
+    for (session, progress) in due {
         if going::are_away(failures) {
             break;
         }
-        if uploads.does_without(session) {
-            continue;
-        }
-        moved |= is_awaited(site, uploads, session);
         match one(site, uploads, session, progress).await {
             Err(why) if why.is_away() && is_tried_again(site, uploads, session).await => {
                 failures.push(why);

@@ -163,6 +163,31 @@ async fn indexes_that_fail_for_ever_keep_no_recording_here_and_none_from_the_buc
 }
 
 #[tokio::test]
+async fn indexes_of_recordings_that_cannot_be_asked_for_keep_no_other_back() {
+    let house = House::new();
+    let (_dir, uploads, _) = saying(house.dir.path(), |line| match line.split(' ').next() {
+        Some("HEAD") if !line.contains("/000000000Z") => ("403 Forbidden", ""),
+        Some("PUT") if !line.contains("/000000000Z") => ("500 Internal Server Error", ""),
+        Some("GET") => ("206 Partial Content", OBJECT),
+        _ => ("200 OK", OBJECT),
+    });
+    let mut path = PathBuf::new();
+    for n in (10..10 + FAILURES as u64).chain([31]) {
+        path = both(&house.site, &uploads, &id(n));
+        let index = format!("{}.index.zst", id(n));
+        fs::write(house.site.store.dir().join(index), "an index").unwrap();
+    }
+    let mut looks = 0;
+    while path.exists() {
+        looks += 1;
+        assert!(looks < 5, "it is here still");
+        let mut failures = Vec::new();
+        let moved = everything(&house.site, &uploads, 1, &mut failures).await;
+        moved.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn objects_that_are_never_removed_keep_no_other_back() {
     let house = House::new();
     let (_dir, uploads, asked) = saying(house.dir.path(), |line| match line.split(' ').next() {
@@ -176,7 +201,11 @@ async fn objects_that_are_never_removed_keep_no_other_back() {
     });
     let last = id(31);
     assert!(last.to_string().starts_with("000000000Z"), "{last}");
-    for n in (1..=FAILURES as u64 + 1).chain([31]) {
+    // What is there and stays takes nobody's turn.
+    for n in 1..=20 {
+        uploads.journal.write(&id(n), &stored()).unwrap();
+    }
+    for n in (21..=FAILURES as u64 + 21).chain([31]) {
         uploads.remove(&id(n)).unwrap();
     }
     let path = house.site.store.dir().join(format!("{}.cast.zst", id(40)));
