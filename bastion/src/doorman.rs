@@ -48,6 +48,8 @@ pub(crate) struct Doorman {
     who: Who,
     refusal: Option<Refusal>,
     places: Arc<AtomicUsize>,
+    /// Sessions and ways that it has opened so far.
+    opened: usize,
     /// Of forwarded connections.
     links: Places,
     /// Gone with the person's connection.
@@ -95,6 +97,7 @@ impl Doorman {
             who: Who::Nobody,
             refusal: None,
             places: Arc::default(),
+            opened: 0,
             links: Places::new(),
             alive: watch::Sender::new(()),
             listening: HashMap::new(),
@@ -227,6 +230,9 @@ impl Doorman {
         if !self.site.serving() {
             return reply.reject(no_room(CLOSING)).await;
         }
+        if self.opened >= limits::CHANNELS_OPENED {
+            return reply.reject(no_room(&no_more())).await;
+        }
         let Some(place) = Place::take(&self.places, limits::CHANNELS) else {
             let why = format!(
                 "{} sessions run on this connection, which is the most",
@@ -234,6 +240,7 @@ impl Doorman {
             );
             return reply.reject(no_room(&why)).await;
         };
+        self.opened += 1;
         let (start, started) = oneshot::channel();
         self.sessions.insert(
             channel.id(),
@@ -279,6 +286,9 @@ impl Doorman {
         if !self.site.serving() {
             return reply.reject(no_room(CLOSING)).await;
         }
+        if self.opened >= limits::CHANNELS_OPENED {
+            return reply.reject(no_room(&no_more())).await;
+        }
         let Some(place) = Place::take(&self.places, limits::JUMPS) else {
             let why = format!(
                 "{} connections pass through this one, which is the most",
@@ -286,6 +296,7 @@ impl Doorman {
             );
             return reply.reject(no_room(&why)).await;
         };
+        self.opened += 1;
         jump::begin(
             Arc::clone(&self.site),
             channel,
@@ -307,6 +318,14 @@ fn client(session: &Session) -> String {
 /// Code 1 is `SSH_OPEN_ADMINISTRATIVELY_PROHIBITED` (RFC 4254 §5.1).
 fn prohibited(reason: String) -> ChannelOpenFailure {
     ChannelOpenFailure::Other { code: 1, reason }
+}
+
+/// What is said once a connection has opened all channels that one opens.
+fn no_more() -> String {
+    format!(
+        "{} channels were opened on this connection, which is the most: connect again",
+        limits::CHANNELS_OPENED
+    )
 }
 
 /// Code 4 is `SSH_OPEN_RESOURCE_SHORTAGE`: another time, or another bastion, may have room.

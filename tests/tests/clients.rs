@@ -6,7 +6,7 @@ use std::process::Command;
 
 use hallpass_tests::process::{self, LIMIT, Live};
 use hallpass_tests::world::Setup;
-use hallpass_tests::{Output, Result, World, keys, programs};
+use hallpass_tests::{Output, Result, World, keys, programs, watch};
 
 /// A world in which Alice may move files and run commands on `web1.prod`.
 fn world() -> Result<(World, String)> {
@@ -147,6 +147,26 @@ fn a_script_on_standard_input_runs_as_ansible_s_pipelining_has_it() -> Result<()
         .ssh(&["-o", &control, "-O", "exit", &at])?
         .ok()?;
     assert_eq!(world.web1.logins(), 3, "each session is one of its own");
+    world.end()
+}
+
+/// The CA closes each command's channel first, and has to give its place back nevertheless.
+#[test]
+fn thirty_commands_share_one_connection_to_the_ca() -> Result<()> {
+    let (world, _) = world()?;
+    let control = world.root().join("ca");
+    let path = format!("ControlPath={}", control.display());
+    let mut master = world.alice.ssh_live(&["-o", &path, "-M", "-N", "ca"])?;
+    watch::until("the connection is shared", || {
+        Ok(control.exists() || !master.runs())
+    })?;
+    // One that is not taken would come over a connection of its own.
+    let alone = "ProxyCommand=false";
+    for _ in 0..30 {
+        let shared = ["-o", &path, "-o", alone, "ca", "whoami"];
+        world.alice.ssh(&shared)?.ok()?.prints("alice")?;
+    }
+    drop(master);
     world.end()
 }
 

@@ -345,3 +345,42 @@ async fn a_refusal_is_told_once_however_often_it_is_asked_for() {
     assert_eq!(told, 1);
     assert!(refused > 0);
 }
+
+#[tokio::test]
+async fn a_connection_opens_so_many_channels_and_no_more() {
+    let house = House::new();
+    let mut client = house.connect().await;
+    let login = client
+        .authenticate_openssh_cert("root%db1.prod", house.key("alice"), house.access("alice"))
+        .await;
+    assert!(login.unwrap().success());
+    // A place that was closed comes back a moment later, and until then there is a shortage, too.
+    let all = async {
+        let mut opened = 0;
+        while opened < limits::CHANNELS_OPENED {
+            match client.channel_open_session().await {
+                Ok(channel) => {
+                    opened += 1;
+                    channel.close().await.unwrap();
+                }
+                Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ResourceShortage)) => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(e) => panic!("after {opened}: {e}"),
+            }
+        }
+    };
+    let patience = Duration::from_secs(60);
+    tokio::time::timeout(patience, all).await.unwrap();
+    for _ in 0..50 {
+        let one_more = client.channel_open_session().await;
+        let full = matches!(
+            one_more,
+            Err(russh::Error::ChannelOpenFailure(
+                ChannelOpenFailure::ResourceShortage
+            ))
+        );
+        assert!(full, "one past the most was opened");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -8,6 +8,7 @@ use record::api::SUBSYSTEM;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg};
 use ssh_key::PublicKey;
+use tokio::task::JoinHandle;
 
 use super::call::Call;
 use super::connection::Shared;
@@ -87,15 +88,11 @@ pub(super) async fn serve(origin: Origin, mut channel: Channel<Msg>, place: Plac
             command_of(&origin, machine, channel, &line).await;
         }
         // Refused when it was asked for; there is nothing to say to it.
-        _ => refuse(channel).await,
+        _ => {
+            let _ = channel.close().await;
+        }
     }
     drop(place);
-}
-
-async fn refuse(mut channel: Channel<Msg>) {
-    let _ = channel.close().await;
-    // It keeps its place until the client has closed it too.
-    while !matches!(channel.wait().await, None | Some(ChannelMsg::Close)) {}
 }
 
 /// Reads requests until one starts something; none if the channel ends before.
@@ -126,8 +123,7 @@ async fn command_of(origin: &Origin, machine: Machine, channel: Channel<Msg>, li
         async move { peer.drain(read).await }
     });
     let status = machine::run(&origin.shared.desk, machine, &peer, line).await;
-    let _ = tokio::time::timeout(run::FAREWELL, peer.exit(status)).await;
-    let _ = reader.await;
+    part(&peer, status, &reader).await;
 }
 
 async fn command(
@@ -159,8 +155,14 @@ async fn command(
         let _ = peer.say(words).await;
         status
     };
-    // A client that has gone needs no status; one that stays and does not read gets none.
-    let _ = tokio::time::timeout(run::FAREWELL, peer.exit(status)).await;
-    // The channel keeps its place until the client has closed it too.
-    let _ = reader.await;
+    part(&peer, status, &reader).await;
+}
+
+/// Says how it ended and closes the channel, however long the connection takes nothing: a channel whose end its client never hears
+/// of stands there for ever. The client's own close is not waited for: russh (0.65) hands on nothing of a channel that was
+/// closed here first.
+async fn part(peer: &Peer, status: u8, reader: &JoinHandle<()>) {
+    // A client that has gone needs no status.
+    let _ = peer.exit(status).await;
+    reader.abort();
 }

@@ -51,6 +51,8 @@ pub(super) struct Connection {
     who: Option<Who>,
     seat: Option<Seat>,
     open: Arc<AtomicUsize>,
+    /// Session channels that it has opened so far.
+    opened: usize,
     started: HashSet<ChannelId>,
 }
 
@@ -70,6 +72,7 @@ impl Connection {
             who: None,
             seat: None,
             open: Arc::default(),
+            opened: 0,
             started: HashSet::new(),
         }
     }
@@ -203,10 +206,21 @@ impl Handler for Connection {
             Who::Person(_) | Who::Machine(_) => limits::CHANNELS,
             Who::Bastion(_) => limits::API_CHANNELS,
         };
+        if self.opened >= limits::CHANNELS_OPENED {
+            let reason = format!(
+                "hallpass: {} commands came over this connection, which is the most: connect again",
+                limits::CHANNELS_OPENED
+            );
+            // Code 4 is `SSH_OPEN_RESOURCE_SHORTAGE` (RFC 4254 §5.1).
+            let full = ChannelOpenFailure::Other { code: 4, reason };
+            reply.reject(full).await;
+            return Ok(());
+        }
         let Some(place) = Place::take(&self.open, most) else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
+        self.opened += 1;
         reply.accept().await;
         let origin = Origin {
             shared: Arc::clone(&self.shared),

@@ -1,7 +1,5 @@
 //! One command line, from its bytes to its exit status.
 
-use std::time::Duration;
-
 use config::words::{RequestId, shown};
 use record::text::Reason;
 
@@ -298,6 +296,3 @@ pub(super) const STRANGER: (u8, &str) = (
     Status::Policy.code(),
     "refused: your key is not registered any more: ask whoever keeps hallpass.toml\n",
 );
-
-/// How long the words and the status of a command may take to reach a client that is still there.
-pub(super) const FAREWELL: Duration = Duration::from_secs(10);
