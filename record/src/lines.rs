@@ -80,6 +80,17 @@ impl Lines {
 
     /// Takes the next event.
     pub fn take(&mut self, event: &Event, tell: &mut dyn FnMut(Line)) {
+        let _all = self.take_while(event, &|| true, tell);
+    }
+
+    /// The same, as long as `go_on` says so. Whether the whole event was taken; if not, nothing that is told later is true.
+    #[must_use]
+    pub fn take_while(
+        &mut self,
+        event: &Event,
+        go_on: &dyn Fn() -> bool,
+        tell: &mut dyn FnMut(Line),
+    ) -> bool {
         let blink = event.at_us.saturating_sub(self.looked_us) >= BLINK_US;
         if self.changed && blink {
             self.look(tell);
@@ -89,21 +100,26 @@ impl Lines {
         let gone = match &event.data {
             Data::Bytes(Stream::Output | Stream::ErrorOutput, bytes) => {
                 self.changed = true;
-                return self.shown(bytes, tell);
+                return self.shown(bytes, go_on, tell);
             }
             Data::Resize(size) => {
                 self.changed = true;
                 self.screen.resize_with(*size, &mut self.scrolled)
             }
             Data::File(file) => {
-                return tell(Line::new(self.at_us, From::File, &file.to_string()));
+                tell(Line::new(self.at_us, From::File, &file.to_string()));
+                return true;
             }
-            Data::Marker(label) => return tell(Line::new(self.at_us, From::Marker, label)),
-            _ => return,
+            Data::Marker(label) => {
+                tell(Line::new(self.at_us, From::Marker, label));
+                return true;
+            }
+            _ => return true,
         };
         for text in gone {
-            self.scrolled_away(&text, tell);
+            scrolled_away(&mut self.standing, self.at_us, &text, tell);
         }
+        true
     }
 
     /// The screen as it stands, which shows the output alone.
@@ -116,7 +132,7 @@ impl Lines {
         self.look(tell);
         let rest = self.screen.finish(std::mem::take(&mut self.scrolled));
         for text in rest {
-            self.scrolled_away(&text, tell);
+            scrolled_away(&mut self.standing, self.at_us, &text, tell);
         }
         let standing = std::mem::take(&mut self.standing);
         told_in_order(standing.into_iter().collect(), tell);
@@ -124,31 +140,31 @@ impl Lines {
 
     /// Shows bytes by half a screen at a time, and looks wherever lines may have scrolled without leaving at the top: on
     /// another screen, and within margins.
-    fn shown(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Line)) {
+    fn shown(
+        &mut self,
+        bytes: &[u8],
+        go_on: &dyn Fn() -> bool,
+        tell: &mut dyn FnMut(Line),
+    ) -> bool {
         let size = self.screen.size();
         let (rows, cols) = (usize::from(size.rows()), usize::from(size.cols()));
         for piece in pieces(bytes, (rows / 2).max(1), (rows * cols / 2).max(1)) {
-            let gone = self.screen.feed_with(piece, &mut self.scrolled);
-            let unseen = gone.is_empty() && piece.len() < bytes.len();
-            for text in gone {
-                self.scrolled_away(&text, tell);
+            let mut unseen = piece.len() < bytes.len();
+            let (standing, at_us) = (&mut self.standing, self.at_us);
+            let mut gone = |text: String| {
+                unseen = false;
+                scrolled_away(standing, at_us, &text, tell);
+            };
+            let scrolled = &mut self.scrolled;
+            if !self.screen.feed_while(piece, scrolled, go_on, &mut gone) {
+                return false;
             }
             if unseen {
                 self.look(tell);
                 self.changed = true;
             }
         }
-    }
-
-    /// A line has left the screen at its top.
-    fn scrolled_away(&mut self, text: &str, tell: &mut dyn FnMut(Line)) {
-        let mut line = Line::new(self.at_us, From::Screen, text);
-        if let Some(seen) = self.standing.remove(&line.text) {
-            line.at_us = seen.at_us;
-        }
-        if !line.text.is_empty() {
-            tell(line);
-        }
+        true
     }
 
     /// Sees what stands now, and tells what does not stand any more.
@@ -182,6 +198,22 @@ impl Lines {
                 seen.or_insert(Seen { at_us, row }).row = row;
             }
         }
+    }
+}
+
+/// A line has left the screen at its top.
+fn scrolled_away(
+    standing: &mut BTreeMap<String, Seen>,
+    at_us: u64,
+    text: &str,
+    tell: &mut dyn FnMut(Line),
+) {
+    let mut line = Line::new(at_us, From::Screen, text);
+    if let Some(seen) = standing.remove(&line.text) {
+        line.at_us = seen.at_us;
+    }
+    if !line.text.is_empty() {
+        tell(line);
     }
 }
 

@@ -21,10 +21,14 @@ use unfinished::Unfinished;
 /// What stands for a character that cannot be shown as it is.
 pub const REPLACEMENT: char = '\u{fffd}';
 
+/// After how many control functions somebody is asked whether to go on: on the largest screen they take a part of a second.
+const UNASKED: usize = 32;
+
 /// A terminal of bounded size that is fed bytes and shows cells.
 ///
 /// It holds no scrollback. Repetitions (`CSI n b`) are cut to one screen, since more of them show nothing else and
-/// cost a second of work for a few bytes.
+/// cost a second of work for a few bytes. The pattern by which a screen is adjusted (DECALN, `ESC # 8`) is not drawn: it would
+/// hide what stands there behind a screen full of `E`, and three bytes would be a million cells to tell.
 pub struct Screen {
     parser: Parser,
     terminal: Terminal,
@@ -98,23 +102,51 @@ impl Screen {
         }
     }
 
-    /// Shows some bytes to the screen and to an observer of it, and yields what that says: [`Scrolled`] tells the lines of
+    /// Shows some bytes to the screen and to an observer of it, and tells what that says: [`Scrolled`] tells the lines of
     /// text that are complete and out of sight, [`Transcript`] those and what was wiped.
-    pub fn feed_with<T, O>(&mut self, bytes: &[u8], observer: &mut O) -> Vec<T>
+    ///
+    /// Each is told at once: a few bytes may scroll a whole screen away, so that what one event says has no bound but its length
+    /// times a screen.
+    pub fn feed_with<T, O>(&mut self, bytes: &[u8], observer: &mut O, tell: &mut dyn FnMut(T))
+    where
+        O: Observer<Output = Vec<T>>,
+    {
+        let _all = self.feed_while(bytes, observer, &|| true, tell);
+    }
+
+    /// The same, as long as `go_on` says so: three bytes may cost a whole screen, and an event has tens of thousands. Whether all
+    /// was shown; what was not is lost.
+    #[must_use]
+    pub fn feed_while<T, O>(
+        &mut self,
+        bytes: &[u8],
+        observer: &mut O,
+        go_on: &dyn Fn() -> bool,
+        tell: &mut dyn FnMut(T),
+    ) -> bool
     where
         O: Observer<Output = Vec<T>>,
     {
         let text = self.decoder.decode(bytes);
-        let mut said = Vec::new();
+        let mut since = 0;
         for c in text.chars() {
             if self.newlines && c == '\n' {
-                said.extend(self.terminal.execute_with(Function::Cr, &mut *observer));
+                let said = self.terminal.execute_with(Function::Cr, &mut *observer);
+                said.into_iter().for_each(&mut *tell);
             }
             if let Some(function) = self.parse(c) {
-                said.extend(self.terminal.execute_with(function, &mut *observer));
+                since += usize::from(!matches!(function, Function::Print(_)));
+                let said = self.terminal.execute_with(function, &mut *observer);
+                said.into_iter().for_each(&mut *tell);
+            }
+            if since == UNASKED {
+                since = 0;
+                if !go_on() {
+                    return false;
+                }
             }
         }
-        said
+        true
     }
 
     /// What stands before the cursor in its row, while nothing stands behind it; none while a program has the screen for
@@ -245,6 +277,7 @@ impl Screen {
     fn parse(&mut self, c: char) -> Option<Function> {
         let function = self.parser.feed(c);
         self.unfinished.follow(c, function.is_some());
+        let function = function.filter(|function| !matches!(function, Function::Decaln));
         function.map(|function| bounded(function, self.size))
     }
 }
@@ -358,6 +391,14 @@ mod tests {
             }
             assert_eq!(whole.cursor(), back.cursor(), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn the_pattern_that_a_screen_is_adjusted_by_is_not_drawn() {
+        let mut screen = screen(6, 2);
+        screen.feed(b"secret\x1b#8");
+        assert_eq!(text(&screen, 0), "secret");
+        assert_eq!(text(&screen, 1).trim_end(), "");
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl Prompts {
             screen.feed(bytes);
             return Vec::new();
         }
-        let found = screen.feed_with(bytes, &mut self.watch);
+        let mut found = Vec::new();
+        screen.feed_with(bytes, &mut self.watch, &mut |command| found.push(command));
         self.told += found.len();
         if !self.watch.believes {
             let prompt = screen.before_cursor().filter(|text| is_prompt(text));

@@ -128,9 +128,11 @@ fn write(
                 return Err(IndexError::Stopped);
             }
             shown.take(&event.data, &lines);
-            lines.take(&event, &mut |line| out.take(&line));
+            if !lines.take_while(&event, go_on, &mut |line| out.take(&line)) {
+                return Err(IndexError::Stopped);
+            }
+            out.check()?;
         }
-        out.check()?;
     }
     lines.finish(&mut |line| out.take(&line));
     out.check()?;

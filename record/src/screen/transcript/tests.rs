@@ -2,12 +2,18 @@ use super::*;
 use crate::recording::Size;
 use crate::screen::Screen;
 
+fn fed(screen: &mut Screen, text: &str, transcript: &mut Transcript) -> Vec<String> {
+    let mut lines = Vec::new();
+    screen.feed_with(text.as_bytes(), transcript, &mut |line| lines.push(line));
+    lines
+}
+
 fn transcribed(cols: u32, rows: u32, pieces: &[&str]) -> Vec<String> {
     let mut screen = Screen::new(Size::recorded(cols, rows).unwrap(), false);
     let mut transcript = Transcript::new();
     let mut lines = Vec::new();
     for piece in pieces {
-        lines.extend(screen.feed_with(piece.as_bytes(), &mut transcript));
+        lines.extend(fed(&mut screen, piece, &mut transcript));
     }
     lines.extend(screen.transcribed(transcript));
     lines
@@ -54,7 +60,7 @@ fn another_screen_is_told_when_it_is_left_wiped_resized_or_reset() {
     }
     let mut screen = Screen::new(Size::recorded(20, 5).unwrap(), false);
     let mut transcript = Transcript::new();
-    screen.feed_with(b"\x1b[?1049h\x1b[4;1Hbelow", &mut transcript);
+    fed(&mut screen, "\x1b[?1049h\x1b[4;1Hbelow", &mut transcript);
     let smaller = Size::recorded(20, 2).unwrap();
     assert_eq!(screen.resize_with(smaller, &mut transcript), ["below"]);
 }
@@ -94,9 +100,9 @@ fn what_is_pushed_off_by_other_lines_is_told() {
     }
     let lines = transcribed(20, 3, &["a\r\nb\r\nc", "\x1b[2;1H\x1b[M"]);
     assert_eq!(lines, ["b", "a", "c"]);
-    // A line that is asked for where none can be leaves all as it is.
-    let outside = ["\x1b[1;2r", "\x1b[3;1H\x1b[Hc"];
-    assert_eq!(transcribed(20, 3, &outside), ["c"]);
+    // A line feed below the margins, on the last row, scrolls nothing.
+    let outside = ["\x1b[1;2r\x1b[3;1Hz", "\n", "\x1b[Hc"];
+    assert_eq!(transcribed(20, 3, &outside), ["c", "", "z"]);
 }
 
 #[test]
@@ -110,19 +116,22 @@ fn promise_38_a_transcript_is_not_longer_than_what_was_written() {
         let told = transcribed(1000, 5, &[before, &written]).concat();
         assert!(told.len() <= written.len(), "{before:?} {}", told.len());
     }
+    // What adjusts a screen would fill it by three bytes.
+    let pattern = "\x1b#8\x1b[J\x1b#8\x1b[2J".repeat(100);
+    assert_eq!(transcribed(200, 50, &[&pattern]).concat(), "");
 }
 
 #[test]
 fn what_stood_on_another_screen_is_told_when_somebody_says_so() {
     let mut screen = Screen::new(Size::recorded(20, 3).unwrap(), false);
     let mut transcript = Transcript::new();
-    screen.feed_with(b"own\x1b[?1049h\x1b[Hpage 1", &mut transcript);
+    fed(&mut screen, "own\x1b[?1049h\x1b[Hpage 1", &mut transcript);
     assert_eq!(screen.stood(&mut transcript), ["page 1"]);
-    screen.feed_with(b"\x1b[Hpage 2", &mut transcript);
+    fed(&mut screen, "\x1b[Hpage 2", &mut transcript);
     assert_eq!(screen.stood(&mut transcript), ["page 2"]);
     assert_eq!(screen.stood(&mut transcript), Vec::<String>::new());
     assert_eq!(
-        screen.feed_with(b"\x1b[?1049l", &mut transcript),
+        fed(&mut screen, "\x1b[?1049l", &mut transcript),
         Vec::<String>::new()
     );
     assert_eq!(screen.stood(&mut transcript), Vec::<String>::new());
