@@ -345,7 +345,7 @@ async fn upload(
         },
     };
     match result {
-        // It was removed meanwhile.
+        // It was removed meanwhile, or erased, and goes up again.
         Err(Fault::Over) => Ok(()),
         Err(Fault::Disk(_)) if !site.store.has(&one.session) => Ok(()),
         result => result,

@@ -34,7 +34,7 @@ pub(super) enum Fault {
     #[error("the index of a recording is refused: {0}")]
     Index(BucketError),
     /// Nobody's fault.
-    #[error("a recording is removed while it is uploaded")]
+    #[error("a recording is removed or erased while it is uploaded")]
     Over,
 }
 

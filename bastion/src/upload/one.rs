@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -44,7 +44,7 @@ impl One<'_> {
             return Err(Fault::Long);
         }
         let (bucket, name) = (&self.uploads.bucket, self.name());
-        let begun = self.read().await?;
+        let (begun, sent) = (self.read().await?, self.version().await?);
         if bytes <= PART && !matches!(begun, Some(Progress::Parts { .. })) {
             let (taken, clock) = (&self.uploads.taken, &self.site.clock);
             if !taken.has(&self.session, clock.monotonic()) {
@@ -61,7 +61,7 @@ impl One<'_> {
                 other => other?,
             }
         }
-        self.verify(&name, bytes).await
+        self.verify(&name, bytes, sent).await
     }
 
     /// Uploads the parts that are missing up to `end`; gives the upload and all of its parts.
@@ -94,9 +94,9 @@ impl One<'_> {
     }
 
     /// Reads it back, holds it against the file, and locks it.
-    async fn verify(&self, name: &Name, bytes: u64) -> Result<(), Fault> {
+    async fn verify(&self, name: &Name, bytes: u64, sent: Version) -> Result<(), Fault> {
         let Some(theirs) = self.uploads.bucket.digest(name, bytes).await? else {
-            return Err(self.other().await);
+            return Err(self.other(sent).await);
         };
         let stored = Progress::Stored {
             bytes,
@@ -106,7 +106,7 @@ impl One<'_> {
             indexed: false,
         };
         if !self.stored(theirs, &stored).await? {
-            return Err(self.other().await);
+            return Err(self.other(sent).await);
         }
         tracing::info!(session = %self.session, bytes, "a recording is in the bucket");
         going::lock(self.site, self.uploads, &self.session, &stored).await
@@ -132,12 +132,27 @@ impl One<'_> {
         self.anew(Fault::Lost).await
     }
 
-    /// The store has something else: a later look begins anew.
-    async fn other(&self) -> Fault {
+    /// The store has something else than the file: a later look begins anew. It is no fault of the store if the file is another than
+    /// the one that was sent: then it was erased meanwhile.
+    async fn other(&self, sent: Version) -> Fault {
+        self.uploads.taken.forget(&self.session);
+        if self.version().await.is_ok_and(|now| now != sent) {
+            self.uploads.wake.notify_one();
+            return self.anew(Fault::Over).await;
+        }
         let now = self.site.clock.monotonic();
         self.uploads.setbacks.count(&self.session, now);
-        self.uploads.taken.forget(&self.session);
         self.anew(Fault::Other).await
+    }
+
+    /// Which file lies here by now.
+    async fn version(&self) -> Result<Version, Fault> {
+        let path = self.path();
+        let about = blocking(move || std::fs::metadata(path)).await?;
+        Ok(Version {
+            bytes: about.len(),
+            written: (about.mtime(), about.mtime_nsec()),
+        })
     }
 
     async fn anew(&self, why: Fault) -> Fault {
@@ -192,6 +207,14 @@ impl One<'_> {
     fn name(&self) -> Name {
         Name::recording(self.session.clone(), self.site.name.clone())
     }
+}
+
+/// What a finished file is told by from what becomes of it when it is erased, which is written in its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Version {
+    bytes: u64,
+    /// When it was written last: seconds, and nanoseconds.
+    written: (i64, i64),
 }
 
 /// The SHA-256 of a file.

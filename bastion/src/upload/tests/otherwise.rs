@@ -6,11 +6,11 @@ use record::clock::Clock;
 
 use super::*;
 
-/// What a store has for each first line of a request: a status, and a body.
-type Says = fn(&str) -> (&'static str, &'static str);
-
-/// A store that answers so, and the first lines of what it was asked.
-fn saying(data: &Path, says: Says) -> (tempfile::TempDir, Arc<Uploads>, Asked) {
+/// A store that has this status and body for the first line of each request, and the first lines of what it was asked.
+fn saying(
+    data: &Path,
+    mut says: impl FnMut(&str) -> (&'static str, &'static str) + Send + 'static,
+) -> (tempfile::TempDir, Arc<Uploads>, Asked) {
     let asked = Asked::default();
     let heard = asked.clone();
     let (dir, bucket) = answered(move |line, stream| {
@@ -126,6 +126,34 @@ async fn what_is_taken_and_cannot_be_read_back_goes_up_once_an_hour() {
     let came = everything(&house.site, &uploads, 1, &mut failures).await;
     came.unwrap();
     assert_eq!(asked.count("PUT", "cast.zst"), 4);
+}
+
+#[tokio::test]
+async fn what_is_erased_while_it_goes_up_goes_up_again_and_is_not_held_against_the_bucket() {
+    let house = House::new();
+    let path = house.site.store.dir().join(format!("{}.cast.zst", id(3)));
+    fs::write(&path, OBJECT).unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    // The disk may count time in steps that are longer than this test.
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let mut has = "";
+    let (_dir, uploads, asked) = saying(house.dir.path(), move |line| {
+        if line.starts_with("GET") {
+            return ("206 Partial Content", has);
+        }
+        if line.starts_with("PUT") {
+            has = if has.is_empty() { OBJECT } else { "AN OBJECT" };
+            fs::write(&path, "AN OBJECT").unwrap();
+        }
+        ("200 OK", OBJECT)
+    });
+    for look in 0..2 {
+        let mut failures = Vec::new();
+        let came = everything(&house.site, &uploads, 1, &mut failures).await;
+        assert_eq!(came.unwrap(), look == 1);
+        assert!(failures.is_empty(), "{failures:?}");
+        assert_eq!(asked.count("PUT", "cast.zst"), look + 1);
+    }
 }
 
 /// Everything but indexes, as a store that is what it should be.
