@@ -52,7 +52,7 @@ pub(crate) fn begin(site: Arc<Site>, reviewer: Arc<Reviewer>, fresh: Fresh) {
             gate: _,
         } = fresh;
         let counted = site.running.count();
-        if let Some((desk, start)) = Desk::open(channel, near.handle, started).await {
+        if let Some((desk, start)) = Desk::open(channel, near, started).await {
             attend(&site, &reviewer, desk, start).await;
         }
         drop((counted, place));

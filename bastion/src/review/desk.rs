@@ -7,7 +7,7 @@ use bytes::Bytes;
 use config::limits;
 use config::words::SessionId;
 use record::api::review::Pass;
-use russh::server::{Handle, Msg};
+use russh::server::Msg;
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::doorman::HEARD;
 use crate::forward::STDERR;
 use crate::last;
+use crate::links::Near;
 use crate::prelude::{Start, Terminal};
 use crate::relay::Stop;
 use crate::site::{Phase, Site};
@@ -37,7 +38,7 @@ pub(super) struct Desk {
 pub(super) struct Out {
     id: ChannelId,
     write: Arc<ChannelWriteHalf<Msg>>,
-    handle: Handle,
+    near: Near,
     pty: bool,
 }
 
@@ -45,7 +46,7 @@ impl Desk {
     /// Waits until something is asked; none if the channel closes before.
     pub(super) async fn open(
         channel: Channel<Msg>,
-        handle: Handle,
+        near: Near,
         mut started: oneshot::Receiver<Start>,
     ) -> Option<(Self, Start)> {
         let (mut read, write) = channel.split();
@@ -57,7 +58,7 @@ impl Desk {
         let out = Out {
             id: write.id(),
             write: Arc::new(write),
-            handle,
+            near,
             pty: terminal.is_some(),
         };
         let desk = Self {
@@ -80,16 +81,16 @@ impl Desk {
 
     /// Says that what was asked is being done.
     pub(super) async fn accept(&self) {
-        let _ = self.out.handle.channel_success(self.out.id).await;
+        let _ = self.out.near.handle.channel_success(self.out.id).await;
     }
 
     /// Says that nothing like that is done here.
     pub(super) async fn refuse(self) {
         let Self { read, out, .. } = self;
         drop(read);
-        let _ = out.handle.channel_failure(out.id).await;
         last::word(WORD, async move {
-            let _ = out.write.close().await;
+            let _ = out.near.handle.channel_failure(out.id).await;
+            out.close().await;
         })
         .await;
     }
@@ -146,7 +147,7 @@ impl Desk {
             }
             let _ = out.write.eof().await;
             let _ = out.write.exit_status(status).await;
-            let _ = out.write.close().await;
+            out.close().await;
         })
         .await;
     }
@@ -175,6 +176,12 @@ impl Out {
     /// Gives the reviewer bytes; returns when the channel has taken them. Says whether it still takes any.
     pub(super) async fn give(&self, bytes: Bytes) -> bool {
         self.write.data_bytes(bytes).await.is_ok()
+    }
+
+    /// Closes. Its gate goes with it: russh (0.65) does not say that the peer has closed a channel that was closed here first.
+    async fn close(&self) {
+        let _ = self.write.close().await;
+        self.near.gates.leave(self.id);
     }
 
     /// The channel.
