@@ -88,6 +88,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Calm<S> {
             false
         };
         if !(this.shown && this.flood.is_on()) {
+            if this.room.capacity() != 0 {
+                // A flood that thins out has no moment in which nothing comes.
+                this.room = Vec::new();
+            }
             let before = buf.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
             let bytes = buf.filled().len() - before;

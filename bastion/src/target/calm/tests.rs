@@ -120,3 +120,19 @@ async fn every_byte_passes_in_order_and_so_does_the_end() {
     writing.await.unwrap();
     assert!(got == expected, "{} of {} bytes", got.len(), expected.len());
 }
+
+#[tokio::test]
+async fn a_flood_that_thins_out_leaves_no_room_behind() {
+    let (mut target, stream) = duplex(4 * MANY);
+    let mut calm = Calm::new(stream, true);
+    let mut some = vec![0; MANY];
+    for _ in 0..2 {
+        target.write_all(&some).await.unwrap();
+        calm.read_exact(&mut some).await.unwrap();
+    }
+    assert_ne!(calm.room.capacity(), 0);
+    calm.flood = Flood::default();
+    target.write_all(b"x").await.unwrap();
+    calm.read_exact(&mut [0]).await.unwrap();
+    assert_eq!(calm.room.capacity(), 0);
+}
