@@ -246,7 +246,7 @@ async fn everything(
     let store = Arc::clone(&site.store);
     let here = blocking(move || store.finished()).await?;
     let mut leaving = Vec::new();
-    going::leave(site, uploads, (&all, &here), turned, &mut leaving).await;
+    going::leave(site, uploads, &all, &here, turned, &mut leaving).await;
     let removed = all
         .iter()
         .filter(|(_, at)| matches!(at, Progress::Removed { .. }));

@@ -74,7 +74,8 @@ async fn remove(
 pub(super) async fn leave(
     site: &Arc<Site>,
     uploads: &Uploads,
-    (all, here): (&[(SessionId, Progress)], &[(SessionId, u64)]),
+    all: &[(SessionId, Progress)],
+    here: &[(SessionId, u64)],
     turned: usize,
     failures: &mut Vec<Fault>,
 ) {

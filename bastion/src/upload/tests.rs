@@ -129,7 +129,7 @@ async fn what_is_erased_meanwhile_does_not_leave_this_disk() {
     uploads.again(&id(3)).unwrap();
     let here = house.site.store.finished().unwrap();
     let mut failures = Vec::new();
-    going::leave(&house.site, &uploads, (&all, &here), 0, &mut failures).await;
+    going::leave(&house.site, &uploads, &all, &here, 0, &mut failures).await;
     assert!(failures.is_empty(), "{failures:?}");
     assert!(path.exists(), "the bucket has the one before");
 }
