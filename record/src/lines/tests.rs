@@ -130,6 +130,18 @@ fn rows_that_were_wrapped_are_one_line_on_the_screen_and_past_it() {
 }
 
 #[test]
+fn promise_38_an_event_that_costs_screens_is_stopped_within() {
+    let of = header(1000, 1000);
+    let mut lines = Lines::new(&of, &mut |_| ());
+    let wiping = output(0, &"x\x1b[2J".repeat(10_000));
+    let (asked, told) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let go_on = || asked.replace(asked.get() + 1) == 0;
+    assert!(!lines.take_while(&wiping, &go_on, &mut |_| told.set(told.get() + 1)));
+    assert_eq!(asked.get(), 2);
+    assert!(told.get() < 100, "{}", told.get());
+}
+
+#[test]
 fn commands_files_and_marks_are_lines_too() {
     let mut of = header(20, 5);
     of.command = Some("rm -rf /tmp/x".to_owned());

@@ -1,11 +1,11 @@
-//! All text that stood on the screen when it was taken away, whatever took it.
+//! The text that stood on the screen when whole lines of it were taken away: scrolled, pushed off, wiped, or cut off by a smaller window.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 
 use avt::observer::{Observation, Observer};
-use avt::parser::{DecMode, EdScope, Function};
+use avt::parser::{DecMode, EdScope, ElScope, Function};
 use avt::{Cell, Operation, ScreenKind, Terminal};
 
 use super::Scrolled;
@@ -17,8 +17,11 @@ const REMEMBERED: usize = 16 << 10;
 /// another screen.
 ///
 /// What is written to the terminal is told about once: only what goes away is looked at, and what stays on another screen while
-/// a program draws it again and again is told once for as often as it stood there at once. What was written over, character by
-/// character, is told where somebody says that it [stood](super::Screen::stood) there before.
+/// a program draws it again and again is told once for as often as it stood there at once. So is a row that is wiped alone (EL, as
+/// of a progress bar): what was told so is not told again until another screen begins.
+///
+/// What was written over, character by character, or wiped in part (ECH, DCH, EL within a row) is told of another screen alone, where
+/// somebody says that it [stood](super::Screen::stood) there before.
 #[derive(Debug, Default)]
 pub struct Transcript {
     scrolled: Scrolled,
@@ -28,6 +31,8 @@ pub struct Transcript {
     /// What goes away if the operation scrolls.
     leaving: Vec<String>,
     has_scrolled: bool,
+    /// How many rows the operation changes without scrolling.
+    unscrolled: usize,
 }
 
 impl Transcript {
@@ -93,6 +98,31 @@ impl Transcript {
         }
     }
 
+    /// A row is wiped.
+    fn wiped_row(&mut self, terminal: &Terminal, scope: &ElScope) {
+        let (cols, _) = terminal.size();
+        let cursor = terminal.cursor();
+        let whole = match scope {
+            ElScope::All => true,
+            ElScope::ToRight => cursor.col == 0,
+            ElScope::ToLeft => cursor.col + 1 >= cols,
+        };
+        if whole {
+            self.tell_new(block(terminal, (cursor.row, 0), (cursor.row + 1, cols)));
+        }
+    }
+
+    /// A smaller size cuts rows off below the cursor of the terminal's own screen, also where that lies under another.
+    fn cut(&mut self, terminal: &Terminal) {
+        let stood = std::mem::take(&mut self.leaving);
+        let stands = own(terminal);
+        let same = stood.iter().zip(&stands).take_while(|(a, b)| a == b);
+        let same = same.count();
+        self.leaving = stood;
+        self.leaving.drain(..same);
+        self.has_scrolled = true;
+    }
+
     /// The rows that this takes off the screen, if it scrolls.
     fn leaving(&self, terminal: &Terminal, function: &Function) -> Range<usize> {
         let (cols, rows) = terminal.size();
@@ -155,8 +185,20 @@ impl Observer for Transcript {
     fn before(&mut self, context: &mut Observation<'_>, operation: &Operation) {
         let terminal = context.terminal();
         self.has_scrolled = false;
+        self.unscrolled = match operation {
+            Operation::Function(Function::Print(_)) => 1,
+            Operation::Function(Function::Rep(n)) => usize::from((*n).max(1)),
+            // Whatever else has rows that leave scrolls.
+            _ => 0,
+        };
         match operation {
             Operation::Function(Function::Ed(scope)) => self.wiped(terminal, scope),
+            Operation::Function(Function::El(scope)) => self.wiped_row(terminal, scope),
+            Operation::Function(Function::Decset(modes))
+                if switches(modes.as_slice()) && !is_alternate(terminal) =>
+            {
+                self.told.clear();
+            }
             Operation::Function(Function::Decrst(modes)) if switches(modes.as_slice()) => {
                 self.elsewhere(terminal);
                 self.told.clear();
@@ -166,7 +208,13 @@ impl Observer for Transcript {
                 self.told.clear();
                 self.scrolled.before(context, operation);
             }
-            Operation::Resize { .. } => self.elsewhere(terminal),
+            Operation::Resize { cols, rows } => {
+                self.elsewhere(terminal);
+                let size = terminal.size();
+                if *cols < size.0 || *rows < size.1 {
+                    self.leaving = own(terminal);
+                }
+            }
             Operation::Function(function) => {
                 let rows = self.leaving(terminal, function);
                 if !rows.is_empty() {
@@ -179,10 +227,16 @@ impl Observer for Transcript {
     }
 
     fn dirty(&mut self, rows: Range<usize>) {
-        self.has_scrolled |= rows.len() > 1;
+        match self.unscrolled.checked_sub(1) {
+            Some(left) if rows.len() <= 1 => self.unscrolled = left,
+            _ => self.has_scrolled = true,
+        }
     }
 
-    fn after(&mut self, _: &mut Observation<'_>, _: &Operation) {
+    fn after(&mut self, context: &mut Observation<'_>, operation: &Operation) {
+        if matches!(operation, Operation::Resize { .. }) && !self.leaving.is_empty() {
+            self.cut(context.terminal());
+        }
         let leaving = self.leaving.drain(..);
         if self.has_scrolled {
             leaving
@@ -216,6 +270,21 @@ fn switches(modes: &[DecMode]) -> bool {
 /// Whether a character may begin another row. A wide one also does where one column is left.
 fn wraps(c: char, col: usize, cols: usize) -> bool {
     col >= cols || (!c.is_ascii() && col + 1 == cols)
+}
+
+/// The lines of the terminal's own screen, and those that are about to leave it at its top.
+fn own(terminal: &Terminal) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for row in terminal.primary_screen().all_lines() {
+        if let Some(line) = lines.last_mut() {
+            line.extend(row.chars());
+            if !row.is_wrapped() {
+                line.truncate(line.trim_end().len());
+                lines.push(String::new());
+            }
+        }
+    }
+    lines
 }
 
 /// The lines between two places, each a row and a column: up to the one before the last row, whole; of the last row, up to the

@@ -106,6 +106,57 @@ fn what_is_pushed_off_by_other_lines_is_told() {
 }
 
 #[test]
+fn a_line_that_leaves_a_range_of_one_row_is_told() {
+    let secret = "\x1b[24;1Hsecret";
+    for push in ["\x1b[M", "\x1b[L"] {
+        let lines = transcribed(80, 24, &[secret, push, "\x1b[H"]);
+        assert_eq!(lines, ["secret"], "{push:?}");
+    }
+    for push in ["\n", "\x1b[S", "\x1bM", "\x1b[T", "..........x", "\x1b[40b"] {
+        let lines = transcribed(10, 1, &["\x1b[?1049h", "secret", push, "\x1b[2K"]);
+        let told = lines.iter().filter(|line| line.starts_with("secret"));
+        assert_eq!(told.count(), 1, "{push:?} {lines:?}");
+    }
+    let typed = transcribed(10, 1, &["\x1b[?1049h", "a", "b", "c"]);
+    assert_eq!(typed, ["abc"]);
+}
+
+#[test]
+fn what_a_smaller_window_cuts_off_below_the_cursor_is_told_once() {
+    let text = "one\r\ntwo\r\nthree three\r\nfour";
+    let expected = ["four", "one", "three three", "two"];
+    for before in ["\x1b[H", "\x1b[2;2H", "", "\x1b[H\x1b[?1049h"] {
+        for (cols, rows) in [(20, 2), (20, 1), (6, 5), (4, 2), (3, 1), (40, 9)] {
+            let mut screen = Screen::new(Size::recorded(20, 5).unwrap(), false);
+            let mut transcript = Transcript::new();
+            let mut lines = fed(&mut screen, text, &mut transcript);
+            lines.extend(fed(&mut screen, before, &mut transcript));
+            for size in [(cols, rows), (20, 5)] {
+                let size = Size::recorded(size.0, size.1).unwrap();
+                lines.extend(screen.resize_with(size, &mut transcript));
+            }
+            lines.extend(screen.transcribed(transcript));
+            // What is left of a line that is cut in its middle is told beside the whole.
+            lines.retain(|line| !line.is_empty() && line != "thre");
+            lines.sort();
+            assert_eq!(lines, expected, "{before:?} {cols}x{rows}");
+        }
+    }
+}
+
+#[test]
+fn a_row_that_is_wiped_is_told_once_until_another_screen_begins() {
+    for wipe in ["\r\x1b[K", "\x1b[2K", "\x1b[20G\x1b[1K", "\x1b#8\x1b[2J"] {
+        let lines = transcribed(20, 3, &["secret", wipe, "\x1b[Hdone"]);
+        assert_eq!(lines, ["secret", "done"], "{wipe:?}");
+    }
+    let bar = "\r\x1b[K0 %\r\x1b[K1 %\r\x1b[K2 %".repeat(300);
+    assert_eq!(transcribed(20, 3, &[&bar]), ["0 %", "1 %", "2 %", "2 %"]);
+    let part = transcribed(20, 3, &["$ ls\x1b[3G\x1b[Kps"]);
+    assert_eq!(part, ["$ ps"]);
+}
+
+#[test]
 fn promise_38_a_transcript_is_not_longer_than_what_was_written() {
     let wide = "w".repeat(200);
     let mut written = wide.clone();
