@@ -1,10 +1,13 @@
 //! How sessions end.
 
+use std::collections::VecDeque;
 use std::fs;
+use std::net::TcpStream;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use config::limits;
 use hallpass_tests::process::{self, LIMIT};
 use hallpass_tests::{Result, World};
 
@@ -169,20 +172,7 @@ fn the_bastion_s_connection_to_the_ca_ends_after_so_many_calls_and_another_one_g
     let (world, _) = World::on_web1()?;
     let first = to_port(world.ca_port)?;
     assert_eq!(first.len(), 1, "the bastion's");
-    let socket = world.root().join("master");
-    let socket = socket.to_str().unwrap_or_default();
-    let mut master = world
-        .alice
-        .ssh_live(&["-N", "-M", "-S", socket, "bastion"])?;
-    let end = Instant::now() + LIMIT;
-    while !fs::exists(socket)? && Instant::now() < end {
-        sleep(Duration::from_millis(20));
-    }
-    // Each list is a call; one connection carries 256.
-    let one = process::spell(&world.alice.ssh_command(&["-S", socket, "bastion", "ls"])?);
-    let many = format!("for i in $(seq 270); do {one} > /dev/null || exit 1; done");
-    let mut lists = process::Live::start(Command::new("bash").arg("-c").arg(many))?;
-    lists.close();
+    let (mut master, lists) = lists(&world)?;
     lists.finish(LIMIT * 5)?.ok()?;
     // The one before ends when the last question on it is answered, for which the CA takes half a minute.
     let end = Instant::now() + LIMIT * 2;
@@ -196,4 +186,46 @@ fn the_bastion_s_connection_to_the_ca_ends_after_so_many_calls_and_another_one_g
     master.close();
     drop(master);
     world.end()
+}
+
+#[test]
+fn the_bastion_s_connection_to_the_ca_goes_on_while_others_hold_all_places_before_the_login()
+-> Result<()> {
+    let (world, _) = World::on_web1()?;
+    let (mut master, mut lists) = lists(&world)?;
+    // What waits too long before its login is closed by the CA, and comes again.
+    let crowd = || TcpStream::connect(("127.0.0.1", world.ca_port));
+    let mut crowds = VecDeque::new();
+    let end = Instant::now() + LIMIT * 5;
+    while lists.runs() && Instant::now() < end {
+        let all = 0..limits::HALF_OPEN_PER_SOURCE;
+        crowds.push_back(all.map(|_| crowd()).collect::<Vec<_>>());
+        if crowds.len() > 8 {
+            crowds.pop_front();
+        }
+        sleep(Duration::from_secs(1));
+    }
+    lists.finish(LIMIT)?.ok()?;
+    drop(crowds);
+    master.close();
+    drop(master);
+    world.end()
+}
+
+/// Asks for more lists over one connection than the bastion asks the CA over one: each is a call, of which one carries 256.
+fn lists(world: &World) -> Result<(process::Live, process::Live)> {
+    let socket = world.root().join("master");
+    let socket = socket.to_str().unwrap_or_default();
+    let master = world
+        .alice
+        .ssh_live(&["-N", "-M", "-S", socket, "bastion"])?;
+    let end = Instant::now() + LIMIT;
+    while !fs::exists(socket)? && Instant::now() < end {
+        sleep(Duration::from_millis(20));
+    }
+    let one = process::spell(&world.alice.ssh_command(&["-S", socket, "bastion", "ls"])?);
+    let many = format!("for i in $(seq 270); do {one} > /dev/null || exit 1; done");
+    let mut lists = process::Live::start(Command::new("bash").arg("-c").arg(many))?;
+    lists.close();
+    Ok((master, lists))
 }

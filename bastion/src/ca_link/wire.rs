@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use config::limits;
@@ -20,10 +21,14 @@ use ssh_key::{PrivateKey, PublicKey};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Channels of one connection, one for each call: then another connection is made. russh (0.65) forgets a channel only if its peer
 /// closes it first, and keeps some 6 KiB of each other one until its connection ends.
 const CHANNELS: usize = 256;
+
+/// How long another connection may take while the one before lives: calls wait for it behind each other.
+const ANOTHER: Duration = Duration::from_secs(2);
 
 pub(super) struct Wire {
     address: HostPort,
@@ -43,6 +48,11 @@ impl Line {
     /// Whether one more channel may be opened.
     fn takes_one_more(&self) -> bool {
         !self.handle.is_closed() && self.opened.fetch_add(1, Ordering::Relaxed) < CHANNELS
+    }
+
+    /// Has as many channels opened as at first, where no other connection is to be had. The CA bounds them too.
+    fn goes_on(&self) {
+        self.opened.store(1, Ordering::Relaxed);
     }
 }
 
@@ -121,12 +131,20 @@ impl Wire {
         if let Some(connection) = slot.as_ref().filter(|one| one.takes_one_more()) {
             return Ok((Arc::clone(connection), false));
         }
-        let connection = Arc::new(Line {
-            handle: self.connect().await?,
-            opened: AtomicUsize::new(1),
-        });
-        *slot = Some(Arc::clone(&connection));
-        Ok((connection, true))
+        let before = slot.as_ref().filter(|one| !one.handle.is_closed());
+        let connecting = async {
+            Ok(Arc::new(Line {
+                handle: self.connect().await?,
+                opened: AtomicUsize::new(1),
+            }))
+        };
+        let (connection, fresh) = Box::pin(another(before.map(Arc::clone), connecting)).await?;
+        if fresh {
+            *slot = Some(Arc::clone(&connection));
+        } else {
+            connection.goes_on();
+        }
+        Ok((connection, fresh))
     }
 
     async fn connect(&self) -> Result<Handle<Pin>, String> {
@@ -169,6 +187,24 @@ impl Wire {
             Err("it does not know this bastion's identity key".to_owned())
         }
     }
+}
+
+/// Another connection, and that it is one; or the one before, if that lives and no other is made soon: the CA's port may be
+/// flooded.
+async fn another<T>(
+    before: Option<T>,
+    connecting: impl Future<Output = Result<T, String>>,
+) -> Result<(T, bool), String> {
+    let Some(before) = before else {
+        return Ok((connecting.await?, true));
+    };
+    let why = match timeout(ANOTHER, connecting).await {
+        Ok(Ok(another)) => return Ok((another, true)),
+        Ok(Err(why)) => why,
+        Err(_) => format!("no answer within {} s", ANOTHER.as_secs()),
+    };
+    tracing::warn!(why, "no other connection to the CA: the one before goes on");
+    Ok((before, false))
 }
 
 async fn open(connection: &Handle<Pin>) -> Result<Channel<Msg>, String> {
@@ -221,5 +257,26 @@ impl client::Handler for Pin {
     ) -> Result<(), russh::Error> {
         drop(reply);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_lives_goes_on_when_no_other_is_made() {
+        let failed = || ready(Err("closed".to_owned()));
+        let never = pending();
+        assert_eq!(another(Some(1), ready(Ok(2))).await, Ok((2, true)));
+        assert_eq!(another(Some(1), failed()).await, Ok((1, false)));
+        assert_eq!(another(Some(1), never).await, Ok((1, false)));
+        assert_eq!(another(None, ready(Ok(2))).await, Ok((2, true)));
+        assert_eq!(
+            another::<u8>(None, failed()).await,
+            Err("closed".to_owned())
+        );
     }
 }
