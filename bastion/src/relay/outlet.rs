@@ -79,6 +79,9 @@ where
         let (weight, first) = (handing.weight, handing.first);
         let handing = self.handing.insert(handing);
         if held && !first {
+            // What stands still may have been given russh's (0.65) lock of the channel's window just now, without being polled since. Then
+            // the person's connection waits at its next word of that window, with all of its channels, until somebody watches again or the
+            // session ends. To poll it for that would let bytes pass that nobody watches.
             return std::future::pending().await;
         }
         let handed = handing.taking.as_mut().await;
