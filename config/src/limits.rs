@@ -244,9 +244,9 @@ pub const CONNECTIONS_EACH: usize = 256;
 /// Session channels of one client connection (OpenSSH's `MaxSessions` is 10).
 pub const CHANNELS: usize = 10;
 
-/// Channels that one client connection opens in all: russh (0.65) keeps some 6 KiB of each that was closed here first, as
+/// Sessions and ways through a bastion that one client connection opens in all: russh (0.65) keeps some 6 KiB of each that was closed here first, as
 /// each session and command is, until the connection ends. `ssh` makes another connection by itself when a shared one
-/// takes no more.
+/// takes no more. What is forwarded is not counted: a browser behind `ssh -D` closes most by itself, and has no other connection.
 pub const CHANNELS_OPENED: usize = 1024;
 
 /// Channels of one bastion's connection to the CA: each carries one call at a time, and each session begins and ends
