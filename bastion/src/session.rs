@@ -162,6 +162,7 @@ async fn carry(
         target_said,
         mut news,
         herald,
+        registered,
         rules,
         arrivals,
         beside,
@@ -211,6 +212,8 @@ async fn carry(
     drop(news);
     let (reason, mut words) = farewell(over, name, until);
     stage.over(reason.as_str());
+    // Whoever looks on has heard why; from here on it runs no more.
+    drop(registered);
     end(site, recorder, reason, &mut words, pty, &person).await;
     person.leave(Reply::Given, words.exit).await;
 }

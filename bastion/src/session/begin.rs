@@ -61,6 +61,8 @@ pub(super) struct Begun {
     pub(super) target_said: VecDeque<ChannelMsg>,
     pub(super) news: mpsc::UnboundedReceiver<News>,
     pub(super) herald: Herald,
+    /// It runs as long as this is held.
+    pub(super) registered: Registered,
     pub(super) rules: Rules,
     /// What the target opens, if it may open anything.
     pub(super) arrivals: Option<mpsc::Receiver<Arrival>>,
@@ -74,6 +76,8 @@ pub(super) struct Bare {
     pub(super) bounds: SharedBounds,
     pub(super) news: mpsc::UnboundedReceiver<News>,
     pub(super) herald: Herald,
+    /// It runs as long as this is held.
+    pub(super) registered: Registered,
 }
 
 /// A session that may not begin.
@@ -203,13 +207,14 @@ impl Way {
         };
         let spool = site.spools.of(&self.permission.given.person);
         let target = reach::connect(site, route, self.permission, guests, false).await?;
-        let telling = tell(Arc::clone(site), teller, self.registered, deadline, false);
-        let herald = Herald::new(telling);
+        let grant = self.registered.watch();
+        let herald = Herald::new(tell(Arc::clone(site), teller, grant, deadline, false));
         Ok(Bare {
             target,
             bounds: SharedBounds::new(bounds, spool),
             news,
             herald,
+            registered: self.registered,
         })
     }
 
@@ -269,7 +274,7 @@ impl Way {
         let herald = Herald::new(tell(
             Arc::clone(site),
             teller,
-            self.registered,
+            self.registered.watch(),
             deadline,
             pty,
         ));
@@ -280,6 +285,7 @@ impl Way {
             target_said,
             news,
             herald,
+            registered: self.registered,
             rules: Rules {
                 pty,
                 files,
@@ -338,7 +344,7 @@ fn greet(teller: &Teller, prelude: &Prelude, session: &SessionId, until: &str) {
 async fn tell(
     site: Arc<Site>,
     teller: Teller,
-    registered: Registered,
+    mut grant: Grant,
     deadline: Instant,
     pty: bool,
 ) {
@@ -353,13 +359,12 @@ async fn tell(
         }
         std::future::pending().await
     };
-    let mut grant = registered.watch();
     let stop = tokio::select! {
         stop = stopped(&mut grant, &mut phase, deadline) => stop,
         stop = goodbye => stop,
     };
     let _ = teller.send(News::Stop(stop));
-    // Stays registered until the session lets go of this.
+    // Nobody hears that there is no more news until the session lets go of this.
     std::future::pending::<()>().await;
 }
 

@@ -150,6 +150,7 @@ async fn carry(
         bounds,
         mut news,
         herald,
+        registered,
     } = bare;
     match link.opened() {
         Ok(opened) => opened.into_inner(),
@@ -168,7 +169,7 @@ async fn carry(
         over = bounds.idle() => over,
         stop = stop(&mut news) => Over::Stopped(stop),
     };
-    drop(herald);
+    drop((herald, registered));
     wanted.gates.leave(near_id);
     leave(site, target, &over, wanted.place).await;
     over

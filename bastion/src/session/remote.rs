@@ -119,6 +119,7 @@ async fn carry(
         bounds,
         mut news,
         herald,
+        registered,
     } = bare;
     let Some(arrivals) = target.arrivals() else {
         return Over::TargetClosed;
@@ -154,7 +155,7 @@ async fn carry(
         }
     };
     serving.end().await;
-    drop(herald);
+    drop((herald, registered));
     leave(site, target, &over, wanted.place).await;
     over
 }
