@@ -117,7 +117,7 @@ fn a_session_that_is_revoked_while_its_target_hangs_ends_at_once() -> Result<()>
     let begin = Instant::now();
     let output = live.finish(LIMIT)?;
     let took = begin.elapsed();
-    assert!(took < Duration::from_secs(3), "it took {took:?}");
+    assert!(took < Duration::from_secs(8), "it took {took:?}");
     assert_ne!(output.status, 0, "{output}");
     output.says("session ended: the grant was given back or revoked")?;
     wait_ended(&world, 1, LIMIT)?;

@@ -141,7 +141,7 @@ fn looking_on_ends_with_its_grant() -> Result<()> {
     let begin = Instant::now();
     world.bob.ssh(&["ca", "return", &grant])?.ok()?;
     let output = watcher.finish(LIMIT)?.exits(1)?;
-    assert!(begin.elapsed() < Duration::from_secs(5), "{output}");
+    assert!(begin.elapsed() < Duration::from_secs(30), "{output}");
     output.says("the grant to review was given back or revoked")?;
     assert!(session.runs(), "the session goes on");
     drop(session);

@@ -341,13 +341,7 @@ fn greet(teller: &Teller, prelude: &Prelude, session: &SessionId, until: &str) {
 }
 
 /// Tells a session what happens around it.
-async fn tell(
-    site: Arc<Site>,
-    teller: Teller,
-    mut grant: Grant,
-    deadline: Instant,
-    pty: bool,
-) {
+async fn tell(site: Arc<Site>, teller: Teller, mut grant: Grant, deadline: Instant, pty: bool) {
     let (mut phase, mut closing) = (site.phase.subscribe(), site.phase.subscribe());
     let goodbye = async {
         let closes = closing.wait_for(|phase| *phase >= Phase::Closing);
