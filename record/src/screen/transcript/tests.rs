@@ -157,7 +157,7 @@ fn a_row_that_is_wiped_is_told_once_until_another_screen_begins() {
 }
 
 #[test]
-fn promise_38_a_transcript_is_not_longer_than_what_was_written() {
+fn promise_38_what_wipes_a_screen_again_and_again_is_told_no_longer_than_it_was_written() {
     let wide = "w".repeat(200);
     let mut written = wide.clone();
     for n in 0..2000 {
